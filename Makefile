@@ -1,0 +1,171 @@
+# Keepsake: programs, the libraries they share, and four rules.
+# All output is in $(BUILD).  make help lists the targets.
+
+BUILD      ?= build
+CC         ?= gcc
+PKG_CONFIG ?= pkg-config
+PROTOC_C   ?= protoc-c
+CFLAGS     ?= -O2 -g
+DESTDIR    ?=
+PREFIX     ?= /usr/local
+VERSION    := 0.1.0
+
+PACKAGES := libzmq libprotobuf-c lmdb libsodium libzstd nettle libutf8proc \
+            libxxhash jansson
+
+# What the code relies on is apart from CFLAGS, which stay the caller's.
+# The hardening needs optimisation, so it is dropped where there is none.
+ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -pthread -fPIC -fstack-protector-strong \
+              -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla \
+              -Wmissing-prototypes -Wstrict-prototypes -Wpointer-arith \
+              -Ilib -Iclient/lib -Igateway -I$(BUILD)/proto -MMD -MP \
+              -DKEEPSAKE_VERSION='"$(VERSION)"' \
+              $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
+LIBS       := $(shell $(PKG_CONFIG) --libs $(PACKAGES) 2>/dev/null) -pthread
+LDFLAGS    += -Wl,-z,relro,-z,now -Wl,--as-needed
+
+# name: folders with its sources
+keepsake-auth_DIRS    := services/auth
+keepsake-store_DIRS   := services/store
+keepsake-binding_DIRS := services/binding
+keepsake-notify_DIRS  := services/notify
+keepsake-gateway_DIRS := gateway gateway/zmtp
+keepsake_DIRS         := client/cli
+keepsakectl_DIRS      := ops
+
+PROGRAMS := keepsake-auth keepsake-store keepsake-binding keepsake-notify \
+            keepsake-gateway keepsake keepsakectl
+CLIENTS  := keepsake
+
+COMMON_DIRS := lib/base lib/bus lib/db lib/crypto lib/card lib/service
+PROTOS      := $(wildcard proto/*.proto)
+PROTO_C     := $(PROTOS:proto/%.proto=$(BUILD)/proto/%.pb-c.c)
+
+sources = $(foreach dir,$(1),$(wildcard $(dir)/*.c))
+objects = $(patsubst %.c,$(BUILD)/%.o,$(call sources,$(1)))
+
+COMMON  := $(BUILD)/libcommon.a
+LIBRARY := $(BUILD)/libkeepsake.a
+PROGS   := $(PROGRAMS:%=$(BUILD)/%)
+UNITS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%, \
+             $(wildcard tests/unit/check_*.c))
+TOOLS   := $(patsubst tests/tool/%.c,$(BUILD)/tests/tool/%, \
+             $(wildcard tests/tool/*.c))
+
+.PHONY: all
+all: $(PROGS)
+
+define program_rule
+$(BUILD)/$(1): $(call objects,$($(1)_DIRS)) \
+               $(if $(filter $(1),$(CLIENTS)),$(LIBRARY)) $(COMMON)
+	$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(LIBS)
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
+
+$(COMMON): $(PROTO_C:.c=.o) $(call objects,$(COMMON_DIRS))
+	rm -f $@ && ar rcs $@ $^
+
+$(LIBRARY): $(call objects,client/lib)
+	rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/proto/%.pb-c.c $(BUILD)/proto/%.pb-c.h &: proto/%.proto
+	mkdir -p $(BUILD)/proto
+	$(PROTOC_C) --proto_path=proto --c_out=$(BUILD)/proto $<
+
+# Generated code is not ours to warn about.
+$(BUILD)/proto/%.pb-c.o: $(BUILD)/proto/%.pb-c.c | $(PROTO_C)
+	$(CC) $(ALL_CFLAGS) -w $(CFLAGS) -c -o $@ $<
+
+$(BUILD)/%.o: %.c | $(PROTO_C)
+	mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(CFLAGS) -c -o $@ $<
+
+# A unit test of a program's own file links that program's objects.
+PROGRAM_OBJS := $(filter-out %/main.o,$(foreach p,$(PROGRAMS), \
+                  $(call objects,$($(p)_DIRS))))
+PARTS        := $(BUILD)/libparts.a
+$(PARTS): $(PROGRAM_OBJS)
+	rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(PARTS) $(LIBRARY) $(COMMON)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) \
+	    $(shell $(PKG_CONFIG) --libs check)
+
+$(BUILD)/tests/tool/%: $(BUILD)/tests/tool/%.o $(LIBRARY) $(COMMON)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+.PHONY: units tools
+units: $(UNITS)
+tools: $(TOOLS)
+
+# ---- for a newcomer ----
+
+.PHONY: help deps run demo
+help:
+	@echo 'make            build everything into $(BUILD)/'
+	@echo 'make run        start a whole system here, show what it does, serve'
+	@echo 'make demo       the same, but stop when it has been shown'
+	@echo 'make check      all tests, plain and sanitized, and lint'
+	@echo 'make bench      speed, as ratios against restic and borg'
+	@echo 'make install    programs, man pages, library (DESTDIR=, PREFIX=)'
+
+deps:
+	@deploy/install-deps build
+
+run: deps
+	@$(MAKE) --no-print-directory all
+	@deploy/run $(if $(filter 0,$(DEMO)),--no-demo) $(BUILD)
+
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@deploy/run --leave $(BUILD)
+
+# ---- tests ----
+
+SANITIZED := $(BUILD)/sanitized
+SANITIZE  := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
+             -fno-omit-frame-pointer
+
+.PHONY: check unit lint bench
+check:
+	@deploy/install-deps build test
+	$(MAKE) CFLAGS='-O2 -g -Werror' all units tools
+	$(MAKE) BUILD=$(SANITIZED) CFLAGS='$(SANITIZE) -Werror' all units tools
+	$(MAKE) lint
+	tests/check $(BUILD) $(SANITIZED)
+
+unit: units
+	@printf 'ids\ttest\tresult\tseconds\n' > $(BUILD)/unit.tsv
+	tests/run $(BUILD) $(BUILD)/unit.tsv unit
+
+lint: export LINT_FLAGS = $(ALL_CFLAGS)
+lint: $(PROTO_C)
+	tests/lint
+
+bench:
+	@deploy/install-deps build bench
+	$(MAKE) all tools
+	BUILD=$(BUILD) tests/bench/p01.sh
+
+# ---- installation ----
+
+MAN1 := client/cli/keepsake.1
+MAN8 := $(wildcard services/*/*.8 gateway/*.8 ops/*.8)
+
+.PHONY: install
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin \
+	    $(DESTDIR)$(PREFIX)/share/man/man1 \
+	    $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 755 $(BUILD)/keepsake $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(filter-out %/keepsake,$(PROGS)) \
+	    $(DESTDIR)$(PREFIX)/sbin
+	install -m 644 $(MAN1) $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 $(MAN8) $(DESTDIR)$(PREFIX)/share/man/man8
+
+.PHONY: clean
+clean:
+	rm -rf $(BUILD)
+
+.SECONDARY: # or make deletes the generated sources
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

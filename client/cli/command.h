@@ -1,0 +1,73 @@
+#ifndef KEEPSAKE_CLI_COMMAND_H
+#define KEEPSAKE_CLI_COMMAND_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "keepsake.h"
+
+/* What every command of keepsake(1) is made of. */
+
+/** Exit codes; the man page lists them: append, never renumber. */
+enum exit_code {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_PARTLY = 3,      /* done, but for some files */
+	EXIT_AUTH = 4,        /* denied, locked, frozen, expired */
+	EXIT_UNREACHABLE = 5, /* gateway or service, or not the right one */
+	EXIT_NOT_FOUND = 6,
+	EXIT_CONFLICT = 7, /* taken, two at once, target not empty */
+};
+
+/** The options, as they were given; NULL where one was not. */
+struct options {
+	const char *state;
+	const char *name;
+	const char *password_file;
+	const char *new_password_file;
+	const char *verification_file;
+	const char *imei;
+	const char *serial;
+	const char *imsi;
+	const char *label;
+	const char *category;
+	const char *target;
+	uint32_t timeout_ms; /* 0: as the library has it */
+	bool json;
+	bool quiet;
+	bool verify;
+	bool resume;
+	bool follow;
+};
+
+/** One run of the program. */
+struct run {
+	struct options options;
+	const char *const *operands; /* of the command */
+	int operands_count;
+	struct keepsake *keepsake;
+	bool watched;     /* a person looks at standard error */
+	bool registering; /* the new password is that of --password-file */
+};
+
+/** Set by TERM and INT: finish what is under way, then end. */
+extern atomic_bool interrupted;
+
+typedef enum exit_code command_fn(struct run *run);
+
+command_fn command_enrol, command_register, command_bind, command_password;
+command_fn command_backup, command_snapshots, command_show, command_restore;
+command_fn command_notices, command_status;
+
+/** The exit code that ${status} means. */
+enum exit_code exit_code_of(enum status status);
+
+/**
+ * Say why the library's last call failed, as JSON or for people; returns the
+ * exit code for it.
+ */
+enum exit_code command_failed(const struct run *run, enum status status);
+
+#endif

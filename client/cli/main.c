@@ -1,0 +1,347 @@
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ask.h"
+#include "base/bounds.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "base/util.h"
+#include "command.h"
+#include "crypto/arena.h"
+#include "output.h"
+
+atomic_bool interrupted;
+
+#define BIT(n) (1u << (n))
+
+/* The options that not every command takes. */
+enum special {
+	SPECIAL_NEW_PASSWORD,
+	SPECIAL_VERIFICATION,
+	SPECIAL_LABEL,
+	SPECIAL_CATEGORY,
+	SPECIAL_TARGET,
+	SPECIAL_VERIFY,
+	SPECIAL_RESUME,
+	SPECIAL_FOLLOW,
+};
+
+/* clang-format off */
+static const struct command {
+	const char *name;
+	const char *arguments;
+	const char *help;
+	int operands_min, operands_max; /* max -1: as many as wanted */
+	unsigned int takes;             /* BITs of special */
+	command_fn *run;
+} commands[] = {
+	{ "enrol",     "STRING",  "trust the server that the operator's string names",  1,  1, 0, command_enrol },
+	{ "register",  "[NAME]",  "make an account: phone number, e-mail or nickname",  0,  1, 0, command_register },
+	{ "bind",      "",        "bind this terminal to the account",                  0,  0, BIT(SPECIAL_VERIFICATION) | BIT(SPECIAL_LABEL), command_bind },
+	{ "password",  "",        "change the account's password",                      0,  0, BIT(SPECIAL_NEW_PASSWORD), command_password },
+	{ "backup",    "FOLDER…", "back up folders, a snapshot each",                   1, -1, BIT(SPECIAL_LABEL), command_backup },
+	{ "snapshots", "",        "list the account's snapshots",                       0,  0, 0, command_snapshots },
+	{ "show",      "SNAPSHOT", "list what is in a snapshot",                        1,  1, BIT(SPECIAL_CATEGORY), command_show },
+	{ "restore",   "SNAPSHOT", "write a snapshot into a folder",                    1,  1, BIT(SPECIAL_TARGET) | BIT(SPECIAL_VERIFY) | BIT(SPECIAL_RESUME) | BIT(SPECIAL_CATEGORY), command_restore },
+	{ "notices",   "",        "print what the server has to tell",                  0,  0, BIT(SPECIAL_FOLLOW), command_notices },
+	{ "status",    "",        "where this terminal stands, and whether the server answers", 0, 0, 0, command_status },
+};
+
+/* Options: name, argument or NULL, what is set, help. */
+enum option_kind { OPTION_TEXT, OPTION_FLAG, OPTION_DURATION, OPTION_VERSION, OPTION_HELP };
+
+#define FIELD(member) offsetof(struct options, member)
+#define EVERY         -1
+
+static const struct option_row {
+	const char *name;
+	const char *argument;
+	enum option_kind kind;
+	size_t field;
+	int special; /* or EVERY: all commands take it */
+	const char *help;
+} option_rows[] = {
+	{ "state",             "DIR",      OPTION_TEXT,     FIELD(state),             EVERY, "the terminal's state folder" },
+	{ "name",              "NAME",     OPTION_TEXT,     FIELD(name),              EVERY, "the account, instead of the remembered one" },
+	{ "password-file",     "FILE",     OPTION_TEXT,     FIELD(password_file),     EVERY, "read the password from FILE, mode 0600" },
+	{ "imei",              "IMEI",     OPTION_TEXT,     FIELD(imei),              EVERY, "of this terminal" },
+	{ "serial",            "SERIAL",   OPTION_TEXT,     FIELD(serial),            EVERY, "of this terminal" },
+	{ "imsi",              "IMSI",     OPTION_TEXT,     FIELD(imsi),              EVERY, "of the card in it" },
+	{ "timeout",           "DURATION", OPTION_DURATION, FIELD(timeout_ms),        EVERY, "give up after: 30s, 5min; see keepsake(1)" },
+	{ "json",              NULL,       OPTION_FLAG,     FIELD(json),              EVERY, "print JSON" },
+	{ "quiet",             NULL,       OPTION_FLAG,     FIELD(quiet),             EVERY, "print errors only" },
+	{ "new-password-file", "FILE",     OPTION_TEXT,     FIELD(new_password_file), SPECIAL_NEW_PASSWORD, "password: the new one" },
+	{ "verification-file", "FILE",     OPTION_TEXT,     FIELD(verification_file), SPECIAL_VERIFICATION, "bind: the verification information to set" },
+	{ "label",             "TEXT",     OPTION_TEXT,     FIELD(label),             SPECIAL_LABEL,        "bind, backup: your words for it" },
+	{ "category",          "WORD",     OPTION_TEXT,     FIELD(category),          SPECIAL_CATEGORY,     "show, restore: only these files" },
+	{ "target",            "DIR",      OPTION_TEXT,     FIELD(target),            SPECIAL_TARGET,       "restore: the folder to write to" },
+	{ "verify",            NULL,       OPTION_FLAG,     FIELD(verify),            SPECIAL_VERIFY,       "restore: read all again and compare" },
+	{ "resume",            NULL,       OPTION_FLAG,     FIELD(resume),            SPECIAL_RESUME,       "restore: go on with one that was begun" },
+	{ "follow",            NULL,       OPTION_FLAG,     FIELD(follow),            SPECIAL_FOLLOW,       "notices: go on as they come" },
+	{ "version",           NULL,       OPTION_VERSION,  0,                        EVERY, "print the version" },
+	{ "help",              NULL,       OPTION_HELP,     0,                        EVERY, "print this" },
+};
+/* clang-format on */
+
+#define OPTION_BASE 256 /* above every character */
+
+static void print_usage(FILE *to)
+{
+	char left[64];
+
+	fprintf(to, "usage: keepsake [OPTION…] COMMAND [ARGUMENT…]\n\n");
+	for (size_t i = 0; i < nitems(commands); i++) {
+		snprintf(left, sizeof(left), "%s %s", commands[i].name,
+		    commands[i].arguments);
+		fprintf(to, "  %-22s %s\n", left, commands[i].help);
+	}
+	fprintf(to, "\nSNAPSHOT is latest, a number, or a moment in UTC "
+		    "(2026-11-20T18:30).\n\n");
+	for (size_t i = 0; i < nitems(option_rows); i++) {
+		const char *argument = option_rows[i].argument;
+		snprintf(left, sizeof(left), "--%s %s", option_rows[i].name,
+		    argument ? argument : "");
+		fprintf(to, "  %-26s %s\n", left, option_rows[i].help);
+	}
+}
+
+/* What reading the options ends with. */
+enum parsed { PARSED_RUN, PARSED_DONE, PARSED_WRONG };
+
+static enum parsed take_option(
+    struct options *options, const struct option_row *row, const char *text)
+{
+	char *at = (char *)options + row->field;
+	uint64_t duration_ms;
+
+	switch (row->kind) {
+	case OPTION_TEXT:
+		memcpy(at, &text, sizeof(text));
+		return PARSED_RUN;
+	case OPTION_FLAG:
+		*(bool *)(void *)at = true;
+		return PARSED_RUN;
+	case OPTION_DURATION:
+		if (text_duration(&duration_ms, text) != STATUS_OK ||
+		    duration_ms == 0 || duration_ms > DEADLINE_MS_MAX) {
+			fprintf(stderr,
+			    "keepsake: --%s %s: a number with ms, s or min "
+			    "behind, at most 10min\n",
+			    row->name, text);
+			return PARSED_WRONG;
+		}
+		options->timeout_ms = (uint32_t)duration_ms;
+		return PARSED_RUN;
+	case OPTION_VERSION:
+		puts("keepsake " KEEPSAKE_VERSION);
+		return PARSED_DONE;
+	case OPTION_HELP:
+	default:
+		print_usage(stdout);
+		return PARSED_DONE;
+	}
+}
+
+/* Read the options; ${given} collects the BITs of the special ones. */
+static enum parsed parse_options(
+    struct options *options, int argc, char **argv, unsigned int *given)
+{
+	struct option rows[nitems(option_rows) + 1] = { 0 };
+	enum parsed parsed = PARSED_RUN;
+	int c;
+
+	for (size_t i = 0; i < nitems(option_rows); i++)
+		rows[i] = (struct option){
+			.name = option_rows[i].name,
+			.has_arg = option_rows[i].argument ? required_argument
+							   : no_argument,
+			.val = OPTION_BASE + (int)i,
+		};
+	while (parsed == PARSED_RUN &&
+	       (c = getopt_long(argc, argv, "", rows, NULL)) != -1) {
+		if (c < OPTION_BASE)
+			return PARSED_WRONG; /* getopt has said why */
+		const struct option_row *row = &option_rows[c - OPTION_BASE];
+		if (row->special != EVERY)
+			*given |= BIT(row->special);
+		parsed = take_option(options, row, optarg);
+	}
+	return parsed;
+}
+
+/* The command that was named, with its operands, or NULL: said why. */
+static const struct command *find_command(
+    struct run *run, int argc, char **argv, unsigned int given)
+{
+	const struct command *command = NULL;
+
+	if (optind >= argc) {
+		print_usage(stderr);
+		return NULL;
+	}
+	for (size_t i = 0; i < nitems(commands); i++)
+		if (strcmp(commands[i].name, argv[optind]) == 0)
+			command = &commands[i];
+	if (!command) {
+		fprintf(stderr,
+		    "keepsake: %s: no such command; keepsake --help lists "
+		    "them\n",
+		    argv[optind]);
+		return NULL;
+	}
+	run->operands = (const char *const *)&argv[optind + 1];
+	run->operands_count = argc - optind - 1;
+	if (run->operands_count < command->operands_min ||
+	    (command->operands_max >= 0 &&
+		run->operands_count > command->operands_max)) {
+		fprintf(stderr, "usage: keepsake %s %s\n", command->name,
+		    command->arguments);
+		return NULL;
+	}
+	for (size_t i = 0; i < nitems(option_rows); i++) {
+		int special = option_rows[i].special;
+		if (special == EVERY || !(given & BIT(special)) ||
+		    command->takes & BIT(special))
+			continue;
+		fprintf(stderr, "keepsake: %s does not take --%s\n",
+		    command->name, option_rows[i].name);
+		return NULL;
+	}
+	return command;
+}
+
+enum exit_code exit_code_of(enum status status)
+{
+	switch (status) {
+	case STATUS_OK:
+		return EXIT_DONE;
+	case STATUS_DENIED:
+	case STATUS_AUTH_REQUIRED:
+	case STATUS_LOCKED:
+	case STATUS_FROZEN:
+	case STATUS_EXPIRED:
+		return EXIT_AUTH;
+	case STATUS_UNAVAILABLE:
+	case STATUS_BUSY:
+		return EXIT_UNREACHABLE;
+	case STATUS_NOT_FOUND:
+		return EXIT_NOT_FOUND;
+	case STATUS_CONFLICT:
+		return EXIT_CONFLICT;
+	default:
+		return EXIT_FAILED;
+	}
+}
+
+/* Say what went wrong, as JSON or for people. */
+static void say_failure(const struct run *run, enum status status,
+    const char *detail, const char *advice)
+{
+	const char *word =
+	    status == STATUS_PENDING ? "interrupted" : status_word(status);
+
+	if (run->options.json) {
+		json_print(json_pack("{s:s, s:o, s:s}", "error", word, "detail",
+		    json_path(detail), "advice", advice));
+		return;
+	}
+	if (detail[0] != '\0')
+		fprintf(stderr, "keepsake: %s\n", detail);
+	if (detail[0] != '\0' && advice[0] != '\0')
+		fprintf(stderr, "keepsake: %s\n", advice);
+}
+
+enum exit_code command_failed(const struct run *run, enum status status)
+{
+	say_failure(run, status, keepsake_detail(run->keepsake),
+	    keepsake_advice(run->keepsake));
+	return exit_code_of(status);
+}
+
+static void on_waiting(void *arg, const char *host_and_port)
+{
+	const struct run *run = arg;
+
+	if (run->watched)
+		fprintf(stderr, "keepsake: waiting for %s …\n", host_and_port);
+}
+
+static void on_signal(int number)
+{
+	(void)number;
+	atomic_store(&interrupted, true);
+}
+
+/* The first TERM or INT ends in good order, the second at once. */
+static void catch_signals(void)
+{
+	struct sigaction action = {
+		.sa_handler = on_signal,
+		.sa_flags = (int)SA_RESETHAND,
+	};
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
+
+static enum exit_code run_command(
+    struct run *run, const struct command *command)
+{
+	const struct keepsake_options options = {
+		.state = run->options.state,
+		.name = run->options.name,
+		.timeout_ms = run->options.timeout_ms,
+		.ask = ask_secret,
+		.waiting = on_waiting,
+		.arg = run,
+	};
+	const char *why;
+	enum status st = keepsake_open(&run->keepsake, &options, &why);
+
+	if (st != STATUS_OK) {
+		char detail[512];
+		snprintf(detail, sizeof(detail), "the state folder%s%s: %s",
+		    run->options.state ? " " : "",
+		    run->options.state ? run->options.state : "", why);
+		say_failure(run, st, detail,
+		    "it must be a folder of yours with mode 0700; --state "
+		    "DIR names another");
+		return exit_code_of(st);
+	}
+	ask_to_remember(run);
+	enum exit_code code = command->run(run);
+	keepsake_close(&run->keepsake);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	struct run run = { 0 };
+	unsigned int given = 0;
+
+	log_program("keepsake");
+	log_level_set(LOG_ERROR);
+	switch (parse_options(&run.options, argc, argv, &given)) {
+	case PARSED_DONE:
+		return EXIT_DONE;
+	case PARSED_WRONG:
+		return EXIT_USAGE;
+	case PARSED_RUN:
+		break;
+	}
+	const struct command *command = find_command(&run, argc, argv, given);
+	if (!command)
+		return EXIT_USAGE;
+	run.watched = isatty(STDERR_FILENO) && !run.options.quiet;
+	catch_signals();
+	if (process_harden() != STATUS_OK ||
+	    keepsake_library_begin() != STATUS_OK)
+		return EXIT_FAILED; /* the log has said why */
+	enum exit_code code = run_command(&run, command);
+	keepsake_library_end();
+	return (int)code;
+}

@@ -1,0 +1,68 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "command.h"
+#include "output.h"
+
+/* notices: what the owner is to know. */
+
+struct printer {
+	const struct run *run;
+	json_t *all; /* NULL: print each as it comes */
+};
+
+static json_t *notice_json(const struct keepsake_notice *notice)
+{
+	json_t *figures = json_object();
+
+	for (size_t i = 0; i < notice->figures_count; i++)
+		json_object_set_new(figures, notice->figures[i].name,
+		    json_integer((json_int_t)notice->figures[i].value));
+	return json_pack("{s:o, s:s, s:o, s:o}", "id", json_of_id(notice->id),
+	    "kind", notice->kind, "when", json_of_time(notice->when_ms),
+	    "figures", figures);
+}
+
+static bool print_notice(const struct keepsake_notice *notice)
+{
+	char when[CLOCK_TEXT_BYTES];
+
+	clock_text(when, notice->when_ms);
+	printf("%s  %s", when, notice->kind);
+	for (size_t i = 0; i < notice->figures_count; i++) {
+		char *name = path_text(notice->figures[i].name);
+		printf("  %s=%llu", name ? name : "?",
+		    (unsigned long long)notice->figures[i].value);
+		free(name);
+	}
+	return putchar('\n') != EOF && fflush(stdout) == 0;
+}
+
+/* What was not printed is not taken: it will be told again. */
+static bool on_notice(void *arg, const struct keepsake_notice *notice)
+{
+	struct printer *printer = arg;
+
+	if (printer->all)
+		return json_array_append_new(
+			   printer->all, notice_json(notice)) == 0;
+	if (printer->run->options.json)
+		return json_print(notice_json(notice));
+	return print_notice(notice);
+}
+
+enum exit_code command_notices(struct run *run)
+{
+	struct printer printer = { .run = run };
+
+	if (run->options.json && !run->options.follow)
+		printer.all = json_array();
+	enum status st = keepsake_notices(run->keepsake, run->options.follow,
+	    &interrupted, on_notice, &printer);
+	if (printer.all && st == STATUS_OK)
+		return json_print(printer.all) ? EXIT_DONE : EXIT_FAILED;
+	json_decref(printer.all);
+	return st == STATUS_OK ? EXIT_DONE : command_failed(run, st);
+}

@@ -1,0 +1,165 @@
+#include "output.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/text.h"
+#include "base/util.h"
+
+#define UTF8_BYTES_MAX 4
+#define DRAW_MS        200
+#define RATE_MS_MIN    1000 /* before that no rate means anything */
+
+/* Length of the clean character at ${at}, or 0. */
+static size_t clean_length(const char *at)
+{
+	size_t left = strnlen(at, UTF8_BYTES_MAX);
+
+	for (size_t len = 1; len <= left; len++)
+		if (text_is_clean(slice_of(at, len)))
+			return len;
+	return 0;
+}
+
+char *path_text(const char *path)
+{
+	char *out = malloc(strlen(path) * (sizeof("\\xNN") - 1) + 1);
+	char *to = out;
+
+	if (!out)
+		return NULL;
+	while (*path) {
+		size_t len = clean_length(path);
+		if (*path == '\\')
+			*to++ = '\\';
+		if (len == 0) {
+			to += sprintf(to, "\\x%02x", (uint8_t)*path);
+			path++;
+			continue;
+		}
+		memcpy(to, path, len);
+		to += len;
+		path += len;
+	}
+	*to = '\0';
+	return out;
+}
+
+json_t *json_path(const char *path)
+{
+	char *text = path_text(path);
+	json_t *value = text ? json_string(text) : NULL;
+
+	free(text);
+	return value;
+}
+
+json_t *json_of_id(const uint8_t id[static KEEPSAKE_ID_BYTES])
+{
+	static const uint8_t none[KEEPSAKE_ID_BYTES];
+	char text[HEX_BYTES(KEEPSAKE_ID_BYTES)];
+
+	if (memcmp(id, none, sizeof(none)) == 0)
+		return json_null();
+	hex_encode(text, slice_of(id, KEEPSAKE_ID_BYTES));
+	return json_string(text);
+}
+
+json_t *json_of_time(uint64_t wall_ms)
+{
+	char text[CLOCK_TEXT_BYTES];
+
+	clock_text(text, wall_ms);
+	return json_string(text);
+}
+
+void time_text(
+    char out[static TIME_TEXT_BYTES], int64_t seconds, uint32_t nanoseconds)
+{
+	time_t when = (time_t)seconds;
+	struct tm parts;
+	size_t len = 0;
+
+	if (gmtime_r(&when, &parts))
+		len =
+		    strftime(out, TIME_TEXT_BYTES, "%Y-%m-%dT%H:%M:%S", &parts);
+	if (len == 0)
+		len = (size_t)snprintf(out, TIME_TEXT_BYTES, "@%lld",
+		    (long long)seconds); /* a year past all reason */
+	else if (nanoseconds > 0)
+		snprintf(out + len, TIME_TEXT_BYTES - len, ".%09uZ",
+		    (unsigned int)nanoseconds % 1000000000u);
+	else
+		snprintf(out + len, TIME_TEXT_BYTES - len, "Z");
+}
+
+bool json_print(json_t *value)
+{
+	bool done = value && json_dumpf(value, stdout, JSON_COMPACT) == 0 &&
+		    putchar('\n') != EOF && fflush(stdout) == 0;
+
+	json_decref(value);
+	return done;
+}
+
+static void draw_rate(
+    const struct keepsake_progress *progress, uint64_t passed_ms)
+{
+	char rate[TEXT_SIZE_BYTES];
+	uint64_t done = max_of(progress->bytes, (uint64_t)1);
+
+	if (passed_ms < RATE_MS_MIN)
+		return;
+	text_of_size(rate, progress->bytes * 1000 / passed_ms);
+	fprintf(stderr, "  %s/s", rate);
+	if (progress->bytes_total <= progress->bytes)
+		return;
+	double share =
+	    (double)(progress->bytes_total - progress->bytes) / (double)done;
+	unsigned long long left_s =
+	    (unsigned long long)(share * (double)passed_ms / 1000.0);
+	fprintf(stderr, "  %llu:%02llu left", left_s / 60, left_s % 60);
+}
+
+void progress_show(void *arg, const struct keepsake_progress *progress)
+{
+	struct progress *self = arg;
+	uint64_t now = clock_interval_ms();
+	char done[TEXT_SIZE_BYTES], total[TEXT_SIZE_BYTES];
+
+	if (!self->shown)
+		return;
+	if (self->begun_ms == 0)
+		self->begun_ms = now;
+	if (self->drawn && now - self->drawn_ms < DRAW_MS)
+		return;
+	self->drawn_ms = now;
+	self->drawn = true;
+	text_of_size(done, progress->bytes);
+	fprintf(stderr, "\r\033[K%s", self->verb);
+	if (progress->bytes_total > 0) {
+		text_of_size(total, progress->bytes_total);
+		fprintf(stderr, "  %3u%%  %s of %s",
+		    (unsigned int)min_of((uint64_t)100,
+			progress->bytes * 100 / progress->bytes_total),
+		    done, total);
+	} else {
+		fprintf(stderr, "  %llu files, %s",
+		    (unsigned long long)progress->files, done);
+	}
+	draw_rate(progress, now - self->begun_ms);
+	fflush(stderr);
+}
+
+void progress_clear(struct progress *self)
+{
+	if (!self->drawn)
+		return;
+	fprintf(stderr, "\r\033[K");
+	fflush(stderr);
+	self->drawn = false;
+}

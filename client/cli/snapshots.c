@@ -1,0 +1,214 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "command.h"
+#include "output.h"
+
+/* snapshots and show: what is on the server. */
+
+static json_t *categories_json(const struct keepsake_snapshot *snapshot)
+{
+	json_t *all = json_object();
+
+	for (unsigned int i = 1; i < KEEPSAKE_CATEGORIES; i++) {
+		const struct keepsake_total *total = &snapshot->categories[i];
+		if (total->files == 0)
+			continue;
+		json_object_set_new(all, keepsake_category(i),
+		    json_pack("{s:I, s:I}", "files", (json_int_t)total->files,
+			"bytes", (json_int_t)total->bytes));
+	}
+	return all;
+}
+
+static json_t *snapshot_json(const struct keepsake_snapshot *snapshot)
+{
+	return json_pack(
+	    "{s:I, s:o, s:o, s:b, s:o, s:o, s:I, s:I, s:I, s:I, s:o}",
+	    "snapshot", (json_int_t)snapshot->ordinal, "taken",
+	    json_of_time(snapshot->taken_ms), "terminal",
+	    json_of_id(snapshot->terminal), "readable", snapshot->readable,
+	    "label", json_path(snapshot->label), "host",
+	    json_path(snapshot->host), "files", (json_int_t)snapshot->files,
+	    "bytes", (json_int_t)snapshot->bytes, "sealed_bytes",
+	    (json_int_t)snapshot->sealed_bytes, "errors",
+	    (json_int_t)snapshot->errors, "categories",
+	    categories_json(snapshot));
+}
+
+static void print_snapshot(const struct keepsake_snapshot *snapshot)
+{
+	char taken[CLOCK_TEXT_BYTES], bytes[TEXT_SIZE_BYTES];
+	char *host = path_text(snapshot->host);
+	char *label = path_text(snapshot->label);
+
+	clock_text(taken, snapshot->taken_ms);
+	if (snapshot->readable)
+		printf("%8llu  %s  %8llu files  %10s  %s  %s%s\n",
+		    (unsigned long long)snapshot->ordinal, taken,
+		    (unsigned long long)snapshot->files,
+		    text_of_size(bytes, snapshot->bytes), host ? host : "?",
+		    label ? label : "?",
+		    snapshot->errors > 0 ? "  (not complete)" : "");
+	else
+		printf("%8llu  %s  (its key does not open here)\n",
+		    (unsigned long long)snapshot->ordinal, taken);
+	free(host);
+	free(label);
+}
+
+enum exit_code command_snapshots(struct run *run)
+{
+	struct keepsake_snapshot *list = NULL;
+	size_t count = 0;
+	enum exit_code code = EXIT_DONE;
+	enum status st = keepsake_snapshots(run->keepsake, &list, &count);
+
+	if (st != STATUS_OK)
+		return command_failed(run, st);
+	if (run->options.json) {
+		json_t *all = json_array();
+		for (size_t i = 0; i < count; i++)
+			json_array_append_new(all, snapshot_json(&list[i]));
+		code = json_print(all) ? EXIT_DONE : EXIT_FAILED;
+	} else {
+		for (size_t i = 0; i < count; i++)
+			print_snapshot(&list[i]);
+		if (count == 0 && !run->options.quiet)
+			puts("There are no snapshots yet: keepsake backup "
+			     "FOLDER");
+	}
+	free(list);
+	return code;
+}
+
+struct shower {
+	const struct run *run;
+	bool begun;     /* something was printed */
+	bool unprinted; /* standard output takes no more */
+};
+
+static const char *type_word(enum keepsake_type type)
+{
+	switch (type) {
+	case KEEPSAKE_FILE:
+		return "file";
+	case KEEPSAKE_FOLDER:
+		return "folder";
+	case KEEPSAKE_SYMLINK:
+		return "symlink";
+	case KEEPSAKE_HARD_LINK:
+	default:
+		return "hard_link";
+	}
+}
+
+/* Of files only: what sorts folders and links is what is in them. */
+static const char *category_of(const struct keepsake_entry *entry)
+{
+	return entry->type == KEEPSAKE_FILE ? keepsake_category(entry->category)
+					    : NULL;
+}
+
+static json_t *entry_json(const struct keepsake_entry *entry)
+{
+	char mode[8], mtime[TIME_TEXT_BYTES];
+
+	snprintf(mode, sizeof(mode), "%04o", (unsigned int)entry->mode & 07777);
+	time_text(mtime, entry->mtime_s, entry->mtime_ns);
+	json_t *value = json_pack("{s:o, s:s, s:I, s:s, s:s, s:s?, s:b}",
+	    "path", json_path(entry->path), "type", type_word(entry->type),
+	    "size", (json_int_t)entry->size, "mode", mode, "mtime", mtime,
+	    "category", category_of(entry), "changed", entry->changed);
+	if (value && entry->target[0] != '\0')
+		json_object_set_new(value, "target", json_path(entry->target));
+	return value;
+}
+
+/* One line of an array that is printed as it comes: it may be long. */
+static bool print_json(struct shower *shower, json_t *value)
+{
+	bool done = fputs(shower->begun ? ",\n" : "[", stdout) >= 0 && value &&
+		    json_dumpf(value, stdout, JSON_COMPACT) == 0;
+
+	json_decref(value);
+	return done;
+}
+
+static bool print_entry(const struct keepsake_entry *entry)
+{
+	char mtime[TIME_TEXT_BYTES], bytes[TEXT_SIZE_BYTES];
+	const char *category = category_of(entry);
+	char *path = path_text(entry->path);
+	char *target = path_text(entry->target);
+
+	time_text(mtime, entry->mtime_s, 0);
+	int done = printf("%04o  %10s  %s  %-10s  %s%s%s%s\n",
+	    (unsigned int)entry->mode & 07777,
+	    entry->type == KEEPSAKE_FILE ? text_of_size(bytes, entry->size)
+					 : type_word(entry->type),
+	    mtime, category ? category : "", path ? path : "?",
+	    entry->target[0] != '\0' ? " -> " : "", target ? target : "?",
+	    entry->changed ? "  (changed while it was read)" : "");
+	free(path);
+	free(target);
+	return done > 0;
+}
+
+static bool on_entry(void *arg, const struct keepsake_entry *entry)
+{
+	struct shower *shower = arg;
+	const char *wanted = shower->run->options.category;
+	const char *category = category_of(entry);
+	bool done;
+
+	if (wanted && (!category || strcmp(wanted, category) != 0))
+		return true;
+	if (shower->run->options.json)
+		done = print_json(shower, entry_json(entry));
+	else
+		done = print_entry(entry);
+	shower->begun = true;
+	shower->unprinted = !done;
+	return done && !atomic_load(&interrupted);
+}
+
+/* Whether there is a category ${word}. */
+static bool is_category(const char *word)
+{
+	for (unsigned int i = 1; i < KEEPSAKE_CATEGORIES; i++)
+		if (strcmp(keepsake_category(i), word) == 0)
+			return true;
+	return false;
+}
+
+enum exit_code command_show(struct run *run)
+{
+	struct shower shower = { .run = run };
+	const char *category = run->options.category;
+
+	if (category && !is_category(category)) {
+		fprintf(stderr,
+		    "keepsake: %s: no such category; keepsake(1) lists "
+		    "them\n",
+		    category);
+		return EXIT_USAGE;
+	}
+	enum status st = keepsake_show(
+	    run->keepsake, run->operands[0], on_entry, &shower, NULL);
+	if (run->options.json && (st == STATUS_OK || shower.begun))
+		puts(shower.begun ? "]" : "[]");
+	if (st != STATUS_OK && shower.begun) {
+		/* The array is out: what went wrong goes beside it. */
+		fprintf(
+		    stderr, "keepsake: %s\n", keepsake_detail(run->keepsake));
+		return exit_code_of(st);
+	}
+	if (st != STATUS_OK)
+		return command_failed(run, st);
+	return shower.unprinted || fflush(stdout) != 0 ? EXIT_FAILED
+						       : EXIT_DONE;
+}

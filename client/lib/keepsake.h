@@ -1,0 +1,381 @@
+#ifndef KEEPSAKE_H
+#define KEEPSAKE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+/*
+ * libkeepsake: a terminal of a Keepsake server, for programs that back up
+ * and restore by themselves.  The command keepsake(1) is such a program.
+ *
+ *	struct keepsake *keepsake = NULL;
+ *
+ *	keepsake_library_begin();
+ *	keepsake_open(&keepsake, &options, &why);
+ *	keepsake_backup(keepsake, &what, &result);
+ *	keepsake_close(&keepsake);
+ *	keepsake_library_end();
+ *
+ * One thread at a time in one struct keepsake.  Every call that talks to the
+ * server asks for the secrets it needs by keepsake_options.ask, proves them,
+ * and gets a ticket for no more than what it is about to do.  Where a call
+ * fails, keepsake_detail says why and keepsake_advice what to do.  All of
+ * them may return, besides what they list:
+ *
+ *   STATUS_NOT_FOUND      not enrolled, or no account name known
+ *   STATUS_DENIED         wrong code, or the terminal is not bound
+ *   STATUS_LOCKED, STATUS_FROZEN, STATUS_EXPIRED
+ *   STATUS_UNAVAILABLE    server or service not reachable, or it is not the
+ *                         enrolled one
+ *   STATUS_BUSY, STATUS_VERSION, STATUS_NO_SPACE, STATUS_INTERNAL
+ *   what keepsake_options.ask returned, where that was not STATUS_OK
+ */
+
+#define KEEPSAKE_ID_BYTES        16
+#define KEEPSAKE_KEY_BYTES       32
+#define KEEPSAKE_NAME_BYTES_MAX  254 /* login names, UTF-8 */
+#define KEEPSAKE_LABEL_BYTES_MAX 200 /* UTF-8; longer ones are cut */
+#define KEEPSAKE_HOST_BYTES_MAX  253
+#define KEEPSAKE_SECRET_BYTES    1025 /* the longest, with its NUL */
+#define KEEPSAKE_CATEGORIES      17   /* numbers 1 to 16 are in use */
+
+/** Open and close the memory for secrets: first and last in main. */
+enum status keepsake_library_begin(void);
+void keepsake_library_end(void);
+
+struct keepsake;
+
+/** What may be asked for. */
+enum keepsake_secret {
+	KEEPSAKE_PASSWORD,     /* of the account, as it is */
+	KEEPSAKE_NEW_PASSWORD, /* as it is to be; to be asked for twice */
+	KEEPSAKE_VERIFICATION, /* verification information, to be set */
+	KEEPSAKE_SERIAL,       /* of this terminal: part of its code */
+	KEEPSAKE_IMEI,
+	KEEPSAKE_IMSI,
+	KEEPSAKE_SECRET_COUNT
+};
+
+/**
+ * Write the secret as UTF-8 with a NUL to ${out}, which is locked memory and
+ * wiped by the library.
+ *
+ * typed_out  set to whether a person typed it just now
+ *
+ * Anything but STATUS_OK ends the call with that status.
+ */
+typedef enum status keepsake_ask_fn(void *arg, enum keepsake_secret secret,
+    char out[static KEEPSAKE_SECRET_BYTES], bool *typed_out);
+
+struct keepsake_options {
+	const char *state;   /* folder; NULL: the usual one, see keepsake(1) */
+	const char *name;    /* of the account; NULL: as remembered */
+	uint32_t timeout_ms; /* 0: a minute to answer, 10 for transfers */
+	keepsake_ask_fn *ask;
+	/* An answer is long in coming; may be NULL. */
+	void (*waiting)(void *arg, const char *host_and_port);
+	void *arg; /* of both */
+};
+
+/**
+ * Open a terminal by its state folder; no network yet.
+ *
+ * options  copied, its texts too
+ * why_out  what is wrong with the folder, for people; static
+ *
+ * STATUS_OK         ${self_out} is the caller's
+ * STATUS_DENIED     the folder is a symlink, another user's or open to
+ *                   others, or a file in it is
+ * STATUS_NOT_FOUND  no folder named, and none usual
+ */
+enum status keepsake_open(struct keepsake **self_out,
+    const struct keepsake_options *options, const char **why_out);
+
+/** Wipe and close, and leave NULL; NULL is fine. */
+void keepsake_close(struct keepsake **self_p);
+
+/** Why the last call failed, for people; "" where it did not. */
+const char *keepsake_detail(const struct keepsake *self);
+
+/** What to do about it, for people; static, "" where nothing. */
+const char *keepsake_advice(const struct keepsake *self);
+
+/** The state folder; good as long as ${self}. */
+const char *keepsake_folder(const struct keepsake *self);
+
+/**
+ * Trust the server that an enrolment string names, from now on.
+ *
+ * STATUS_MALFORMED  not such a string
+ * STATUS_CONFLICT   the folder belongs to an account of another server
+ */
+enum status keepsake_enrol(struct keepsake *self, const char *string);
+
+/** Where this terminal stands. */
+struct keepsake_standing {
+	char host[KEEPSAKE_HOST_BYTES_MAX + 1];
+	uint16_t port; /* 0: not enrolled */
+	uint8_t gateway_key[KEEPSAKE_KEY_BYTES];
+	uint8_t terminal_key[KEEPSAKE_KEY_BYTES]; /* public; what binds it */
+	char name[KEEPSAKE_NAME_BYTES_MAX + 1];   /* "": no account */
+	uint8_t account[KEEPSAKE_ID_BYTES];       /* all zero: not known */
+	uint8_t terminal[KEEPSAKE_ID_BYTES];      /* all zero: not bound */
+};
+
+enum status keepsake_standing(
+    struct keepsake *self, struct keepsake_standing *out);
+
+/** Ask the gateway for a sign of life; ${took_ms_out} is how long it took. */
+enum status keepsake_ping(struct keepsake *self, uint64_t *took_ms_out);
+
+/**
+ * Make an account; asks for KEEPSAKE_NEW_PASSWORD.
+ *
+ * name  phone number ("+…"), e-mail address or nickname
+ *
+ * STATUS_OK         made; for a number or an address, a message to it tells
+ *                   whether it really was free
+ * STATUS_CONFLICT   the name is taken
+ * STATUS_MALFORMED  not a name that the server takes
+ */
+enum status keepsake_register(struct keepsake *self, const char *name);
+
+/** How a terminal is told apart; "" where there is none. */
+struct keepsake_device {
+	const char *imei; /* 15 digits */
+	const char *serial;
+	const char *label; /* what its owner calls it */
+};
+
+/**
+ * Bind this terminal to the account; at the account's first binding asks for
+ * KEEPSAKE_VERIFICATION.
+ *
+ * STATUS_OK         bound, now or before
+ * STATUS_CONFLICT   the device is bound to another account
+ * STATUS_MALFORMED  not such an IMEI or serial number
+ */
+enum status keepsake_bind(
+    struct keepsake *self, const struct keepsake_device *device);
+
+/**
+ * Replace the owner's code; asks for both passwords.  Keys are wrapped anew,
+ * nothing else is sent.
+ */
+enum status keepsake_change_password(struct keepsake *self);
+
+/**
+ * Whether a month has gone by since a person typed the password (K-06): time
+ * to ask, so that it is not forgotten.
+ */
+bool keepsake_password_due(struct keepsake *self);
+
+/**
+ * Check a password that was typed, without the server.
+ *
+ * STATUS_OK         right; not due for another month
+ * STATUS_DENIED     another than was used here last
+ * STATUS_NOT_FOUND  none was used here yet
+ */
+enum status keepsake_check_password(
+    struct keepsake *self, const char *password);
+
+/* ---- backup ---- */
+
+/** How far a transfer has come. */
+struct keepsake_progress {
+	uint64_t files;
+	uint64_t files_total; /* 0: not known */
+	uint64_t bytes;       /* of the files */
+	uint64_t bytes_total; /* 0: not known */
+	uint64_t moved_bytes; /* sealed, over the network */
+};
+
+/** Called often, on the calling thread. */
+typedef void keepsake_progress_fn(
+    void *arg, const struct keepsake_progress *progress);
+
+/**
+ * Something was not stored or not written, or not quite.
+ *
+ * path  within the folder; any bytes but NUL
+ * why   for people
+ *
+ * During a restore from other threads, one at a time.
+ */
+typedef void keepsake_report_fn(void *arg, const char *path, const char *why);
+
+struct keepsake_backup {
+	const char *path;               /* of a folder */
+	const char *label;              /* the owner's words; NULL: the path */
+	bool count_first;               /* for the totals of the progress */
+	const atomic_bool *cancel;      /* NULL, or stop soon once it is set */
+	keepsake_progress_fn *progress; /* may be NULL */
+	keepsake_report_fn *report;     /* may be NULL */
+	void *arg;                      /* of both */
+};
+
+struct keepsake_backup_result {
+	uint64_t snapshot; /* its ordinal */
+	uint64_t taken_ms; /* wall time */
+	uint64_t files;    /* of all types */
+	uint64_t bytes;
+	uint64_t unchanged; /* files that were not even read */
+	uint64_t chunks_sent;
+	uint64_t bytes_sent; /* sealed */
+	uint64_t errors;     /* files not stored, or not quite */
+	bool cache_lost;     /* the next backup reads every file */
+};
+
+/**
+ * Back up a folder as a new snapshot.
+ *
+ * STATUS_OK         it is on the server's disk
+ * STATUS_PENDING    cancelled; the next one goes on from there
+ * STATUS_NOT_FOUND  no such folder
+ * STATUS_CONFLICT   another backup of this terminal runs
+ * STATUS_QUOTA      the account's space is used up
+ */
+enum status keepsake_backup(struct keepsake *self,
+    const struct keepsake_backup *what, struct keepsake_backup_result *out);
+
+/* ---- snapshots ---- */
+
+struct keepsake_total {
+	uint64_t files;
+	uint64_t bytes;
+};
+
+struct keepsake_snapshot {
+	uint64_t ordinal;
+	uint64_t taken_ms; /* wall time */
+	uint8_t terminal[KEEPSAKE_ID_BYTES];
+	uint64_t sealed_bytes;
+	bool readable; /* its key opened; what follows is empty otherwise */
+	char label[KEEPSAKE_LABEL_BYTES_MAX + 1];
+	char host[KEEPSAKE_LABEL_BYTES_MAX + 1];
+	uint64_t files; /* of all types */
+	uint64_t bytes;
+	uint64_t errors;
+	struct keepsake_total categories[KEEPSAKE_CATEGORIES];
+};
+
+/** The word for category ${number} ("photos"); static, never NULL. */
+const char *keepsake_category(unsigned int number);
+
+/**
+ * The snapshots of the account, oldest first.
+ *
+ * list_out  to be freed with free; NULL where there are none
+ */
+enum status keepsake_snapshots(struct keepsake *self,
+    struct keepsake_snapshot **list_out, size_t *count_out);
+
+/*
+ * Below, ${which} names a snapshot: "latest"; an ordinal, "12"; or a moment,
+ * RFC 3339 in UTC, or the beginning of one from the month on:
+ * "2026-11", "2026-11-20", "2026-11-20T18:30", "2026-11-20T18:30:00Z": the
+ * newest that was taken then or before.
+ */
+
+enum keepsake_type {
+	KEEPSAKE_FILE = 1,
+	KEEPSAKE_FOLDER,
+	KEEPSAKE_SYMLINK,
+	KEEPSAKE_HARD_LINK,
+};
+
+/** One thing in a snapshot; all of it borrowed. */
+struct keepsake_entry {
+	enum keepsake_type type;
+	const char *path;   /* any bytes but NUL */
+	const char *target; /* of a link; likewise */
+	uint64_t size;
+	uint32_t mode; /* the low 12 bits */
+	int64_t mtime_s;
+	uint32_t mtime_ns;
+	unsigned int category;
+	bool changed; /* while it was read */
+};
+
+/** Called for each; false: enough. */
+typedef bool keepsake_entry_fn(void *arg, const struct keepsake_entry *entry);
+
+/**
+ * Go through a snapshot in the order of its paths.
+ *
+ * snapshot_out  filled with what is gone through; may be NULL
+ *
+ * STATUS_NOT_FOUND  no such snapshot
+ * STATUS_MALFORMED  it is damaged
+ */
+enum status keepsake_show(struct keepsake *self, const char *which,
+    keepsake_entry_fn *each, void *arg, struct keepsake_snapshot *snapshot_out);
+
+struct keepsake_restore {
+	const char *which;
+	const char *target; /* folder, new or empty unless resume */
+	bool resume;        /* keep what is there and right, replace the rest */
+	bool verify;        /* read each file again and compare */
+	const char *category;           /* only this one; NULL: all */
+	const atomic_bool *cancel;      /* NULL, or stop soon once it is set */
+	keepsake_progress_fn *progress; /* may be NULL */
+	keepsake_report_fn *report;     /* may be NULL */
+	void *arg;                      /* of both */
+};
+
+struct keepsake_restore_result {
+	uint64_t snapshot; /* its ordinal */
+	uint64_t files;    /* wanted: written + there + skipped */
+	uint64_t written;
+	uint64_t there;   /* right already */
+	uint64_t skipped; /* reported */
+	uint64_t verified;
+	uint64_t bytes;         /* written */
+	uint64_t bytes_fetched; /* sealed */
+};
+
+/**
+ * Restore a snapshot into a folder.
+ *
+ * STATUS_OK         done, but for what was reported
+ * STATUS_NOT_FOUND  no such snapshot, or no such category
+ * STATUS_CONFLICT   the target is not empty
+ * STATUS_PENDING    cancelled; with resume, the next one goes on
+ * STATUS_MALFORMED  the snapshot is damaged
+ */
+enum status keepsake_restore(struct keepsake *self,
+    const struct keepsake_restore *what, struct keepsake_restore_result *out);
+
+/* ---- notices ---- */
+
+#define KEEPSAKE_FIGURES_MAX 8
+
+/** Something the owner is to know; borrowed. */
+struct keepsake_notice {
+	uint8_t id[KEEPSAKE_ID_BYTES]; /* tells repeats apart */
+	const char *kind;              /* "backup_done", …; "other" */
+	uint64_t when_ms;              /* wall time */
+	struct {
+		const char *name; /* with its unit */
+		uint64_t value;
+	} figures[KEEPSAKE_FIGURES_MAX];
+	size_t figures_count;
+};
+
+/** Called for each; true: it was taken, and need not be told again. */
+typedef bool keepsake_notice_fn(
+    void *arg, const struct keepsake_notice *notice);
+
+/**
+ * Get the notices that wait; with ${follow}, those to come too, until
+ * ${cancel} (may be NULL) is set.
+ */
+enum status keepsake_notices(struct keepsake *self, bool follow,
+    const atomic_bool *cancel, keepsake_notice_fn *each, void *arg);
+
+#endif

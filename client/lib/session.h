@@ -1,0 +1,183 @@
+#ifndef KEEPSAKE_CLIENT_SESSION_H
+#define KEEPSAKE_CLIENT_SESSION_H
+
+#include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "account_keys.h"
+#include "base/bytes.h"
+#include "base/status.h"
+#include "bus/caller.h"
+#include "bus/keys.h"
+#include "crypto/code.h"
+#include "crypto/enrolment.h"
+#include "crypto/ticket.h"
+
+/*
+ * A terminal's talk with a server, one question after the other: it proves
+ * who it is and does all that needs no bulk bytes (for those, remote.h).
+ * One thread.
+ *
+ * What a person must not see on the wire is sealed to auth: the body is
+ * auth.Sealed with an envelope (crypto/envelope.h) whose associated data is
+ * request id (16) | message type (4, big-endian); the answer likewise, with
+ * the same associated data.
+ *
+ * The account's root key is 32 random bytes.  auth keeps it as
+ *
+ *   seal(key_derive(first 32 bytes of OPAQUE's export key,
+ *            "keepsake wrap root", no context),
+ *        root key, associated data: account id)
+ *
+ * and hands that out sealed once more under the session key, with the label
+ * "wrapped root" and no associated data.
+ */
+
+#define SESSION_LABEL_WRAP_ROOT    "keepsake wrap root"
+#define SESSION_LABEL_WRAPPED_ROOT "wrapped root"
+
+struct session;
+
+struct session_options {
+	const struct enrolment *enrolment; /* copied */
+	const struct curve_keys *keys;     /* copied; secret */
+	uint32_t timeout_ms;               /* for one answer; at least 1 */
+	/*
+	 * Called once when an answer is taking long, with what it waits for,
+	 * to tell a person; may be NULL.
+	 */
+	void (*waiting)(void *arg, const char *what);
+	void *arg;
+};
+
+/**
+ * Connect.
+ *
+ * STATUS_OK        also while nobody listens there yet
+ * STATUS_NO_SPACE  no memory
+ * STATUS_INTERNAL  libzmq refuses; logged
+ */
+enum status session_new(
+    struct session **self_out, const struct session_options *options);
+void session_destroy(struct session **self_p);
+
+/** Why the last call failed, for people; "" where it did not. */
+const char *session_detail(const struct session *self);
+
+/** What a person can do about it; "" where there is nothing to say. */
+const char *session_advice(const struct session *self);
+
+/** How many wrong tries are left, as the server told; 0: it did not. */
+uint32_t session_tries_remaining(const struct session *self);
+
+/**
+ * What a person can do about a failed request.
+ *
+ * link  what the connection was like then
+ *
+ * Returns a static text, "" where there is nothing to say.
+ */
+const char *session_advice_for(enum status status, enum link_state link);
+
+/**
+ * Ask, and wait for the answer.
+ *
+ * type        of the message
+ * ticket      for it; empty: none
+ * body        NULL: empty
+ * reply_type  what the answer must be; NULL: whatever it is
+ * reply_out   pointer to the unpacked answer, good until the next call
+ *
+ * STATUS_OK           *reply_out is set
+ * STATUS_UNAVAILABLE  no answer in time, or none to be had
+ * STATUS_MALFORMED    the answer is not one
+ * others              what the server answered
+ */
+enum status session_ask(struct session *self, uint32_t type,
+    struct slice ticket, const ProtobufCMessage *body,
+    const ProtobufCMessageDescriptor *reply_type, void *reply_out);
+
+/**
+ * The same with body and answer sealed to auth.
+ *
+ * STATUS_DENIED  also where the answer was not sealed by the auth that the
+ *                enrolment names
+ */
+enum status session_ask_sealed(struct session *self, uint32_t type,
+    struct slice ticket, const ProtobufCMessage *body,
+    const ProtobufCMessageDescriptor *reply_type, void *reply_out);
+
+/**
+ * Wait for a push.
+ *
+ * STATUS_OK         *out is set, good until the next call
+ * STATUS_NOT_FOUND  none came in ${wait_ms}
+ * STATUS_MALFORMED  one came that is no ${type}
+ */
+enum status session_pushed(struct session *self, uint32_t type,
+    uint32_t wait_ms, const ProtobufCMessageDescriptor *message_type,
+    void *out);
+
+/**
+ * Make an account with ${code}, and its root key.
+ *
+ * account_out  its id.  For a phone number or an e-mail address STATUS_OK
+ *              does not say that it was free: a message to it tells.
+ *
+ * STATUS_OK        the account is made (but see above)
+ * STATUS_CONFLICT  the name is taken
+ * others           as session_ask_sealed
+ */
+enum status session_register(struct session *self, const char *name,
+    const struct code_factors *code, struct id *account_out);
+
+/** Which factors (CODE_ bits) the code of ${name} has. */
+enum status session_factors(
+    struct session *self, const char *name, unsigned int *factors_out);
+
+/** What a proof earns; secret, in the arena. */
+struct login {
+	struct id account;
+	enum direction direction;
+	uint8_t ticket[TICKET_BYTES_MAX];
+	size_t ticket_len;
+	uint64_t expiry_ms; /* of the ticket, on the server's clock */
+	bool verification_set;
+	uint8_t root[ACCOUNT_KEY_BYTES];
+};
+
+/**
+ * Prove ${code} for one direction.
+ *
+ * STATUS_OK        ${login_out} is the caller's
+ * STATUS_DENIED    a wrong code, an unknown name, or another server than
+ *                  the enrolled one: which, nobody can tell
+ * STATUS_LOCKED    too many wrong tries
+ * others           as session_ask
+ */
+enum status session_login(struct session *self, const char *name,
+    const struct code_factors *code, enum direction direction,
+    struct login **login_out);
+
+/** Wipe and release it, and leave NULL; NULL is fine. */
+void login_destroy(struct login **self_p);
+
+/** Its ticket; good as long as ${self}. */
+struct slice login_ticket(const struct login *self);
+
+/**
+ * Set the account's verification information (D-01): an OPAQUE credential
+ * of its own whose password is crypto/code.h's text of ${verification} as a
+ * password.
+ *
+ * login  for DIRECTION_ENROL
+ */
+enum status session_set_verification(
+    struct session *self, const struct login *login, struct slice verification);
+
+/** Replace the owner's code; ${login} is for DIRECTION_MANAGE. */
+enum status session_change_code(struct session *self, const struct login *login,
+    const struct code_factors *code);
+
+#endif

@@ -1,0 +1,301 @@
+#include "route.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "auth.pb-c.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "binding.pb-c.h"
+#include "notify.pb-c.h"
+#include "service/settings.h"
+#include "store.pb-c.h"
+
+#define RECEIVE_BURST     64
+#define GONE_RETRY_MS     500
+#define EXPIRE_TICK_MS    1000
+#define INTERNAL_TYPE_BIT 0x80 /* types from 0xNN80 are between services */
+
+struct link {
+	struct router *router;
+	enum role service;
+	void *socket, *monitor;
+	bool up;
+};
+
+struct router {
+	struct router_options options;
+	struct flights *flights;
+	struct link links[ROLE_COUNT]; /* those with a socket are in use */
+	struct timer expire;
+	struct message incoming;
+};
+
+/* Which service answers a type: the high byte tells. */
+static const enum role services[] = {
+	[AUTH__TYPE__FACTORS >> 8] = ROLE_AUTH,
+	[STORE__TYPE__PUT >> 8] = ROLE_STORE,
+	[BINDING__TYPE__BIND >> 8] = ROLE_BINDING,
+	[NOTIFY__TYPE__ACK >> 8] = ROLE_NOTIFY,
+};
+
+static bool service_of(uint32_t type, enum role *out)
+{
+	uint32_t index = type >> 8;
+
+	if (index == 0 || index >= nitems(services) ||
+	    (type & INTERNAL_TYPE_BIT))
+		return false;
+	*out = services[index];
+	return true;
+}
+
+enum status router_answer(struct message *out, const struct id *request,
+    const struct id *trace, enum status status, uint32_t retry_after_ms,
+    const char *detail)
+{
+	struct header header = {
+		.request = *request,
+		.trace = *trace,
+		.type = TYPE_REPLY,
+		.status = status,
+		.retry_after_ms = retry_after_ms,
+		.server_time_ms = clock_wall_ms(),
+	};
+	struct bytes packed = { 0 };
+
+	header_detail(&header, "%s", detail);
+	message_clear(out);
+	enum status st = header_pack(&packed, &header);
+	if (st == STATUS_OK)
+		st = frame_copy(&out->header, bytes_slice(&packed));
+	bytes_clear(&packed);
+	return st;
+}
+
+/* Tell who waits for ${flight} that nothing will come, and forget it. */
+static void fail_flight(
+    struct router *self, const struct flight *flight, const char *why)
+{
+	struct route route = flight->route;
+	struct id request = flight->request;
+	char detail[DETAIL_BYTES_MAX + 1];
+	struct message answer;
+
+	snprintf(
+	    detail, sizeof(detail), "%s %s", role_word(flight->service), why);
+	message_init(&answer);
+	enum status st = router_answer(&answer, &request, &flight->trace,
+	    STATUS_UNAVAILABLE, GONE_RETRY_MS, detail);
+	flights_remove(self->flights, &request);
+	if (st == STATUS_OK)
+		self->options.deliver(self->options.arg, &route, &answer);
+	message_clear(&answer);
+}
+
+static void on_link_event(void *arg)
+{
+	struct link *link = arg;
+	struct router *self = link->router;
+	const struct flight *flight;
+	int64_t value;
+
+	switch (bus_monitor_event(link->monitor, &value)) {
+	case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+		link->up = true;
+		log_info(NULL, "link_up", "to=%s", role_word(link->service));
+		break;
+	case ZMQ_EVENT_DISCONNECTED:
+		if (link->up)
+			log_warning(NULL, "link_lost", "to=%s",
+			    role_word(link->service));
+		link->up = false;
+		while ((flight = flights_of(self->flights, link->service)))
+			fail_flight(self, flight, "has gone away");
+		break;
+	default:
+		break;
+	}
+}
+
+static void on_expire(void *arg)
+{
+	struct router *self = arg;
+	const struct flight *flight;
+
+	while ((flight = flights_expired(self->flights)))
+		fail_flight(self, flight, "has not answered");
+	loop_timer_set(
+	    self->options.program->loop, &self->expire, EXPIRE_TICK_MS);
+}
+
+/* Hand what a service sent to the bearer: an answer, or a push. */
+static void on_service_message(struct router *self)
+{
+	struct message *message = &self->incoming;
+	struct slice way = frame_slice(&message->envelope[0]);
+	struct header header;
+	struct route route = { .len = way.len };
+
+	if (way.len == 0 || way.len > ROUTE_BYTES_MAX ||
+	    header_unpack(&header, frame_slice(&message->header)) !=
+		STATUS_OK) {
+		log_warning(NULL, "answer_refused", NULL);
+		return;
+	}
+	memcpy(route.bytes, way.data, way.len);
+	flights_remove(self->flights, &header.request);
+	message->envelope_count = 0;
+	self->options.deliver(self->options.arg, &route, message);
+}
+
+static void on_link_readable(void *arg)
+{
+	struct link *link = arg;
+	struct router *self = link->router;
+
+	for (int i = 0; i < RECEIVE_BURST; i++) {
+		enum status st =
+		    message_receive(&self->incoming, link->socket, 1);
+		if (st == STATUS_NOT_FOUND)
+			return;
+		if (st == STATUS_OK)
+			on_service_message(self);
+		message_clear(&self->incoming);
+	}
+}
+
+static enum status link_open(struct router *self, enum role service)
+{
+	struct program *program = self->options.program;
+	struct link *link = &self->links[service];
+	const char *word = role_word(service);
+	char endpoint[ENDPOINT_BYTES];
+	uint8_t key[CURVE_KEY_BYTES];
+	int no_wait = 0;
+
+	enum status st = program_peer_key(program, word, key);
+	if (st != STATUS_OK)
+		return st;
+	settings_endpoint(
+	    program->conf, "gateway", word, word, "gateway", endpoint);
+	link->router = self;
+	link->service = service;
+	st = bus_connect(program->bus, endpoint, key, &link->socket);
+	if (st == STATUS_OK)
+		st = bus_monitor(program->bus, link->socket, &link->monitor);
+	if (st != STATUS_OK)
+		return st;
+	zmq_setsockopt(link->monitor, ZMQ_RCVTIMEO, &no_wait, sizeof(no_wait));
+	st = loop_watch_socket(
+	    program->loop, link->socket, on_link_readable, link);
+	if (st != STATUS_OK)
+		return st;
+	return loop_watch_socket(
+	    program->loop, link->monitor, on_link_event, link);
+}
+
+enum status router_new(
+    const struct router_options *options, struct router **out)
+{
+	struct router *self = calloc(1, sizeof(*self));
+
+	if (!self)
+		return STATUS_NO_SPACE;
+	self->options = *options;
+	message_init(&self->incoming);
+	enum status st = flights_new(&self->flights);
+	for (size_t i = 1; i < nitems(services) && st == STATUS_OK; i++)
+		st = link_open(self, services[i]);
+	self->expire = (struct timer){ .fired = on_expire, .arg = self };
+	if (st == STATUS_OK) {
+		loop_timer_set(
+		    options->program->loop, &self->expire, EXPIRE_TICK_MS);
+		*out = self;
+		self = NULL;
+	}
+	router_destroy(&self);
+	return st;
+}
+
+void router_destroy(struct router **self_p)
+{
+	struct router *self = *self_p;
+
+	if (!self)
+		return;
+	struct loop *loop = self->options.program->loop;
+	loop_timer_cancel(loop, &self->expire);
+	for (size_t i = 0; i < ROLE_COUNT; i++) {
+		struct link *link = &self->links[i];
+		if (link->socket)
+			loop_forget_socket(loop, link->socket);
+		if (link->monitor)
+			loop_forget_socket(loop, link->monitor);
+		bus_unmonitor(link->socket, &link->monitor);
+		bus_close(&link->socket);
+	}
+	flights_destroy(&self->flights);
+	message_clear(&self->incoming);
+	free(self);
+	*self_p = NULL;
+}
+
+/* The message for the service: route, header as stamped, the rest moved. */
+static enum status fill_outgoing(struct message *outgoing,
+    const struct header *header, const struct route *route,
+    struct message *message)
+{
+	struct bytes packed = { 0 };
+
+	enum status st = header_pack(&packed, header);
+	if (st == STATUS_OK)
+		st = frame_copy(&outgoing->header, bytes_slice(&packed));
+	if (st == STATUS_OK)
+		st = frame_copy(
+		    &outgoing->envelope[0], slice_of(route->bytes, route->len));
+	bytes_clear(&packed);
+	if (st != STATUS_OK)
+		return st;
+	outgoing->envelope_count = 1;
+	zmq_msg_move(&outgoing->body, &message->body);
+	zmq_msg_move(&outgoing->payload, &message->payload);
+	outgoing->has_payload = message->has_payload;
+	return STATUS_OK;
+}
+
+enum status router_forward(struct router *self, const struct header *header,
+    const struct route *route, struct message *message,
+    const char **service_out)
+{
+	struct message outgoing;
+	enum role service;
+	size_t bytes =
+	    zmq_msg_size(&message->body) + zmq_msg_size(&message->payload);
+
+	*service_out = "";
+	if (!service_of(header->type, &service))
+		return STATUS_MALFORMED;
+	*service_out = role_word(service);
+	message_init(&outgoing);
+	enum status st =
+	    flights_add(self->flights, header, route, service, bytes);
+	if (st != STATUS_OK)
+		return st;
+	st = fill_outgoing(&outgoing, header, route, message);
+	if (st == STATUS_OK)
+		st = message_send(&outgoing, self->links[service].socket);
+	if (st == STATUS_BUSY)
+		st = STATUS_UNAVAILABLE; /* nobody there, or it is choked */
+	if (st != STATUS_OK)
+		flights_remove(self->flights, &header->request);
+	message_clear(&outgoing);
+	return st;
+}
+
+const struct flights *router_flights(const struct router *self)
+{
+	return self->flights;
+}

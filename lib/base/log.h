@@ -1,0 +1,55 @@
+#ifndef KEEPSAKE_BASE_LOG_H
+#define KEEPSAKE_BASE_LOG_H
+
+#include <stdint.h>
+
+#include "base/bytes.h"
+
+/*
+ * Structured log on standard error: one line an event,
+ *
+ *   2026-11-20T18:30:00Z level=error program=keepsake-store request=3f…
+ *   event=commit_failed status=no_space …
+ *
+ * key=value, values with spaces or quotes in double quotes, every control
+ * byte escaped.  Personal data (names, numbers, file names, contents) and
+ * secrets are never logged: not even at LOG_DEBUG.  Thread-safe.
+ */
+
+enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
+
+/** Name of the program in each line; borrowed for good. */
+void log_program(const char *name);
+
+/** Lines above ${level} are dropped; LOG_INFO from the start. */
+void log_level_set(enum log_level level);
+
+/**
+ * One line.
+ *
+ * request  the request it belongs to, or NULL
+ * event    what happened, one lower_case word
+ * format   NULL or "key=%s other=%d": the caller writes the keys; a value
+ *          from outside goes through log_quoted first
+ */
+void log_line(enum log_level level, const struct id *request, const char *event,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+#define log_error(request, event, ...) \
+	log_line(LOG_ERROR, request, event, __VA_ARGS__)
+#define log_warning(request, event, ...) \
+	log_line(LOG_WARNING, request, event, __VA_ARGS__)
+#define log_info(request, event, ...) \
+	log_line(LOG_INFO, request, event, __VA_ARGS__)
+#define log_debug(request, event, ...) \
+	log_line(LOG_DEBUG, request, event, __VA_ARGS__)
+
+#define LOG_QUOTED_BYTES 200
+
+/**
+ * ${text} in double quotes with quotes, backslashes and control bytes
+ * escaped, cut with "..." where it is long.  Returns ${out}.
+ */
+const char *log_quoted(char out[static LOG_QUOTED_BYTES], const char *text);
+
+#endif

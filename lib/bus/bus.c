@@ -1,0 +1,348 @@
+#include "bus/bus.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <zmq.h>
+
+#include "base/bounds.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "bus/zap.h"
+
+#define SOCKETS_MAX          65000
+#define HEARTBEAT_IVL_MS     5000
+#define HEARTBEAT_TIMEOUT_MS 30000 /* an engine may stall that long */
+#define HANDSHAKE_IVL_MS     30000
+#define RECONNECT_IVL_MS     50
+#define RECONNECT_IVL_MAX_MS 1000
+#define BACKLOG              1024
+/* A frame as CURVE has it on the wire: nonce, tag, command name, flags. */
+#define WIRE_BYTES_MAX         (PAYLOAD_BYTES_MAX + 64)
+#define SELF_TEST_MS           10000
+#define SELF_TEST_ENDPOINT     "tcp://127.0.0.1:*"
+#define SELF_TEST_DOOR         "self-test"
+#define MONITOR_ENDPOINT_BYTES 64
+
+struct bus {
+	void *context;
+	struct zap *zap;
+	struct curve_keys keys;
+	unsigned int monitors; /* made so far: each has its own endpoint */
+};
+
+static bool is_ipc(const char *endpoint)
+{
+	return strncmp(endpoint, "ipc://", 6) == 0;
+}
+
+enum status bus_new(const struct curve_keys *keys, struct bus **out)
+{
+	struct bus *self = calloc(1, sizeof(*self));
+	enum status st = STATUS_INTERNAL;
+
+	if (!self)
+		return STATUS_NO_SPACE;
+	self->keys = *keys;
+	self->context = zmq_ctx_new();
+	if (!self->context ||
+	    zmq_ctx_set(self->context, ZMQ_MAX_SOCKETS, SOCKETS_MAX) != 0)
+		goto out;
+	st = zap_new(self->context, &self->zap);
+	if (st == STATUS_OK) {
+		*out = self;
+		self = NULL;
+	}
+out:
+	bus_destroy(&self);
+	return st;
+}
+
+void bus_destroy(struct bus **self_p)
+{
+	struct bus *self = *self_p;
+
+	if (!self)
+		return;
+	zap_destroy(&self->zap);
+	if (self->context)
+		zmq_ctx_term(self->context);
+	sodium_memzero(&self->keys, sizeof(self->keys));
+	free(self);
+	*self_p = NULL;
+}
+
+static int set_number(void *socket, int option, int value)
+{
+	return zmq_setsockopt(socket, option, &value, sizeof(value));
+}
+
+static int set_size(void *socket, int option, int64_t value)
+{
+	return zmq_setsockopt(socket, option, &value, sizeof(value));
+}
+
+/* Every bound is set here, for every socket: no default is relied upon. */
+static enum status set_bounds(void *socket)
+{
+	static const struct {
+		int option, value;
+	} options[] = {
+		{ ZMQ_SNDHWM, SOCKET_HWM },
+		{ ZMQ_RCVHWM, SOCKET_HWM },
+		{ ZMQ_LINGER, 0 },
+		{ ZMQ_HEARTBEAT_IVL, HEARTBEAT_IVL_MS },
+		{ ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS },
+		{ ZMQ_HANDSHAKE_IVL, HANDSHAKE_IVL_MS },
+		{ ZMQ_RECONNECT_IVL, RECONNECT_IVL_MS },
+		{ ZMQ_RECONNECT_IVL_MAX, RECONNECT_IVL_MAX_MS },
+		{ ZMQ_BACKLOG, BACKLOG },
+		{ ZMQ_IPV6, 1 },
+	};
+
+	for (size_t i = 0; i < nitems(options); i++)
+		if (set_number(socket, options[i].option, options[i].value))
+			return STATUS_INTERNAL;
+	return set_size(socket, ZMQ_MAXMSGSIZE, WIRE_BYTES_MAX) == 0
+		   ? STATUS_OK
+		   : STATUS_INTERNAL;
+}
+
+static enum status set_curve_server(
+    const struct bus *self, void *socket, const char *door)
+{
+	if (set_number(socket, ZMQ_CURVE_SERVER, 1) != 0 ||
+	    zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, self->keys.secret_key,
+		CURVE_KEY_BYTES) != 0 ||
+	    zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, door, strlen(door)) != 0)
+		return STATUS_INTERNAL;
+	return STATUS_OK;
+}
+
+static enum status set_curve_client(
+    const struct curve_keys *keys, void *socket, const uint8_t *server_key)
+{
+	if (zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, server_key,
+		CURVE_KEY_BYTES) != 0 ||
+	    zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, keys->public_key,
+		CURVE_KEY_BYTES) != 0 ||
+	    zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, keys->secret_key,
+		CURVE_KEY_BYTES) != 0)
+		return STATUS_INTERNAL;
+	return STATUS_OK;
+}
+
+/*
+ * Make the folder of an ipc endpoint.  One that was made before, with a
+ * group that may enter, stays as the operator set it.
+ */
+static enum status make_ipc_folder(const char *endpoint)
+{
+	char folder[PATH_MAX];
+	const char *path = endpoint + strlen("ipc://");
+	const char *slash = strrchr(path, '/');
+
+	if (!slash || slash == path || (size_t)(slash - path) >= sizeof(folder))
+		return STATUS_DENIED;
+	snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path), path);
+	return folder_make(folder);
+}
+
+enum status bus_bind(struct bus *self, const char *door, const char *endpoint,
+    const struct allow_list *allow, void **socket_out)
+{
+	enum status st = STATUS_INTERNAL;
+	void *socket = zmq_socket(self->context, ZMQ_ROUTER);
+
+	if (!socket)
+		goto out;
+	st = set_bounds(socket);
+	if (st == STATUS_OK && set_number(socket, ZMQ_ROUTER_MANDATORY, 1) != 0)
+		st = STATUS_INTERNAL;
+	if (st == STATUS_OK && is_ipc(endpoint)) {
+		st = make_ipc_folder(endpoint);
+	} else if (st == STATUS_OK) {
+		st = zap_allow(self->zap, door, allow);
+		if (st == STATUS_OK)
+			st = set_curve_server(self, socket, door);
+	}
+	if (st == STATUS_OK && zmq_bind(socket, endpoint) != 0)
+		st = STATUS_UNAVAILABLE;
+out:
+	if (st != STATUS_OK) {
+		char quoted[LOG_QUOTED_BYTES];
+		log_error(NULL, "bind_failed",
+		    "door=%s endpoint=%s status=%s error=\"%s\"", door,
+		    log_quoted(quoted, endpoint), status_word(st),
+		    zmq_strerror(zmq_errno()));
+		bus_close(&socket);
+	}
+	*socket_out = socket;
+	return st;
+}
+
+static enum status connect_as(struct bus *self, const struct curve_keys *keys,
+    const char *endpoint, const uint8_t *server_key, void **socket_out)
+{
+	enum status st = STATUS_INTERNAL;
+	void *socket = zmq_socket(self->context, ZMQ_DEALER);
+
+	if (!socket)
+		goto out;
+	st = set_bounds(socket);
+	/* Nothing queues for a peer that is not there: the caller sees it. */
+	if (st == STATUS_OK && set_number(socket, ZMQ_IMMEDIATE, 1) != 0)
+		st = STATUS_INTERNAL;
+	if (st == STATUS_OK && !is_ipc(endpoint))
+		st = server_key ? set_curve_client(keys, socket, server_key)
+				: STATUS_DENIED;
+	if (st == STATUS_OK && zmq_connect(socket, endpoint) != 0)
+		st = STATUS_UNAVAILABLE;
+out:
+	if (st != STATUS_OK) {
+		char quoted[LOG_QUOTED_BYTES];
+		log_error(NULL, "connect_failed",
+		    "endpoint=%s status=%s error=\"%s\"",
+		    log_quoted(quoted, endpoint), status_word(st),
+		    zmq_strerror(zmq_errno()));
+		bus_close(&socket);
+	}
+	*socket_out = socket;
+	return st;
+}
+
+enum status bus_connect(struct bus *self, const char *endpoint,
+    const uint8_t *server_key, void **socket_out)
+{
+	return connect_as(self, &self->keys, endpoint, server_key, socket_out);
+}
+
+enum status bus_monitor(struct bus *self, void *socket, void **monitor_out)
+{
+	char endpoint[MONITOR_ENDPOINT_BYTES];
+	void *monitor = NULL;
+
+	snprintf(endpoint, sizeof(endpoint), "inproc://monitor.%u",
+	    self->monitors++);
+	if (zmq_socket_monitor(socket, endpoint, ZMQ_EVENT_ALL) != 0)
+		goto out;
+	monitor = zmq_socket(self->context, ZMQ_PAIR);
+	if (!monitor || zmq_connect(monitor, endpoint) != 0)
+		goto out;
+	*monitor_out = monitor;
+	return STATUS_OK;
+out:
+	log_error(NULL, "monitor_failed", "error=%d", zmq_errno());
+	bus_close(&monitor);
+	*monitor_out = NULL;
+	return STATUS_INTERNAL;
+}
+
+int bus_monitor_event(void *monitor, int64_t *value_out)
+{
+	uint8_t event[6]; /* number: 16 bits, value: 32, host order */
+	char address[PATH_MAX];
+	uint16_t number;
+	uint32_t value;
+
+	if (zmq_recv(monitor, event, sizeof(event), 0) != (int)sizeof(event) ||
+	    zmq_recv(monitor, address, sizeof(address), 0) < 0)
+		return -1;
+	memcpy(&number, event, sizeof(number));
+	memcpy(&value, event + sizeof(number), sizeof(value));
+	*value_out = value;
+	return number;
+}
+
+void bus_unmonitor(void *socket, void **monitor_p)
+{
+	if (*monitor_p)
+		zmq_socket_monitor(socket, NULL, 0);
+	bus_close(monitor_p);
+}
+
+void bus_close(void **socket_p)
+{
+	if (*socket_p) {
+		int no_linger = 0;
+		zmq_setsockopt(
+		    *socket_p, ZMQ_LINGER, &no_linger, sizeof(no_linger));
+		zmq_close(*socket_p);
+	}
+	*socket_p = NULL;
+}
+
+/* How an attempt to come in ended. */
+enum entry { ENTRY_TIMED_OUT, ENTRY_LET_IN, ENTRY_REFUSED };
+
+static enum entry try_to_enter(
+    struct bus *self, const char *endpoint, const struct curve_keys *keys)
+{
+	void *client = zmq_socket(self->context, ZMQ_DEALER), *monitor = NULL;
+	enum entry entry = ENTRY_TIMED_OUT;
+	uint64_t by_ms = clock_interval_ms() + SELF_TEST_MS;
+	int64_t number;
+
+	if (!client || bus_monitor(self, client, &monitor) != STATUS_OK ||
+	    set_number(monitor, ZMQ_RCVTIMEO, SELF_TEST_MS) != 0 ||
+	    set_curve_client(keys, client, self->keys.public_key) !=
+		STATUS_OK ||
+	    zmq_connect(client, endpoint) != 0)
+		goto out;
+	while (entry == ENTRY_TIMED_OUT && clock_interval_ms() < by_ms) {
+		int event = bus_monitor_event(monitor, &number);
+		if (event < 0)
+			break;
+		if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
+			entry = ENTRY_LET_IN;
+		if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
+			entry = ENTRY_REFUSED;
+	}
+out:
+	bus_unmonitor(client, &monitor);
+	bus_close(&client);
+	return entry;
+}
+
+enum status bus_self_test(struct bus *self)
+{
+	struct allow_list allow = { .keys_count = 1 };
+	struct curve_keys known = { 0 }, stranger = { 0 };
+	void *server = NULL;
+	char endpoint[64];
+	size_t endpoint_len = sizeof(endpoint);
+	enum status st = curve_keys_make(&known);
+
+	if (st == STATUS_OK)
+		st = curve_keys_make(&stranger);
+	if (st != STATUS_OK)
+		goto out;
+	memcpy(allow.keys[0], known.public_key, CURVE_KEY_BYTES);
+	st =
+	    bus_bind(self, SELF_TEST_DOOR, SELF_TEST_ENDPOINT, &allow, &server);
+	if (st != STATUS_OK)
+		goto out;
+	if (zmq_getsockopt(
+		server, ZMQ_LAST_ENDPOINT, endpoint, &endpoint_len) != 0) {
+		st = STATUS_INTERNAL;
+		goto out;
+	}
+	if (try_to_enter(self, endpoint, &known) != ENTRY_LET_IN ||
+	    try_to_enter(self, endpoint, &stranger) != ENTRY_REFUSED)
+		st = STATUS_DENIED;
+out:
+	if (st != STATUS_OK)
+		log_error(
+		    NULL, "self_test_failed", "status=%s", status_word(st));
+	sodium_memzero(&known, sizeof(known));
+	sodium_memzero(&stranger, sizeof(stranger));
+	bus_close(&server);
+	return st;
+}

@@ -1,0 +1,419 @@
+#include "bus/caller.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/util.h"
+
+#define TICK_MS         250
+#define RESEND_MS_FIRST 5000 /* silence on a living link: ask again */
+#define RESEND_MS_MAX   60000
+#define RETRY_MS_MIN    50
+#define BUCKETS         1024 /* a power of two */
+#define RECEIVE_BURST   64
+#define REASON_BYTES    (DETAIL_BYTES_MAX + 1)
+
+/* One request under way. */
+struct call {
+	struct call *next_in_bucket;
+	struct call *next, *previous; /* all, oldest first */
+	struct id request;
+	struct message message; /* kept until answered, to send again */
+	uint64_t deadline_ms;   /* these three on clock_interval_ms */
+	uint64_t due_ms;        /* when to send, or send again */
+	uint64_t resend_ms;     /* the next silence to bear */
+	answer_fn *done;
+	void *arg;
+	/* The last answer that asked to come again: why it failed. */
+	enum status last_status;
+	char last_detail[REASON_BYTES];
+};
+
+struct caller {
+	struct loop *loop;
+	char name[32];
+	void *socket, *monitor;
+	size_t envelope_count;
+	void (*pushed)(void *arg, const struct header *header,
+	    const struct message *message);
+	void *arg;
+	enum link_state link;
+	unsigned int refusals, refusals_max;
+	struct call *buckets[BUCKETS];
+	struct call *first, *last;
+	size_t count;
+	struct timer tick;
+	bool closing; /* nothing may be asked any more */
+	struct message incoming;
+};
+
+static struct call **bucket_of(struct caller *self, const struct id *request)
+{
+	/* The first bytes of an id are random. */
+	size_t index = get_be16(request->bytes) & (BUCKETS - 1);
+
+	return &self->buckets[index];
+}
+
+static struct call *find_call(struct caller *self, const struct id *request)
+{
+	struct call *call = *bucket_of(self, request);
+
+	while (call && !id_equal(&call->request, request))
+		call = call->next_in_bucket;
+	return call;
+}
+
+static void insert(struct caller *self, struct call *call)
+{
+	struct call **bucket = bucket_of(self, &call->request);
+
+	call->next_in_bucket = *bucket;
+	*bucket = call;
+	call->previous = self->last;
+	if (self->last)
+		self->last->next = call;
+	else
+		self->first = call;
+	self->last = call;
+	self->count++;
+}
+
+static void withdraw(struct caller *self, struct call *call)
+{
+	struct call **at = bucket_of(self, &call->request);
+
+	while (*at != call)
+		at = &(*at)->next_in_bucket;
+	*at = call->next_in_bucket;
+	if (call->previous)
+		call->previous->next = call->next;
+	else
+		self->first = call->next;
+	if (call->next)
+		call->next->previous = call->previous;
+	else
+		self->last = call->previous;
+	self->count--;
+}
+
+/* Hand ${answer} to who asked; the call ends. */
+static void finish(
+    struct caller *self, struct call *call, const struct answer *answer)
+{
+	withdraw(self, call);
+	call->done(call->arg, answer);
+	message_clear(&call->message);
+	free(call);
+}
+
+static void why_silent(
+    const struct caller *self, char reason[static REASON_BYTES])
+{
+	static const char *const texts[] = {
+		[LINK_NEVER] = "nobody answers at its address",
+		[LINK_REFUSED] = "the server's key is not the expected one, "
+				 "or it refuses ours",
+		[LINK_UP] = "connected, but no answer in time",
+		[LINK_LOST] = "the connection was lost",
+	};
+
+	snprintf(reason, REASON_BYTES, "%s: %s", self->name, texts[self->link]);
+}
+
+static void give_up(struct caller *self, struct call *call)
+{
+	struct answer answer = { .status = STATUS_UNAVAILABLE };
+	char reason[REASON_BYTES];
+
+	if (call->last_status != STATUS_OK) {
+		answer.status = call->last_status;
+		memcpy(reason, call->last_detail, sizeof(reason));
+	} else {
+		why_silent(self, reason);
+	}
+	answer.detail = reason;
+	finish(self, call, &answer);
+}
+
+/* Send a copy that shares the bytes, and keep the call's own. */
+static void send_call(struct caller *self, struct call *call, uint64_t now)
+{
+	struct message copy;
+
+	message_init(&copy);
+	copy.envelope_count = call->message.envelope_count;
+	copy.has_payload = call->message.has_payload;
+	for (size_t i = 0; i < copy.envelope_count; i++)
+		zmq_msg_copy(&copy.envelope[i], &call->message.envelope[i]);
+	zmq_msg_copy(&copy.header, &call->message.header);
+	zmq_msg_copy(&copy.body, &call->message.body);
+	zmq_msg_copy(&copy.payload, &call->message.payload);
+	if (message_send(&copy, self->socket) == STATUS_OK) {
+		call->due_ms = now + call->resend_ms;
+		call->resend_ms =
+		    min_of(call->resend_ms * 2, (uint64_t)RESEND_MS_MAX);
+	} else {
+		call->due_ms = now + TICK_MS; /* or when it is connected */
+	}
+	message_clear(&copy);
+}
+
+static void on_tick(void *arg)
+{
+	struct caller *self = arg;
+	uint64_t now = clock_interval_ms();
+	struct call *next;
+
+	for (struct call *call = self->first; call; call = next) {
+		next = call->next;
+		if (now >= call->deadline_ms)
+			give_up(self, call);
+		else if (now >= call->due_ms)
+			send_call(self, call, now);
+	}
+	if (self->count > 0)
+		loop_timer_set(self->loop, &self->tick, TICK_MS);
+}
+
+static void resend_all(struct caller *self)
+{
+	uint64_t now = clock_interval_ms();
+
+	for (struct call *call = self->first; call; call = call->next)
+		if (call->last_status == STATUS_OK)
+			send_call(self, call, now);
+}
+
+static bool wants_retry(const struct header *header)
+{
+	return (header->status == STATUS_BUSY ||
+		   header->status == STATUS_UNAVAILABLE) &&
+	       header->retry_after_ms > 0;
+}
+
+static void retry_later(struct call *call, const struct header *header)
+{
+	call->due_ms = clock_interval_ms() +
+		       max_of(header->retry_after_ms, (uint32_t)RETRY_MS_MIN);
+	call->resend_ms = RESEND_MS_FIRST;
+	call->last_status = header->status;
+	memcpy(call->last_detail, header->detail, sizeof(header->detail));
+}
+
+static void on_message(struct caller *self)
+{
+	struct message *message = &self->incoming;
+	struct header header;
+	enum status st = header_unpack(&header, frame_slice(&message->header));
+
+	if (st != STATUS_OK) {
+		log_warning(NULL, "answer_refused", "from=%s status=%s",
+		    self->name, status_word(st));
+		return;
+	}
+	struct call *call = find_call(self, &header.request);
+	if (!call) {
+		/* A push, or the second answer to a repeated request. */
+		if (self->pushed && header.type != TYPE_REPLY)
+			self->pushed(self->arg, &header, message);
+		return;
+	}
+	if (wants_retry(&header)) {
+		retry_later(call, &header);
+		return;
+	}
+	struct answer answer = {
+		.status = header.status,
+		.header = &header,
+		.body = frame_slice(&message->body),
+		.payload = message->has_payload ? &message->payload : NULL,
+		.detail = header.detail,
+	};
+	finish(self, call, &answer);
+}
+
+static void on_readable(void *arg)
+{
+	struct caller *self = arg;
+
+	for (int i = 0; i < RECEIVE_BURST; i++) {
+		enum status st = message_receive(
+		    &self->incoming, self->socket, self->envelope_count);
+		if (st == STATUS_NOT_FOUND)
+			return;
+		if (st == STATUS_OK)
+			on_message(self);
+		message_clear(&self->incoming);
+	}
+}
+
+/* End the calls that are under way, not what is asked meanwhile. */
+static void give_up_all(struct caller *self)
+{
+	const struct call *last = self->last;
+	bool more = last != NULL;
+
+	while (more) {
+		more = self->first != last;
+		give_up(self, self->first);
+	}
+}
+
+/* A connection that ended before the keys had agreed. */
+static void on_refusal(struct caller *self)
+{
+	if (self->link == LINK_LOST)
+		return; /* it was the right key once: it is starting again */
+	self->link = LINK_REFUSED;
+	self->refusals++;
+	if (self->refusals_max > 0 && self->refusals >= self->refusals_max)
+		give_up_all(self);
+}
+
+static void on_event(void *arg)
+{
+	struct caller *self = arg;
+	int64_t value;
+
+	switch (bus_monitor_event(self->monitor, &value)) {
+	case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+		self->link = LINK_UP;
+		resend_all(self);
+		break;
+	case ZMQ_EVENT_DISCONNECTED:
+		/* After a failed handshake too, which was counted then. */
+		if (self->link == LINK_UP)
+			self->link = LINK_LOST;
+		break;
+	case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+	case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
+	case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+		on_refusal(self);
+		break;
+	default:
+		break;
+	}
+}
+
+enum status caller_new(struct bus *bus, struct loop *loop,
+    const struct caller_options *options, struct caller **out)
+{
+	struct caller *self = calloc(1, sizeof(*self));
+	int no_wait = 0;
+
+	if (!self)
+		return STATUS_NO_SPACE;
+	message_init(&self->incoming);
+	self->loop = loop;
+	snprintf(self->name, sizeof(self->name), "%s", options->name);
+	self->envelope_count = options->envelope_count;
+	self->refusals_max = options->refusals_max;
+	self->pushed = options->pushed;
+	self->arg = options->arg;
+	self->tick.fired = on_tick;
+	self->tick.arg = self;
+	enum status st = bus_connect(
+	    bus, options->endpoint, options->server_key, &self->socket);
+	if (st == STATUS_OK)
+		st = bus_monitor(bus, self->socket, &self->monitor);
+	if (st == STATUS_OK) {
+		zmq_setsockopt(
+		    self->monitor, ZMQ_RCVTIMEO, &no_wait, sizeof(no_wait));
+		st = loop_watch_socket(loop, self->socket, on_readable, self);
+	}
+	if (st == STATUS_OK)
+		st = loop_watch_socket(loop, self->monitor, on_event, self);
+	if (st != STATUS_OK)
+		caller_destroy(&self);
+	*out = self;
+	return st;
+}
+
+void caller_destroy(struct caller **self_p)
+{
+	struct caller *self = *self_p;
+
+	if (!self)
+		return;
+	self->closing = true;
+	loop_timer_cancel(self->loop, &self->tick);
+	give_up_all(self);
+	if (self->socket)
+		loop_forget_socket(self->loop, self->socket);
+	if (self->monitor)
+		loop_forget_socket(self->loop, self->monitor);
+	bus_unmonitor(self->socket, &self->monitor);
+	bus_close(&self->socket);
+	message_clear(&self->incoming);
+	free(self);
+	*self_p = NULL;
+}
+
+static enum status fill_message(struct message *message, size_t envelope_count,
+    const struct header *header, struct slice body, zmq_msg_t *payload)
+{
+	struct bytes packed = { 0 };
+	enum status st = header_pack(&packed, header);
+
+	if (st == STATUS_OK)
+		st = frame_copy(&message->header, bytes_slice(&packed));
+	if (st == STATUS_OK)
+		st = frame_copy(&message->body, body);
+	if (st == STATUS_OK && payload) {
+		zmq_msg_move(&message->payload, payload);
+		message->has_payload = true;
+	}
+	message->envelope_count = envelope_count;
+	bytes_clear(&packed);
+	return st;
+}
+
+enum status caller_ask(struct caller *self, struct header *header,
+    struct slice body, zmq_msg_t *payload, answer_fn *done, void *arg)
+{
+	assert(header->deadline_ms > 0);
+	if (self->closing)
+		return STATUS_UNAVAILABLE;
+	if (self->count >= CALLS_MAX)
+		return STATUS_BUSY;
+	struct call *call = calloc(1, sizeof(*call));
+	if (!call)
+		return STATUS_NO_SPACE;
+	message_init(&call->message);
+	if (id_is_none(&header->request))
+		randombytes_buf(header->request.bytes, ID_BYTES);
+	enum status st = fill_message(
+	    &call->message, self->envelope_count, header, body, payload);
+	if (st != STATUS_OK) {
+		message_clear(&call->message);
+		free(call);
+		return st;
+	}
+	uint64_t now = clock_interval_ms();
+	call->request = header->request;
+	call->deadline_ms = now + header->deadline_ms;
+	call->resend_ms = RESEND_MS_FIRST;
+	call->done = done;
+	call->arg = arg;
+	insert(self, call);
+	send_call(self, call, now);
+	if (!self->tick.is_set)
+		loop_timer_set(self->loop, &self->tick, TICK_MS);
+	return STATUS_OK;
+}
+
+enum link_state caller_link(const struct caller *self)
+{
+	return self->link;
+}
+
+size_t caller_pending(const struct caller *self)
+{
+	return self->count;
+}

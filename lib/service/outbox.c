@@ -1,0 +1,269 @@
+#include "service/outbox.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "bus/unpack.h"
+#include "service/answers.h"
+
+#define PARCEL_KEY_BYTES (8 + ID_BYTES) /* time, then the notice's id */
+#define ASK_MS           60000
+#define RETRY_MS_FIRST   500
+#define RETRY_MS_MAX     60000
+#define ACCOUNTS_A_STEP  256
+
+/* One notice on its way. */
+struct parcel {
+	struct outbox *outbox;
+	struct parcel *next, *previous;
+	struct id account;
+	uint8_t key[PARCEL_KEY_BYTES];
+	struct bytes body; /* a packed Tell */
+	bool under_way;
+	uint64_t due_ms, pause_ms;
+};
+
+struct outbox {
+	struct db *db;
+	struct loop *loop;
+	struct caller *notify;
+	struct parcel *first;
+	size_t count;
+	struct timer retry;  /* for parcels that failed */
+	struct timer search; /* through all accounts, at the start */
+	struct id searched;  /* the last account looked into */
+};
+
+static struct parcel *find_parcel(struct outbox *self, const struct id *account,
+    const uint8_t key[static PARCEL_KEY_BYTES])
+{
+	struct parcel *parcel = self->first;
+
+	while (parcel && (!id_equal(&parcel->account, account) ||
+			     memcmp(parcel->key, key, PARCEL_KEY_BYTES) != 0))
+		parcel = parcel->next;
+	return parcel;
+}
+
+static void parcel_destroy(struct parcel **parcel_p)
+{
+	struct parcel *parcel = *parcel_p;
+	struct outbox *self = parcel->outbox;
+
+	if (parcel->previous)
+		parcel->previous->next = parcel->next;
+	else
+		self->first = parcel->next;
+	if (parcel->next)
+		parcel->next->previous = parcel->previous;
+	self->count--;
+	bytes_clear(&parcel->body);
+	free(parcel);
+	*parcel_p = NULL;
+}
+
+static void retry_later(struct parcel *parcel)
+{
+	struct outbox *self = parcel->outbox;
+
+	parcel->under_way = false;
+	parcel->due_ms = clock_interval_ms() + parcel->pause_ms;
+	parcel->pause_ms = min_of(parcel->pause_ms * 2, (uint64_t)RETRY_MS_MAX);
+	if (!self->retry.is_set)
+		loop_timer_set(self->loop, &self->retry, RETRY_MS_FIRST);
+}
+
+static void on_deleted(
+    void *arg, enum status status, uint64_t generation, size_t failed_op)
+{
+	struct parcel *parcel = arg;
+
+	(void)generation;
+	(void)failed_op;
+	/* A removed account has taken its outbox along. */
+	if (status == STATUS_OK || status == STATUS_CONFLICT)
+		parcel_destroy(&parcel);
+	else
+		retry_later(parcel); /* notify drops the repeat by its id */
+}
+
+static void on_told(void *arg, const struct answer *answer)
+{
+	struct parcel *parcel = arg;
+
+	if (answer->status != STATUS_OK) {
+		log_info(NULL, "notice_waits", "status=%s",
+		    status_word(answer->status));
+		retry_later(parcel);
+		return;
+	}
+	struct db_batch *batch =
+	    db_batch_new(&parcel->account, DB_GENERATION_ANY, NULL);
+	db_batch_delete(
+	    batch, TABLE_OUTBOX, slice_of(parcel->key, PARCEL_KEY_BYTES));
+	enum status st =
+	    db_submit(parcel->outbox->db, &batch, on_deleted, parcel);
+	db_batch_destroy(&batch);
+	if (st != STATUS_PENDING)
+		retry_later(parcel);
+}
+
+static void send_parcel(struct parcel *parcel)
+{
+	struct header header = {
+		.type = NOTIFY__TYPE__TELL,
+		.account = parcel->account,
+		.deadline_ms = ASK_MS,
+	};
+
+	if (!parcel->outbox->notify)
+		return; /* at the next start */
+	parcel->under_way = true;
+	if (caller_ask(parcel->outbox->notify, &header,
+		bytes_slice(&parcel->body), NULL, on_told, parcel) != STATUS_OK)
+		retry_later(parcel);
+}
+
+static void on_retry(void *arg)
+{
+	struct outbox *self = arg;
+	uint64_t now = clock_interval_ms();
+	bool waiting = false;
+
+	for (struct parcel *parcel = self->first; parcel;
+	     parcel = parcel->next) {
+		if (!parcel->under_way && parcel->due_ms <= now)
+			send_parcel(parcel);
+		waiting |= !parcel->under_way;
+	}
+	if (waiting)
+		loop_timer_set(self->loop, &self->retry, RETRY_MS_FIRST);
+}
+
+static void add_parcel(struct outbox *self, const struct id *account,
+    const uint8_t key[static PARCEL_KEY_BYTES], struct slice body)
+{
+	if (find_parcel(self, account, key))
+		return;
+	struct parcel *parcel = calloc(1, sizeof(*parcel));
+	if (!parcel || bytes_copy(&parcel->body, body) != STATUS_OK) {
+		log_error(NULL, "no_memory", NULL);
+		free(parcel);
+		return; /* it stays in its row, for the next kick or start */
+	}
+	parcel->outbox = self;
+	parcel->account = *account;
+	memcpy(parcel->key, key, PARCEL_KEY_BYTES);
+	parcel->pause_ms = RETRY_MS_FIRST;
+	parcel->next = self->first;
+	if (self->first)
+		self->first->previous = parcel;
+	self->first = parcel;
+	self->count++;
+	send_parcel(parcel);
+}
+
+void outbox_kick(struct outbox *self, const struct id *account)
+{
+	struct db_page page = { 0 };
+	struct slice all = { 0 };
+
+	if (db_scan(self->db, account, TABLE_OUTBOX, all, all,
+		DB_PAGE_ENTRIES_MAX, false, &page) != STATUS_OK)
+		return;
+	for (size_t i = 0; i < page.count; i++)
+		if (page.entries[i].key.len == PARCEL_KEY_BYTES)
+			add_parcel(self, account, page.entries[i].key.data,
+			    page.entries[i].value);
+	db_page_clear(&page);
+}
+
+/* Look into the next accounts for what an earlier run left. */
+static void on_search(void *arg)
+{
+	struct outbox *self = arg;
+	struct db_account accounts[ACCOUNTS_A_STEP];
+	size_t count = 0;
+
+	if (db_accounts(self->db,
+		id_is_none(&self->searched) ? NULL : &self->searched, accounts,
+		nitems(accounts), &count) != STATUS_OK)
+		return;
+	for (size_t i = 0; i < count; i++)
+		if (!accounts[i].removed)
+			outbox_kick(self, &accounts[i].id);
+	if (count < nitems(accounts))
+		return;
+	self->searched = accounts[count - 1].id;
+	loop_timer_set(self->loop, &self->search, 0);
+}
+
+enum status outbox_new(struct db *db, struct loop *loop, struct caller *notify,
+    struct outbox **out)
+{
+	struct outbox *self = calloc(1, sizeof(*self));
+
+	if (!self)
+		return STATUS_NO_SPACE;
+	self->db = db;
+	self->loop = loop;
+	self->notify = notify;
+	self->retry = (struct timer){ .fired = on_retry, .arg = self };
+	self->search = (struct timer){ .fired = on_search, .arg = self };
+	loop_timer_set(loop, &self->search, 0);
+	*out = self;
+	return STATUS_OK;
+}
+
+void outbox_disconnect(struct outbox *self)
+{
+	self->notify = NULL;
+}
+
+void outbox_destroy(struct outbox **self_p)
+{
+	struct outbox *self = *self_p;
+
+	if (!self)
+		return;
+	loop_timer_cancel(self->loop, &self->retry);
+	loop_timer_cancel(self->loop, &self->search);
+	while (self->first) {
+		struct parcel *parcel = self->first;
+		parcel_destroy(&parcel);
+	}
+	free(self);
+	*self_p = NULL;
+}
+
+void outbox_put(
+    struct db_batch *batch, const struct id *account, Notify__Notice *notice)
+{
+	Notify__Tell tell = NOTIFY__TELL__INIT;
+	uint8_t key[PARCEL_KEY_BYTES];
+	struct bytes value = { 0 };
+
+	notice->when_ms = clock_wall_ms();
+	put_be64(key, notice->when_ms);
+	randombytes_buf(key + 8, ID_BYTES);
+	notice->notice_id = field_of(slice_of(key + 8, ID_BYTES));
+	tell.account_id = field_of(slice_of(account->bytes, ID_BYTES));
+	tell.notice = notice;
+	/* Without memory the value stays empty, which the batch refuses:
+	 * the change and its notice go together or not at all. */
+	if (pack_message(&value, &tell.base) != STATUS_OK)
+		value.len = 0;
+	db_batch_put(batch, TABLE_OUTBOX, slice_of(key, PARCEL_KEY_BYTES),
+	    bytes_slice(&value));
+	notice->notice_id = field_of(slice_of(NULL, 0));
+	bytes_clear(&value);
+}
+
+size_t outbox_waiting(const struct outbox *self)
+{
+	return self->count;
+}

@@ -1,0 +1,39 @@
+#ifndef KEEPSAKE_SERVICE_OUTBOX_H
+#define KEEPSAKE_SERVICE_OUTBOX_H
+
+#include "bus/caller.h"
+#include "bus/loop.h"
+#include "db/db.h"
+#include "notify.pb-c.h"
+
+/*
+ * What notify is to be told, kept in the rows of the account from the batch
+ * that promises it until notify has it (N-05): nothing promised is lost by
+ * a crash, and notify being down holds up nobody.
+ */
+
+struct outbox;
+
+/** notify: the link to it, borrowed for good.  Looks for what was left. */
+enum status outbox_new(struct db *db, struct loop *loop, struct caller *notify,
+    struct outbox **out);
+
+/** The link is about to close: from now on nothing is sent. */
+void outbox_disconnect(struct outbox *self);
+
+void outbox_destroy(struct outbox **self_p);
+
+/**
+ * Add a notice to a batch of ${account}: its id and time are set here.
+ * Once the batch is committed call outbox_kick.
+ */
+void outbox_put(
+    struct db_batch *batch, const struct id *account, Notify__Notice *notice);
+
+/** Send what the account has in its outbox. */
+void outbox_kick(struct outbox *self, const struct id *account);
+
+/** Notices that notify does not have yet. */
+size_t outbox_waiting(const struct outbox *self);
+
+#endif

@@ -1,0 +1,115 @@
+#include "service/settings.h"
+
+#include <stdio.h>
+
+#include "base/util.h"
+
+/* clang-format off */
+#define MIB (1ull << 20)
+#define TIB (1ull << 40)
+
+#define LISTEN(section, client)                                            \
+	{ section, "listen_" client, CONF_ENDPOINT, "", 0, 0, NULL,        \
+	  "where " client " comes in; empty: ipc below [common] run" }
+#define PEER(section, server)                                              \
+	{ section, server, CONF_ENDPOINT, "", 0, 0, NULL,                  \
+	  "where " server " is met; empty: ipc below [common] run" }
+#define DATABASE(section)                                                  \
+	{ section, "data", CONF_PATH, "/var/lib/keepsake/" section, 0, 0,  \
+	  NULL, "folder of the database" },                                \
+	{ section, "map_bytes", CONF_SIZE, "1G", MIB, 64 * TIB, NULL,      \
+	  "memory map to begin with; it grows" },                          \
+	{ section, "map_bytes_max", CONF_SIZE, "1T", MIB, 64 * TIB, NULL,  \
+	  "the database never grows past this" },                          \
+	{ section, "reserve_bytes", CONF_SIZE, "64M", MIB, TIB, NULL,      \
+	  "held back so that deleting always works" }
+
+const struct conf_key settings[] = {
+	{ "common", "run",  CONF_PATH, "/run/keepsake", 0, 0, NULL,
+	  "folder of the ipc sockets" },
+	{ "common", "keys", CONF_PATH, "/etc/keepsake/keys", 0, 0, NULL,
+	  "folder of the keys made by: keepsakectl keys make" },
+	{ "common", "log_level", CONF_CHOICE, "info", 0, 0,
+	  "error|warning|info|debug", "how much is logged" },
+	{ "common", "user", CONF_TEXT, "", 0, 0, NULL,
+	  "user to become once the sockets are bound; empty: stay" },
+
+	LISTEN("auth", "gateway"),
+	LISTEN("auth", "binding"),
+	LISTEN("auth", "ops"),
+	PEER("auth", "binding"),
+	PEER("auth", "notify"),
+	DATABASE("auth"),
+	{ "auth", "ticket_ms", CONF_DURATION, "5min", 1000, 3600000, NULL,
+	  "how long a ticket is good" },
+
+	LISTEN("store", "gateway"),
+	LISTEN("store", "ops"),
+	PEER("store", "notify"),
+	DATABASE("store"),
+	{ "store", "lease_ms", CONF_DURATION, "24h", 1000, 604800000, NULL,
+	  "how long a broken backup may wait to go on" },
+	{ "store", "sweep_ms", CONF_DURATION, "1h", 100, 604800000, NULL,
+	  "how often unreferenced chunks are looked for" },
+
+	LISTEN("binding", "gateway"),
+	LISTEN("binding", "auth"),
+	LISTEN("binding", "notify"),
+	LISTEN("binding", "ops"),
+	PEER("binding", "auth"),
+	PEER("binding", "notify"),
+	DATABASE("binding"),
+
+	LISTEN("notify", "gateway"),
+	LISTEN("notify", "auth"),
+	LISTEN("notify", "store"),
+	LISTEN("notify", "binding"),
+	LISTEN("notify", "ops"),
+	PEER("notify", "binding"),
+	DATABASE("notify"),
+	{ "notify", "retry_ms", CONF_DURATION, "1min", 10, 3600000, NULL,
+	  "first pause before a notice is pushed again; it doubles" },
+	{ "notify", "retry_ms_max", CONF_DURATION, "6h", 10, 86400000, NULL,
+	  "longest pause before a notice is pushed again" },
+	{ "notify", "give_up_ms", CONF_DURATION, "3d", 1000, 2592000000ull,
+	  NULL, "a notice older than this is a dead letter" },
+
+	{ "gateway", "listen", CONF_ENDPOINT, "tcp://0.0.0.0:7400", 0, 0,
+	  NULL, "where terminals come in" },
+	{ "gateway", "public_address", CONF_TEXT, "127.0.0.1:7400", 0, 0,
+	  NULL, "host:port that enrolment strings name" },
+	LISTEN("gateway", "ops"),
+	PEER("gateway", "auth"),
+	PEER("gateway", "store"),
+	PEER("gateway", "binding"),
+	PEER("gateway", "notify"),
+
+	PEER("ops", "gateway"),
+	PEER("ops", "auth"),
+	PEER("ops", "store"),
+	PEER("ops", "binding"),
+	PEER("ops", "notify"),
+};
+/* clang-format on */
+
+const size_t settings_count = nitems(settings);
+
+void settings_endpoint(const struct conf *conf, const char *section,
+    const char *key, const char *server, const char *client,
+    char out[static ENDPOINT_BYTES])
+{
+	const char *given = conf_text(conf, section, key);
+
+	if (*given != '\0')
+		snprintf(out, ENDPOINT_BYTES, "%s", given);
+	else
+		snprintf(out, ENDPOINT_BYTES, "ipc://%s/%s.%s/socket",
+		    conf_text(conf, "common", "run"), server, client);
+}
+
+void settings_key_path(const struct conf *conf, const char *name,
+    const char *suffix, char out[static SETTINGS_PATH_BYTES])
+{
+	snprintf(out, SETTINGS_PATH_BYTES, "%s/%s%s",
+	    conf_text(conf, "common", "keys"), name, suffix);
+}

@@ -1,0 +1,96 @@
+#ifndef KEEPSAKE_AUTH_AUTH_DB_H
+#define KEEPSAKE_AUTH_AUTH_DB_H
+
+#include "account.h"
+#include "db/db.h"
+
+/*
+ * What auth keeps, and the only file that knows how.
+ *
+ *   table  key                       value
+ *   1      (empty)                   the account
+ *   2      slot (1)                  a credential: record, wrapped root
+ *   3      what (1)                  when the owner was last told of it
+ *
+ * A slot may be followed by the id it is for (a terminal's own code).  Names
+ * are in the database's space 1, as their keyed hashes.  The first byte of
+ * each value is the version of its layout, so that another layout, like
+ * another table or slot, can come without a migration.
+ */
+
+#define AUTH_DB_FORMAT 1
+
+/*
+ * Reads.  A row that cannot be understood is logged and INTERNAL; otherwise
+ * errors are those of db_get.
+ */
+
+/** Whose name it is; NOT_FOUND where it is nobody's. */
+enum status auth_db_name(struct db *db,
+    const uint8_t hash[static NAME_HASH_BYTES], struct id *account_out);
+
+/** Read an account; NOT_FOUND where there is none. */
+enum status auth_db_account(
+    struct db *db, const struct id *id, struct account *out);
+
+/**
+ * Read a credential; NOT_FOUND where the account has none in ${slot}.
+ * ${out} is to be wiped after use.
+ */
+enum status auth_db_credential(struct db *db, const struct id *id,
+    enum credential_slot slot, struct credential *out);
+
+/**
+ * When the owner was last told that somebody tried to register the account's
+ * address, wall time; NOT_FOUND where that never was.
+ */
+enum status auth_db_asked_again(
+    struct db *db, const struct id *id, uint64_t *told_ms_out);
+
+/** Registered accounts; 0 where the database cannot be read. */
+uint64_t auth_db_accounts(struct db *db);
+
+/* Parts of a batch. */
+
+void auth_db_put_account(struct db_batch *batch, const struct account *account);
+
+void auth_db_put_credential(struct db_batch *batch, enum credential_slot slot,
+    const struct credential *credential);
+
+/** The account must exist, else NOT_FOUND. */
+void auth_db_require_account(struct db_batch *batch);
+
+/** The slot must be free, else CONFLICT. */
+void auth_db_forbid_credential(
+    struct db_batch *batch, enum credential_slot slot);
+
+/** The slot must hold ${credential} as it was read, else CONFLICT. */
+void auth_db_expect_credential(struct db_batch *batch,
+    enum credential_slot slot, const struct credential *credential);
+
+/**
+ * Note that the owner is told at ${now_ms}; CONFLICT where that was noted by
+ * another since ${told_ms} was read (0: NOT_FOUND was).
+ */
+void auth_db_put_asked_again(
+    struct db_batch *batch, uint64_t told_ms, uint64_t now_ms);
+
+/** Make the name of the account its own for good; see db_batch_confirm. */
+void auth_db_confirm_name(
+    struct db_batch *batch, const uint8_t hash[static NAME_HASH_BYTES]);
+
+/* Names. */
+
+/** Claim a name for as long as a registration takes; see db_claim. */
+enum status auth_db_claim_name(struct db *db,
+    const uint8_t hash[static NAME_HASH_BYTES], const struct id *account,
+    db_done_fn *done, void *arg);
+
+/**
+ * Do the work of a claim to no effect, so that two ways to an answer cost
+ * the same; see db_claim.
+ */
+enum status auth_db_claim_nothing(
+    struct db *db, const struct id *account, db_done_fn *done, void *arg);
+
+#endif

@@ -1,0 +1,148 @@
+#include "dispatch_internal.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "service/trust.h"
+
+/* clang-format off */
+const struct handler auth_handlers[] = {
+	{ AUTH__TYPE__REGISTER_BEGIN,      "REGISTER_BEGIN",      FROM(ROLE_GATEWAY), NO_TICKET,                  PLAIN, on_register_begin },
+	{ AUTH__TYPE__REGISTER_FINISH,     "REGISTER_FINISH",     FROM(ROLE_GATEWAY), NO_TICKET,                  PLAIN, on_register_finish },
+	{ AUTH__TYPE__FACTORS,             "FACTORS",             FROM(ROLE_GATEWAY), NO_TICKET,                  PLAIN, on_factors },
+	{ AUTH__TYPE__LOGIN_BEGIN,         "LOGIN_BEGIN",         FROM(ROLE_GATEWAY), NO_TICKET,                  PLAIN, on_login_begin },
+	{ AUTH__TYPE__LOGIN_FINISH,        "LOGIN_FINISH",        FROM(ROLE_GATEWAY), NO_TICKET,                  PLAIN, on_login_finish },
+	{ AUTH__TYPE__VERIFICATION_BEGIN,  "VERIFICATION_BEGIN",  FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_ENROL),  PLAIN, on_verification_begin },
+	{ AUTH__TYPE__VERIFICATION_FINISH, "VERIFICATION_FINISH", FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_ENROL),  KEPT,  on_verification_finish },
+	{ AUTH__TYPE__CODE_BEGIN,          "CODE_BEGIN",          FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_code_begin },
+	{ AUTH__TYPE__CODE_FINISH,         "CODE_FINISH",         FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), KEPT,  on_code_finish },
+	{ AUTH__TYPE__VERIFICATION_STATE,  "VERIFICATION_STATE",  FROM(ROLE_BINDING), NO_TICKET,                  PLAIN, on_verification_state },
+};
+/* clang-format on */
+
+const size_t auth_handlers_count = nitems(auth_handlers);
+
+/* ---- what several handlers do ---- */
+
+enum status auth_check_peer(struct exchange *x)
+{
+	const struct peer *peer = &x->header.peer;
+
+	if (peer->kind == PEER_CURVE_KEY && peer->id_len == TICKET_PEER_BYTES)
+		return STATUS_OK;
+	return exchange_refuse(
+	    x, STATUS_DENIED, "this needs a connection with a CURVE key");
+}
+
+enum status auth_read_name(
+    struct exchange *x, struct name *out, struct slice text)
+{
+	const char *why;
+	enum status st = name_parse(out, text, &why);
+
+	if (st != STATUS_OK)
+		return exchange_refuse(x, st, "%s", why);
+	return st;
+}
+
+enum status auth_read_cookie(struct auth *self, struct exchange *x,
+    enum cookie_purpose purpose, ProtobufCBinaryData cookie, void *content,
+    size_t len)
+{
+	enum status st = cookie_open(content, len, self->keys->cookie_key,
+	    purpose, &x->header.peer, field_slice(cookie));
+
+	if (st == STATUS_EXPIRED)
+		return exchange_refuse(
+		    x, st, "this took too long: begin again");
+	if (st == STATUS_DENIED)
+		return exchange_refuse(
+		    x, st, "the cookie is not this terminal's: begin again");
+	return st;
+}
+
+enum status auth_reply_offer(
+    struct auth *self, struct sealed *sealed, const struct offer *offer)
+{
+	Auth__RegisterChallenge reply = AUTH__REGISTER_CHALLENGE__INIT;
+	struct exchange *x = sealed->exchange;
+	uint8_t response[OPAQUE_RESPONSE_BYTES];
+	struct credential_id id;
+	struct bytes cookie = { 0 };
+
+	credential_id_of(&id, offer->account, offer->slot);
+	enum status st =
+	    opaque_registration_respond(response, &self->keys->opaque,
+		slice_of(id.bytes, id.len), field_slice(offer->request));
+	if (st != STATUS_OK)
+		return exchange_refuse(x, st, "that is no OPAQUE request");
+	st = cookie_seal(&cookie, self->keys->cookie_key, offer->purpose,
+	    &x->header.peer, offer->content);
+	if (st == STATUS_OK) {
+		reply.opaque_response =
+		    field_of(slice_of(response, sizeof(response)));
+		reply.account_id =
+		    field_of(slice_of(offer->account->bytes, ID_BYTES));
+		reply.cookie = field_of(bytes_slice(&cookie));
+		st = sealed_reply(sealed, &reply.base);
+	}
+	bytes_clear(&cookie);
+	return st;
+}
+
+/* ---- life ---- */
+
+/* auth.trust must be of auth.seed, or no service would take our tickets. */
+static enum status check_trust(struct auth *self)
+{
+	struct auth_public ours, published;
+
+	enum status st = trust_read(&published, self->service->program.conf);
+	if (st != STATUS_OK)
+		return st;
+	auth_keys_public(&ours, self->keys);
+	if (memcmp(&ours, &published, sizeof(ours)) == 0)
+		return STATUS_OK;
+	log_error(NULL, "auth_keys_unusable",
+	    "why=\"auth.trust does not belong to auth.seed\"");
+	return STATUS_CONFLICT;
+}
+
+enum status auth_open(struct service *service, void **state_out)
+{
+	struct auth *self = calloc(1, sizeof(*self));
+
+	if (!self)
+		return STATUS_NO_SPACE;
+	*state_out = self; /* closed by auth_close, whatever follows */
+	self->service = service;
+	self->db = service->db;
+	self->ticket_ms =
+	    conf_number(service->program.conf, "auth", "ticket_ms");
+	enum status st = trust_keys(&self->keys, service->program.conf);
+	return st == STATUS_OK ? check_trust(self) : st;
+}
+
+void auth_close(void **state_p)
+{
+	struct auth *self = *state_p;
+
+	auth_keys_destroy(&self->keys);
+	free(self);
+	*state_p = NULL;
+}
+
+void auth_figures(void *state, struct exchange *x,
+    void (*add)(struct exchange *exchange, const char *name, uint64_t value))
+{
+	const struct auth *self = state;
+
+	add(x, "accounts", auth_db_accounts(self->db));
+	add(x, "registrations", self->registrations);
+	add(x, "logins_ok", self->logins_ok);
+	add(x, "logins_denied", self->logins_denied);
+	add(x, "tickets_issued", self->tickets_issued);
+}

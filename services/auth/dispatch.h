@@ -1,0 +1,18 @@
+#ifndef KEEPSAKE_AUTH_DISPATCH_H
+#define KEEPSAKE_AUTH_DISPATCH_H
+
+#include "service/service.h"
+
+/** The message table. */
+extern const struct handler auth_handlers[];
+extern const size_t auth_handlers_count;
+
+/** Read the keys; as service_kind wants it. */
+enum status auth_open(struct service *service, void **state_out);
+void auth_close(void **state_p);
+
+/** accounts, and since the start: registrations, logins, tickets. */
+void auth_figures(void *state, struct exchange *exchange,
+    void (*add)(struct exchange *exchange, const char *name, uint64_t value));
+
+#endif

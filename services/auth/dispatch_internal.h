@@ -1,0 +1,81 @@
+#ifndef KEEPSAKE_AUTH_DISPATCH_INTERNAL_H
+#define KEEPSAKE_AUTH_DISPATCH_INTERNAL_H
+
+#include "auth.pb-c.h"
+#include "auth_db.h"
+#include "cookie.h"
+#include "crypto/auth_keys.h"
+#include "dispatch.h"
+#include "name.h"
+#include "sealed.h"
+
+/*
+ * For dispatch*.c only: the state, the handlers of the table, and what
+ * several of them do.
+ */
+
+struct auth {
+	struct service *service; /* borrowed */
+	struct db *db;           /* the service's */
+	struct auth_keys *keys;
+	uint64_t ticket_ms; /* how long a ticket is good */
+
+	/* Since the start. */
+	uint64_t registrations, logins_ok, logins_denied, tickets_issued;
+};
+
+/* Handlers: see struct handler for what they take and return. */
+
+/* dispatch_register.c */
+enum status on_register_begin(void *state, struct exchange *x);
+enum status on_register_finish(void *state, struct exchange *x);
+
+/* dispatch_login.c */
+enum status on_factors(void *state, struct exchange *x);
+enum status on_login_begin(void *state, struct exchange *x);
+enum status on_login_finish(void *state, struct exchange *x);
+
+/* dispatch_change.c */
+enum status on_verification_begin(void *state, struct exchange *x);
+enum status on_verification_finish(void *state, struct exchange *x);
+enum status on_code_begin(void *state, struct exchange *x);
+enum status on_code_finish(void *state, struct exchange *x);
+enum status on_verification_state(void *state, struct exchange *x);
+
+/* Each of these says in the answer's detail what is wrong. */
+
+/**
+ * Whether ${x} comes from a CURVE key, which cookies and tickets are for;
+ * else DENIED.
+ */
+enum status auth_check_peer(struct exchange *x);
+
+/** Read a name; results as name_parse. */
+enum status auth_read_name(
+    struct exchange *x, struct name *out, struct slice text);
+
+/** Open a cookie that came with ${x}; results as cookie_open. */
+enum status auth_read_cookie(struct auth *self, struct exchange *x,
+    enum cookie_purpose purpose, ProtobufCBinaryData cookie, void *content,
+    size_t len);
+
+/** A credential in the making: what its first message is answered with. */
+struct offer {
+	enum credential_slot slot;
+	const struct id *account;
+	enum cookie_purpose purpose;
+	struct slice content; /* of the cookie */
+	ProtobufCBinaryData request;
+};
+
+/**
+ * Answer with a RegisterChallenge.
+ *
+ * STATUS_OK         the answer is set
+ * STATUS_MALFORMED  the request is none
+ * STATUS_NO_SPACE   no memory
+ */
+enum status auth_reply_offer(
+    struct auth *self, struct sealed *sealed, const struct offer *offer);
+
+#endif

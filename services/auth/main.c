@@ -1,0 +1,21 @@
+#include "auth_db.h"
+#include "dispatch.h"
+
+int main(int argc, char **argv)
+{
+	const struct service_kind kind = {
+		.name = "auth",
+		.about = "accounts, OPAQUE, tickets",
+		.format = AUTH_DB_FORMAT,
+		.doors =
+		    FROM(ROLE_GATEWAY) | FROM(ROLE_BINDING) | FROM(ROLE_OPS),
+		.peers = FROM(ROLE_BINDING) | FROM(ROLE_NOTIFY),
+		.handlers = auth_handlers,
+		.handlers_count = auth_handlers_count,
+		.open = auth_open,
+		.close = auth_close,
+		.figures = auth_figures,
+	};
+
+	return service_main(&kind, argc, argv);
+}

@@ -1,0 +1,21 @@
+#include "binding.h"
+#include "binding_db.h"
+
+int main(int argc, char **argv)
+{
+	const struct service_kind kind = {
+		.name = "binding",
+		.about = "which terminal belongs to which account",
+		.format = BINDING_DB_FORMAT,
+		.doors = FROM(ROLE_GATEWAY) | FROM(ROLE_AUTH) |
+			 FROM(ROLE_NOTIFY) | FROM(ROLE_OPS),
+		.peers = FROM(ROLE_AUTH) | FROM(ROLE_NOTIFY),
+		.handlers = binding_handlers,
+		.handlers_count = binding_handlers_count,
+		.open = binding_open,
+		.close = binding_close,
+		.figures = binding_figures,
+	};
+
+	return service_main(&kind, argc, argv);
+}

@@ -1,0 +1,47 @@
+#ifndef KEEPSAKE_BINDING_TERMINAL_H
+#define KEEPSAKE_BINDING_TERMINAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "binding.pb-c.h"
+#include "card/imei.h"
+
+/* A terminal as it is bound to an account (D-01). */
+
+#define TERMINAL_KEY_BYTES        32 /* CURVE public key */
+#define TERMINAL_SERIAL_BYTES_MAX 64
+#define TERMINAL_LABEL_BYTES_MAX  64
+#define TERMINALS_MAX             64 /* of one account */
+
+struct terminal {
+	struct id id;
+	uint8_t peer_key[TERMINAL_KEY_BYTES];
+	char imei[IMEI_DIGITS + 1];                 /* "" where it has none, */
+	char serial[TERMINAL_SERIAL_BYTES_MAX + 1]; /* but never both */
+	char label[TERMINAL_LABEL_BYTES_MAX + 1];   /* may be "" */
+	uint64_t bound_ms;                          /* wall time */
+	bool first; /* it was the first one of its account */
+};
+
+/**
+ * Take what a terminal says of itself.  Key, id, time and first stay as
+ * they are.
+ *
+ * why_out  what is wrong, for people; static; untouched when OK
+ *
+ * STATUS_OK         imei, serial and label of ${self} are filled
+ * STATUS_MALFORMED  as ${why_out} says; ${self} is untouched
+ */
+enum status terminal_describe(
+    struct terminal *self, const Binding__Bind *bind, const char **why_out);
+
+/** Whether both have the same IMEI and serial number; the label is free. */
+bool terminal_same_identifiers(
+    const struct terminal *a, const struct terminal *b);
+
+/** Fill ${out}, initialised, for a message; it borrows from ${self}. */
+void terminal_report(Binding__Terminal *out, const struct terminal *self);
+
+#endif

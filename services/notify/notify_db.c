@@ -1,0 +1,604 @@
+#include "notify_db.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/util.h"
+
+/*
+ * NOTICE is stored_ms (8) and id (16): keys grow with time.
+ *
+ * Table        Key               Value, version 1 first
+ * TOLD         id                stored_ms (8)
+ * TOLD_TIMES   NOTICE            nothing
+ * ARRIVED      NOTICE            the notice, packed
+ * NOTICES      NOTICE            count (1), terminals left (16 each), packed
+ * DELIVERIES   terminal, NOTICE  attempts (4), due_ms (8)
+ * LETTERS      NOTICE, terminal  gave_up_ms (8), attempts (4), packed; the
+ *                                terminal is none where none was known
+ * LEASES       terminal          opened_ms (8), issued_ms (8), nonce (16),
+ *                                peer (32)
+ */
+enum table {
+	TABLE_TOLD = 1,
+	TABLE_TOLD_TIMES,
+	TABLE_ARRIVED,
+	TABLE_NOTICES,
+	TABLE_DELIVERIES,
+	TABLE_LETTERS,
+	TABLE_LEASES,
+};
+
+#define ROW_VERSION 1
+
+#define NOTICE_KEY_BYTES   (8 + ID_BYTES)
+#define DELIVERY_KEY_BYTES (ID_BYTES + NOTICE_KEY_BYTES)
+#define LETTER_KEY_BYTES   (NOTICE_KEY_BYTES + ID_BYTES)
+
+#define TOLD_BYTES        (1 + 8)
+#define NOTICE_HEAD_BYTES (1 + 1)
+#define DELIVERY_BYTES    (1 + 4 + 8)
+#define LETTER_HEAD_BYTES (1 + 8 + 4)
+#define LEASE_BYTES       (1 + 8 + 8 + TICKET_NONCE_BYTES + TICKET_PEER_BYTES)
+#define NOTICE_ROW_BYTES_MAX                                     \
+	(NOTICE_HEAD_BYTES + DELIVERY_TERMINALS_MAX * ID_BYTES + \
+	    NOTICE_BYTES_MAX)
+_Static_assert(NOTICE_ROW_BYTES_MAX <= DB_VALUE_BYTES_MAX, "fits a row");
+
+/* Each notice takes three operations and one for each terminal, ... */
+#define EXPAND_BATCH 8
+_Static_assert(EXPAND_BATCH *(3 + DELIVERY_TERMINALS_MAX) <= DB_BATCH_OPS_MAX,
+    "expansions fit a batch");
+/* ... two for each terminal where it is given up, ... */
+#define BURY_BATCH 4 /* of each of the two tables */
+_Static_assert(
+    BURY_BATCH *(3 + 2 + 2 * DELIVERY_TERMINALS_MAX) <= DB_BATCH_OPS_MAX,
+    "dead letters fit a batch");
+/* ... and three, with the row twice, where it is acknowledged. */
+_Static_assert(DELIVERY_BATCH_MAX * 3 <= DB_BATCH_OPS_MAX &&
+		   DELIVERY_BATCH_MAX * 2 * (NOTICE_ROW_BYTES_MAX + 64) <=
+		       DB_BATCH_BYTES_MAX,
+    "acknowledgements fit a batch");
+
+#define FORGET_BURST 8
+
+static const struct slice all = { 0 };
+
+/* ---- keys and values ---- */
+
+static void put_notice_key(
+    uint8_t out[static NOTICE_KEY_BYTES], const struct notice_key *key)
+{
+	put_be64(out, key->stored_ms);
+	memcpy(out + 8, key->id.bytes, ID_BYTES);
+}
+
+static void get_notice_key(struct notice_key *out, const uint8_t *at)
+{
+	out->stored_ms = get_be64(at);
+	memcpy(out->id.bytes, at + 8, ID_BYTES);
+}
+
+static void put_delivery_key(uint8_t out[static DELIVERY_KEY_BYTES],
+    const struct id *terminal, const struct notice_key *key)
+{
+	memcpy(out, terminal->bytes, ID_BYTES);
+	put_notice_key(out + ID_BYTES, key);
+}
+
+/* Whether a row has our version and the lengths its table wants. */
+static enum status check_row(const char *table, struct slice key,
+    size_t key_bytes, struct slice value, size_t value_bytes_min)
+{
+	enum status st = STATUS_OK;
+
+	if (value.len > 0 && value.data[0] > ROW_VERSION)
+		st = STATUS_VERSION;
+	else if (key.len != key_bytes || value.len < value_bytes_min ||
+		 value.data[0] != ROW_VERSION)
+		st = STATUS_MALFORMED;
+	if (st != STATUS_OK)
+		log_error(NULL, "row_unusable", "table=%s status=%s", table,
+		    status_word(st));
+	return st;
+}
+
+/* A row of NOTICES: who has it still to get, and the notice itself. */
+struct notice_row {
+	struct recipients left;
+	struct slice packed; /* lies in the value it was read from */
+};
+
+static enum status decode_notice(
+    struct notice_row *out, struct slice key, struct slice value)
+{
+	enum status st = check_row(
+	    "notices", key, NOTICE_KEY_BYTES, value, NOTICE_HEAD_BYTES);
+	if (st != STATUS_OK)
+		return st;
+	size_t count = value.data[1];
+	size_t head = NOTICE_HEAD_BYTES + count * ID_BYTES;
+	if (count > DELIVERY_TERMINALS_MAX || head > value.len) {
+		log_error(NULL, "row_unusable", "table=notices status=%s",
+		    status_word(STATUS_MALFORMED));
+		return STATUS_MALFORMED;
+	}
+	out->left.count = count;
+	memcpy(out->left.terminals, value.data + NOTICE_HEAD_BYTES,
+	    count * ID_BYTES);
+	out->packed = slice_of(value.data + head, value.len - head);
+	return STATUS_OK;
+}
+
+static void put_notice(struct db_batch *batch, struct slice key,
+    const struct recipients *left, struct slice packed)
+{
+	uint8_t row[NOTICE_ROW_BYTES_MAX];
+	size_t ids = left->count * ID_BYTES;
+
+	row[0] = ROW_VERSION;
+	row[1] = (uint8_t)left->count;
+	memcpy(row + NOTICE_HEAD_BYTES, left->terminals, ids);
+	memcpy(row + NOTICE_HEAD_BYTES + ids, packed.data, packed.len);
+	db_batch_put(batch, TABLE_NOTICES, key,
+	    slice_of(row, NOTICE_HEAD_BYTES + ids + packed.len));
+}
+
+static void put_delivery(struct db_batch *batch, const struct id *terminal,
+    const struct delivery *delivery)
+{
+	uint8_t key[DELIVERY_KEY_BYTES], row[DELIVERY_BYTES];
+
+	put_delivery_key(key, terminal, &delivery->notice);
+	row[0] = ROW_VERSION;
+	put_be32(row + 1, delivery->attempts);
+	put_be64(row + 5, delivery->due_ms);
+	db_batch_put(batch, TABLE_DELIVERIES, slice_of(key, sizeof(key)),
+	    slice_of(row, sizeof(row)));
+}
+
+static enum status decode_delivery(
+    struct delivery *out, struct slice key, struct slice value)
+{
+	enum status st = check_row(
+	    "deliveries", key, DELIVERY_KEY_BYTES, value, DELIVERY_BYTES);
+	if (st != STATUS_OK)
+		return st;
+	get_notice_key(&out->notice, key.data + ID_BYTES);
+	out->attempts = get_be32(value.data + 1);
+	out->due_ms = get_be64(value.data + 5);
+	return STATUS_OK;
+}
+
+/* ---- notices ---- */
+
+enum status notify_db_told(struct db *db, const struct id *account,
+    const struct id *id, struct notice_key *out)
+{
+	struct slice key = slice_of(id->bytes, ID_BYTES);
+	struct bytes value = { 0 };
+
+	enum status st = db_get(db, account, TABLE_TOLD, key, &value);
+	if (st == STATUS_OK)
+		st = check_row(
+		    "told", key, ID_BYTES, bytes_slice(&value), TOLD_BYTES);
+	if (st == STATUS_OK) {
+		out->stored_ms = get_be64(value.data + 1);
+		out->id = *id;
+	}
+	bytes_clear(&value);
+	return st;
+}
+
+void notify_db_put_arrived(
+    struct db_batch *batch, const struct notice_key *key, struct slice packed)
+{
+	uint8_t name[NOTICE_KEY_BYTES], told[TOLD_BYTES];
+	uint8_t row[1 + NOTICE_BYTES_MAX];
+	struct slice id = slice_of(key->id.bytes, ID_BYTES);
+
+	put_notice_key(name, key);
+	told[0] = row[0] = ROW_VERSION;
+	put_be64(told + 1, key->stored_ms);
+	memcpy(row + 1, packed.data, packed.len);
+	db_batch_forbid(batch, TABLE_TOLD, id);
+	db_batch_put(batch, TABLE_TOLD, id, slice_of(told, sizeof(told)));
+	db_batch_put(batch, TABLE_TOLD_TIMES, slice_of(name, sizeof(name)),
+	    slice_of(told, 1));
+	db_batch_put(batch, TABLE_ARRIVED, slice_of(name, sizeof(name)),
+	    slice_of(row, 1 + packed.len));
+}
+
+void notify_db_forget_told(struct db *db, struct db_batch *batch,
+    const struct id *account, uint64_t before_ms)
+{
+	struct db_page page = { 0 };
+
+	if (db_scan(db, account, TABLE_TOLD_TIMES, all, all, FORGET_BURST,
+		false, &page) != STATUS_OK)
+		return; /* another time */
+	for (size_t i = 0; i < page.count; i++) {
+		struct slice key = page.entries[i].key;
+		if (key.len != NOTICE_KEY_BYTES ||
+		    get_be64(key.data) >= before_ms)
+			break;
+		db_batch_delete(batch, TABLE_TOLD_TIMES, key);
+		db_batch_delete(
+		    batch, TABLE_TOLD, slice_of(key.data + 8, ID_BYTES));
+	}
+	db_page_clear(&page);
+}
+
+enum status notify_db_has_arrived(
+    struct db *db, const struct id *account, bool *out)
+{
+	struct db_page page = { 0 };
+
+	enum status st =
+	    db_scan(db, account, TABLE_ARRIVED, all, all, 1, false, &page);
+	*out = page.count > 0;
+	db_page_clear(&page);
+	return st;
+}
+
+static void expand_one(struct db_batch *batch, const struct db_entry *entry,
+    const struct recipients *terminals, uint64_t now_ms)
+{
+	struct delivery delivery = { .due_ms = now_ms };
+
+	get_notice_key(&delivery.notice, entry->key.data);
+	db_batch_require(batch, TABLE_ARRIVED, entry->key);
+	db_batch_delete(batch, TABLE_ARRIVED, entry->key);
+	put_notice(batch, entry->key, terminals,
+	    slice_of(entry->value.data + 1, entry->value.len - 1));
+	for (size_t i = 0; i < terminals->count; i++)
+		put_delivery(batch, &terminals->terminals[i], &delivery);
+}
+
+enum status notify_db_expand(struct db *db, struct db_batch *batch,
+    const struct id *account, const struct recipients *terminals,
+    uint64_t now_ms, size_t *count_out, bool *more_out)
+{
+	struct db_page page = { 0 };
+
+	enum status st = db_scan(
+	    db, account, TABLE_ARRIVED, all, all, EXPAND_BATCH, false, &page);
+	for (size_t i = 0; i < page.count && st == STATUS_OK; i++) {
+		const struct db_entry *entry = &page.entries[i];
+		st = check_row(
+		    "arrived", entry->key, NOTICE_KEY_BYTES, entry->value, 1);
+		if (st == STATUS_OK)
+			expand_one(batch, entry, terminals, now_ms);
+	}
+	*count_out = page.count;
+	*more_out = page.more;
+	db_page_clear(&page);
+	return st;
+}
+
+enum status notify_db_notice(struct db *db, const struct id *account,
+    const struct notice_key *key, struct bytes *packed_out)
+{
+	uint8_t name[NOTICE_KEY_BYTES];
+	struct bytes value = { 0 };
+	struct notice_row row;
+
+	put_notice_key(name, key);
+	struct slice whole = slice_of(name, sizeof(name));
+	enum status st = db_get(db, account, TABLE_NOTICES, whole, &value);
+	if (st == STATUS_OK)
+		st = decode_notice(&row, whole, bytes_slice(&value));
+	if (st == STATUS_OK)
+		st = bytes_copy(packed_out, row.packed);
+	bytes_clear(&value);
+	return st;
+}
+
+/* ---- deliveries ---- */
+
+enum status notify_db_deliveries(struct db *db, const struct id *account,
+    const struct id *terminal, const struct notice_key *after,
+    struct delivery out[static DELIVERY_BATCH_MAX], size_t *count_out,
+    bool *more_out)
+{
+	uint8_t name[DELIVERY_KEY_BYTES];
+	struct slice resume = { 0 };
+	struct db_page page = { 0 };
+
+	if (after) {
+		put_delivery_key(name, terminal, after);
+		resume = slice_of(name, sizeof(name));
+	}
+	enum status st = db_scan(db, account, TABLE_DELIVERIES,
+	    slice_of(terminal->bytes, ID_BYTES), resume, DELIVERY_BATCH_MAX,
+	    false, &page);
+	for (size_t i = 0; i < page.count && st == STATUS_OK; i++)
+		st = decode_delivery(
+		    &out[i], page.entries[i].key, page.entries[i].value);
+	*count_out = page.count;
+	*more_out = page.more;
+	db_page_clear(&page);
+	return st;
+}
+
+/* Add the rows of a table whose keys begin with ${prefix} to ${count}. */
+static enum status count_rows(struct db *db, const struct id *account,
+    enum table table, struct slice prefix, uint64_t *count)
+{
+	uint8_t last[DELIVERY_KEY_BYTES];
+	struct slice after = { 0 };
+	struct db_page page = { 0 };
+	enum status st;
+
+	_Static_assert(LETTER_KEY_BYTES <= DELIVERY_KEY_BYTES, "longest key");
+	do {
+		st = db_scan(db, account, (uint8_t)table, prefix, after,
+		    DB_PAGE_ENTRIES_MAX, false, &page);
+		if (st != STATUS_OK || page.count == 0)
+			break;
+		*count += page.count;
+		after = page.entries[page.count - 1].key;
+		if (after.len > sizeof(last))
+			break;
+		memcpy(last, after.data, after.len);
+		after.data = last;
+	} while (page.more);
+	db_page_clear(&page);
+	return st;
+}
+
+enum status notify_db_waiting(struct db *db, const struct id *account,
+    const struct id *terminal, uint64_t *count_out)
+{
+	*count_out = 0;
+	return count_rows(db, account, TABLE_DELIVERIES,
+	    slice_of(terminal->bytes, ID_BYTES), count_out);
+}
+
+void notify_db_put_attempt(struct db_batch *batch, const struct id *terminal,
+    const struct delivery *delivery)
+{
+	uint8_t key[DELIVERY_KEY_BYTES];
+
+	put_delivery_key(key, terminal, &delivery->notice);
+	db_batch_require(batch, TABLE_DELIVERIES, slice_of(key, sizeof(key)));
+	put_delivery(batch, terminal, delivery);
+}
+
+enum status notify_db_acknowledge(struct db *db, struct db_batch *batch,
+    const struct id *account, const struct id *terminal,
+    const struct id *notice, bool *last_out)
+{
+	uint8_t name[DELIVERY_KEY_BYTES];
+	struct bytes value = { 0 };
+	struct notice_key key;
+	struct notice_row row;
+	size_t before;
+
+	enum status st = notify_db_told(db, account, notice, &key);
+	if (st != STATUS_OK)
+		goto out;
+	put_delivery_key(name, terminal, &key);
+	struct slice notice_name = slice_of(name + ID_BYTES, NOTICE_KEY_BYTES);
+	st = db_get(db, account, TABLE_NOTICES, notice_name, &value);
+	if (st == STATUS_OK)
+		st = decode_notice(&row, notice_name, bytes_slice(&value));
+	if (st != STATUS_OK)
+		goto out;
+	before = row.left.count;
+	recipients_remove(&row.left, terminal);
+	if (row.left.count == before) {
+		st = STATUS_NOT_FOUND;
+		goto out;
+	}
+	db_batch_expect(batch, TABLE_NOTICES, notice_name, bytes_slice(&value));
+	db_batch_delete(batch, TABLE_DELIVERIES, slice_of(name, sizeof(name)));
+	*last_out = row.left.count == 0;
+	if (*last_out)
+		db_batch_delete(batch, TABLE_NOTICES, notice_name);
+	else
+		put_notice(batch, notice_name, &row.left, row.packed);
+out:
+	bytes_clear(&value);
+	return st;
+}
+
+static void put_letter(struct db_batch *batch, struct slice notice,
+    const struct id *terminal, uint64_t now_ms, uint32_t attempts,
+    struct slice packed)
+{
+	uint8_t key[LETTER_KEY_BYTES];
+	uint8_t row[LETTER_HEAD_BYTES + NOTICE_BYTES_MAX];
+
+	memcpy(key, notice.data, NOTICE_KEY_BYTES);
+	memcpy(key + NOTICE_KEY_BYTES, terminal->bytes, ID_BYTES);
+	row[0] = ROW_VERSION;
+	put_be64(row + 1, now_ms);
+	put_be32(row + 9, attempts);
+	memcpy(row + LETTER_HEAD_BYTES, packed.data, packed.len);
+	db_batch_put(batch, TABLE_LETTERS, slice_of(key, sizeof(key)),
+	    slice_of(row, LETTER_HEAD_BYTES + packed.len));
+}
+
+/* A delivery becomes a letter. */
+static enum status bury_delivery(struct db *db, struct db_batch *batch,
+    const struct id *account, const struct id *terminal, struct slice notice,
+    struct slice packed, uint64_t now_ms)
+{
+	uint8_t name[DELIVERY_KEY_BYTES];
+	struct slice key = slice_of(name, sizeof(name));
+	struct bytes value = { 0 };
+	struct delivery delivery;
+
+	memcpy(name, terminal->bytes, ID_BYTES);
+	memcpy(name + ID_BYTES, notice.data, NOTICE_KEY_BYTES);
+	enum status st = db_get(db, account, TABLE_DELIVERIES, key, &value);
+	if (st == STATUS_OK)
+		st = decode_delivery(&delivery, key, bytes_slice(&value));
+	bytes_clear(&value);
+	if (st != STATUS_OK)
+		return st;
+	db_batch_delete(batch, TABLE_DELIVERIES, key);
+	put_letter(batch, notice, terminal, now_ms, delivery.attempts, packed);
+	return STATUS_OK;
+}
+
+static enum status bury_notice(struct db *db, struct db_batch *batch,
+    const struct id *account, const struct db_entry *entry, uint64_t now_ms,
+    struct buried *out)
+{
+	struct notice_row row;
+
+	enum status st = decode_notice(&row, entry->key, entry->value);
+	if (st != STATUS_OK)
+		return st;
+	db_batch_expect(batch, TABLE_NOTICES, entry->key, entry->value);
+	db_batch_delete(batch, TABLE_NOTICES, entry->key);
+	for (size_t i = 0; i < row.left.count && st == STATUS_OK; i++)
+		st = bury_delivery(db, batch, account, &row.left.terminals[i],
+		    entry->key, row.packed, now_ms);
+	out->notices++;
+	out->deliveries += row.left.count;
+	out->letters += row.left.count;
+	return st;
+}
+
+/* A notice that no terminal was known for. */
+static enum status bury_arrived(struct db *db, struct db_batch *batch,
+    const struct id *account, const struct db_entry *entry, uint64_t now_ms,
+    struct buried *out)
+{
+	static const struct id nobody;
+
+	(void)db;
+	(void)account;
+	enum status st =
+	    check_row("arrived", entry->key, NOTICE_KEY_BYTES, entry->value, 1);
+	if (st != STATUS_OK)
+		return st;
+	db_batch_require(batch, TABLE_ARRIVED, entry->key);
+	db_batch_delete(batch, TABLE_ARRIVED, entry->key);
+	put_letter(batch, entry->key, &nobody, now_ms, 0,
+	    slice_of(entry->value.data + 1, entry->value.len - 1));
+	out->notices++;
+	out->letters++;
+	return STATUS_OK;
+}
+
+static enum status bury_table(struct db *db, struct db_batch *batch,
+    const struct id *account, enum table table, uint64_t before_ms,
+    uint64_t now_ms, struct buried *out)
+{
+	struct db_page page = { 0 };
+
+	enum status st = db_scan(
+	    db, account, (uint8_t)table, all, all, BURY_BATCH, false, &page);
+	for (size_t i = 0; i < page.count && st == STATUS_OK; i++) {
+		const struct db_entry *entry = &page.entries[i];
+		if (entry->key.len == NOTICE_KEY_BYTES &&
+		    get_be64(entry->key.data) >= before_ms)
+			break;
+		st = table == TABLE_ARRIVED
+			 ? bury_arrived(db, batch, account, entry, now_ms, out)
+			 : bury_notice(db, batch, account, entry, now_ms, out);
+	}
+	db_page_clear(&page);
+	return st;
+}
+
+enum status notify_db_bury(struct db *db, struct db_batch *batch,
+    const struct id *account, uint64_t before_ms, uint64_t now_ms,
+    struct buried *out)
+{
+	*out = (struct buried){ 0 };
+	enum status st = bury_table(
+	    db, batch, account, TABLE_ARRIVED, before_ms, now_ms, out);
+	if (st == STATUS_OK)
+		st = bury_table(
+		    db, batch, account, TABLE_NOTICES, before_ms, now_ms, out);
+	return st;
+}
+
+/* ---- subscriptions ---- */
+
+static enum status decode_lease(
+    struct lease *out, struct slice key, struct slice value)
+{
+	enum status st = check_row("leases", key, ID_BYTES, value, LEASE_BYTES);
+	if (st != STATUS_OK)
+		return st;
+	memcpy(out->terminal.bytes, key.data, ID_BYTES);
+	out->opened_ms = get_be64(value.data + 1);
+	out->issued_ms = get_be64(value.data + 9);
+	memcpy(out->nonce, value.data + 17, TICKET_NONCE_BYTES);
+	memcpy(
+	    out->peer, value.data + 17 + TICKET_NONCE_BYTES, TICKET_PEER_BYTES);
+	return STATUS_OK;
+}
+
+enum status notify_db_lease(struct db *db, const struct id *account,
+    const struct id *terminal, struct lease *out)
+{
+	struct slice key = slice_of(terminal->bytes, ID_BYTES);
+	struct bytes value = { 0 };
+
+	enum status st = db_get(db, account, TABLE_LEASES, key, &value);
+	if (st == STATUS_OK)
+		st = decode_lease(out, key, bytes_slice(&value));
+	bytes_clear(&value);
+	return st;
+}
+
+void notify_db_put_lease(struct db_batch *batch, const struct lease *lease)
+{
+	uint8_t row[LEASE_BYTES];
+
+	row[0] = ROW_VERSION;
+	put_be64(row + 1, lease->opened_ms);
+	put_be64(row + 9, lease->issued_ms);
+	memcpy(row + 17, lease->nonce, TICKET_NONCE_BYTES);
+	memcpy(row + 17 + TICKET_NONCE_BYTES, lease->peer, TICKET_PEER_BYTES);
+	db_batch_put(batch, TABLE_LEASES,
+	    slice_of(lease->terminal.bytes, ID_BYTES),
+	    slice_of(row, sizeof(row)));
+}
+
+void notify_db_delete_lease(struct db_batch *batch, const struct id *terminal)
+{
+	db_batch_delete(
+	    batch, TABLE_LEASES, slice_of(terminal->bytes, ID_BYTES));
+}
+
+enum status notify_db_leases(struct db *db, const struct id *account,
+    struct lease out[static LEASES_A_PAGE], size_t *count_out)
+{
+	struct db_page page = { 0 };
+
+	enum status st = db_scan(
+	    db, account, TABLE_LEASES, all, all, LEASES_A_PAGE, false, &page);
+	for (size_t i = 0; i < page.count && st == STATUS_OK; i++)
+		st = decode_lease(
+		    &out[i], page.entries[i].key, page.entries[i].value);
+	*count_out = page.count;
+	db_page_clear(&page);
+	return st;
+}
+
+/* ---- figures ---- */
+
+enum status notify_db_count(
+    struct db *db, const struct id *account, struct totals *totals)
+{
+	enum status st =
+	    count_rows(db, account, TABLE_ARRIVED, all, &totals->notices);
+	if (st == STATUS_OK)
+		st = count_rows(
+		    db, account, TABLE_NOTICES, all, &totals->notices);
+	if (st == STATUS_OK)
+		st = count_rows(
+		    db, account, TABLE_DELIVERIES, all, &totals->deliveries);
+	if (st == STATUS_OK)
+		st = count_rows(
+		    db, account, TABLE_LETTERS, all, &totals->letters);
+	return st;
+}

@@ -1,0 +1,138 @@
+#ifndef KEEPSAKE_NOTIFY_DB_H
+#define KEEPSAKE_NOTIFY_DB_H
+
+#include <stdbool.h>
+
+#include "crypto/ticket.h"
+#include "db/db.h"
+#include "delivery.h"
+#include "notice.h"
+
+/*
+ * The rows of notify, in the account that is told.  A notice arrives, waits
+ * until the account's terminals are known, is then delivered to each of
+ * them, and goes with its last delivery; what is given up is kept as a dead
+ * letter.  Reading functions return, besides what they say, the errors of
+ * db_get, STATUS_VERSION for a row that is newer than this code, and
+ * STATUS_MALFORMED for a damaged one, both logged.
+ */
+
+#define NOTIFY_DB_FORMAT 1
+
+/* ---- notices ---- */
+
+/** When ${id} was told; NOT_FOUND where it was not, or long ago. */
+enum status notify_db_told(struct db *db, const struct id *account,
+    const struct id *id, struct notice_key *out);
+
+/** Add a notice that has arrived, packed; CONFLICT where its id was told. */
+void notify_db_put_arrived(
+    struct db_batch *batch, const struct notice_key *key, struct slice packed);
+
+/** Forget a few of the ids that were told before ${before_ms}. */
+void notify_db_forget_told(struct db *db, struct db_batch *batch,
+    const struct id *account, uint64_t before_ms);
+
+/** Whether a notice has arrived that is not yet on its way to terminals. */
+enum status notify_db_has_arrived(
+    struct db *db, const struct id *account, bool *out);
+
+/**
+ * Put the oldest notices that have arrived on their way to ${terminals}, due
+ * at ${now_ms}, as many as one batch takes.
+ *
+ * count_out  how many; 0: there are none, and the batch is empty
+ * more_out   whether there are others
+ */
+enum status notify_db_expand(struct db *db, struct db_batch *batch,
+    const struct id *account, const struct recipients *terminals,
+    uint64_t now_ms, size_t *count_out, bool *more_out);
+
+/** Copy the packed notice; NOT_FOUND where it is gone. */
+enum status notify_db_notice(struct db *db, const struct id *account,
+    const struct notice_key *key, struct bytes *packed_out);
+
+/* ---- deliveries ---- */
+
+/**
+ * Read what waits for a terminal, oldest first.
+ *
+ * after     resume behind this one; NULL to begin
+ * more_out  whether there are others
+ */
+enum status notify_db_deliveries(struct db *db, const struct id *account,
+    const struct id *terminal, const struct notice_key *after,
+    struct delivery out[static DELIVERY_BATCH_MAX], size_t *count_out,
+    bool *more_out);
+
+/** Count what waits for a terminal. */
+enum status notify_db_waiting(struct db *db, const struct id *account,
+    const struct id *terminal, uint64_t *count_out);
+
+/** Note a try; NOT_FOUND where the delivery is gone meanwhile. */
+void notify_db_put_attempt(struct db_batch *batch, const struct id *terminal,
+    const struct delivery *delivery);
+
+/**
+ * Delete a terminal's delivery of a notice, and with the last one the
+ * notice; CONFLICT where the notice has changed meanwhile.
+ *
+ * last_out  whether it was the last
+ *
+ * STATUS_NOT_FOUND  it is gone already; nothing added to the batch
+ */
+enum status notify_db_acknowledge(struct db *db, struct db_batch *batch,
+    const struct id *account, const struct id *terminal,
+    const struct id *notice, bool *last_out);
+
+/** What a batch of dead letters changes. */
+struct buried {
+	uint64_t notices;    /* gone */
+	uint64_t deliveries; /* gone */
+	uint64_t letters;    /* new */
+};
+
+/**
+ * Make dead letters of the oldest notices that came before ${before_ms}, as
+ * many as one batch takes; none is OK with an empty batch.  CONFLICT or
+ * NOT_FOUND where one of them has changed meanwhile.
+ */
+enum status notify_db_bury(struct db *db, struct db_batch *batch,
+    const struct id *account, uint64_t before_ms, uint64_t now_ms,
+    struct buried *out);
+
+/* ---- subscriptions ---- */
+
+/** A subscription that outlives a restart. */
+struct lease {
+	struct id terminal;
+	uint64_t opened_ms; /* wall time */
+	uint64_t issued_ms; /* of its ticket, as the next two */
+	uint8_t nonce[TICKET_NONCE_BYTES];
+	uint8_t peer[TICKET_PEER_BYTES];
+};
+
+#define LEASES_A_PAGE 64
+
+enum status notify_db_lease(struct db *db, const struct id *account,
+    const struct id *terminal, struct lease *out);
+void notify_db_put_lease(struct db_batch *batch, const struct lease *lease);
+void notify_db_delete_lease(struct db_batch *batch, const struct id *terminal);
+
+/** Read the leases of an account, the first page of them. */
+enum status notify_db_leases(struct db *db, const struct id *account,
+    struct lease out[static LEASES_A_PAGE], size_t *count_out);
+
+/* ---- figures ---- */
+
+struct totals {
+	uint64_t notices;    /* arrived or on their way */
+	uint64_t deliveries; /* not acknowledged */
+	uint64_t letters;    /* dead */
+};
+
+/** Add the rows of ${account} to ${totals}. */
+enum status notify_db_count(
+    struct db *db, const struct id *account, struct totals *totals);
+
+#endif

@@ -1,0 +1,21 @@
+#include "dispatch.h"
+#include "store_db.h"
+
+int main(int argc, char **argv)
+{
+	const struct service_kind kind = {
+		.name = "store",
+		.about = "keeps the sealed chunks and snapshots of backups",
+		.format = STORE_DB_FORMAT,
+		.blob_reader = true,
+		.doors = FROM(ROLE_GATEWAY) | FROM(ROLE_OPS),
+		.peers = FROM(ROLE_NOTIFY),
+		.handlers = store_handlers,
+		.handlers_count = store_handlers_count,
+		.open = store_open,
+		.close = store_close,
+		.figures = store_figures,
+	};
+
+	return service_main(&kind, argc, argv);
+}

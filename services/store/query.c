@@ -1,0 +1,131 @@
+#include "store.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/util.h"
+
+#define HAVE_IDS_MAX     1000
+#define SNAPSHOTS_A_PAGE 64
+
+/* ---- HAVE ---- */
+
+enum presence { PRESENCE_ABSENT, PRESENCE_OURS, PRESENCE_OTHERS };
+
+static enum status fill_presence(
+    struct store *self, struct exchange *x, struct slice ids, uint8_t *presence)
+{
+	struct chunk_id id;
+	struct chunk chunk;
+
+	for (size_t i = 0; i < ids.len / CHUNK_ID_BYTES; i++) {
+		memcpy(id.bytes, ids.data + i * CHUNK_ID_BYTES, CHUNK_ID_BYTES);
+		enum status st =
+		    store_db_chunk(self->db, &x->ticket.account, &id, &chunk);
+		if (st == STATUS_NOT_FOUND)
+			presence[i] = PRESENCE_ABSENT;
+		else if (st != STATUS_OK)
+			return store_read_failed(x, st);
+		else if (id_equal(&chunk.terminal, &x->ticket.terminal))
+			presence[i] = PRESENCE_OURS;
+		else
+			presence[i] = PRESENCE_OTHERS;
+	}
+	return STATUS_OK;
+}
+
+enum status store_on_have(void *state, struct exchange *x)
+{
+	struct store *self = state;
+	Store__Have *msg = NULL;
+	Store__Presence reply = STORE__PRESENCE__INIT;
+	uint8_t presence[HAVE_IDS_MAX];
+	struct lease lease;
+
+	enum status st = exchange_unpack(x, &store__have__descriptor, &msg);
+	if (st != STATUS_OK)
+		return st;
+	size_t len = msg->chunk_ids.len;
+	if (len == 0 || len % CHUNK_ID_BYTES != 0 ||
+	    len > HAVE_IDS_MAX * CHUNK_ID_BYTES)
+		return store_refuse_length(
+		    x, "chunk_ids", len, "32 for each of 1 to 1000 ids");
+	st = store_check_lease(self, x, msg->lease_id, &lease);
+	if (st == STATUS_OK)
+		st = fill_presence(
+		    self, x, field_slice(msg->chunk_ids), presence);
+	if (st != STATUS_OK)
+		return st;
+	reply.presence = field_of(slice_of(presence, len / CHUNK_ID_BYTES));
+	return exchange_reply(x, &reply.base);
+}
+
+/* ---- SNAPSHOTS ---- */
+
+void store_fill_snapshot(Store__Snapshot *out, const struct snapshot *from)
+{
+	*out = (Store__Snapshot)STORE__SNAPSHOT__INIT;
+	out->ordinal = from->ordinal;
+	out->taken_ms = from->taken_ms;
+	out->terminal_id = field_of(slice_of(from->terminal.bytes, ID_BYTES));
+	out->root_id = field_of(slice_of(from->root.bytes, CHUNK_ID_BYTES));
+	out->chunks = from->data_chunks;
+	out->sealed_bytes = from->data_bytes;
+	out->sealed_key = field_of(from->sealed_key);
+	out->sealed_summary = field_of(from->sealed_summary);
+}
+
+/* Tag and length of one entry: the length has at most three bytes. */
+#define ENTRY_HEAD_BYTES 4
+#define MORE_BYTES       2
+
+static enum status list_snapshots(
+    struct exchange *x, const struct db_page *page, Store__SnapshotList *reply)
+{
+	Store__Snapshot items[SNAPSHOTS_A_PAGE];
+	Store__Snapshot *pointers[SNAPSHOTS_A_PAGE];
+	size_t bytes = MORE_BYTES;
+	struct snapshot snapshots[SNAPSHOTS_A_PAGE];
+
+	assert(page->count <= SNAPSHOTS_A_PAGE);
+	reply->snapshots = pointers;
+	reply->more = page->more;
+	for (size_t i = 0; i < page->count; i++) {
+		const struct db_entry *entry = &page->entries[i];
+		enum status st = store_db_snapshot_unpack(
+		    &snapshots[i], entry->key, entry->value);
+		if (st != STATUS_OK)
+			return store_read_failed(x, st);
+		store_fill_snapshot(&items[i], &snapshots[i]);
+		bytes += ENTRY_HEAD_BYTES +
+			 store__snapshot__get_packed_size(&items[i]);
+		if (bytes > BODY_BYTES_MAX) {
+			reply->more = true;
+			break;
+		}
+		pointers[i] = &items[i];
+		reply->n_snapshots++;
+	}
+	return exchange_reply(x, &reply->base);
+}
+
+enum status store_on_snapshots(void *state, struct exchange *x)
+{
+	struct store *self = state;
+	Store__SnapshotQuery *msg = NULL;
+	Store__SnapshotList reply = STORE__SNAPSHOT_LIST__INIT;
+	struct db_page page = { 0 };
+
+	enum status st =
+	    exchange_unpack(x, &store__snapshot_query__descriptor, &msg);
+	if (st != STATUS_OK)
+		return st;
+	st = store_db_snapshots(
+	    self->db, &x->ticket.account, msg->after, SNAPSHOTS_A_PAGE, &page);
+	if (st == STATUS_OK)
+		st = list_snapshots(x, &page, &reply);
+	else
+		st = store_read_failed(x, st);
+	db_page_clear(&page);
+	return st;
+}

@@ -1,0 +1,74 @@
+#ifndef KEEPSAKE_STORE_STORE_H
+#define KEEPSAKE_STORE_STORE_H
+
+#include "lease.h"
+#include "service/service.h"
+#include "store.pb-c.h"
+#include "sweep.h"
+
+/* The service's state, its handlers, and what several of them do. */
+
+#define STORE_TRIES_MAX     3 /* after a lost race */
+#define STORE_BUSY_RETRY_MS 100
+
+struct fetch;
+
+struct store {
+	struct service *service;
+	struct db *db;
+	struct usages *usages;
+	struct sweep *sweep;
+	uint64_t lease_ms;
+	struct fetch *waiting_first, *waiting_last; /* get.c's */
+	struct {
+		uint64_t leases_begun;
+		uint64_t chunks_put, bytes_put;
+		uint64_t chunks_sent, bytes_sent;
+		uint64_t snapshots_published;
+	} counts;
+};
+
+/* Handlers: transfer.c, query.c, put.c, get.c, publish.c.  State: a store. */
+enum status store_on_backup_begin(void *state, struct exchange *x);
+enum status store_on_restore_begin(void *state, struct exchange *x);
+enum status store_on_backup_abandon(void *state, struct exchange *x);
+enum status store_on_have(void *state, struct exchange *x);
+enum status store_on_put(void *state, struct exchange *x);
+enum status store_on_get(void *state, struct exchange *x);
+enum status store_on_publish(void *state, struct exchange *x);
+enum status store_on_snapshots(void *state, struct exchange *x);
+
+/** Refuse as MALFORMED a field of ${len} bytes that should be ${expected}. */
+enum status store_refuse_length(
+    struct exchange *x, const char *field, size_t len, const char *expected);
+
+/** Read a chunk id from the field ${name}; refuses as above. */
+enum status store_read_chunk_id(struct exchange *x, const char *name,
+    ProtobufCBinaryData field, struct chunk_id *out);
+
+/**
+ * What to answer after a read that failed with ${st}: damage in our rows is
+ * INTERNAL, and logged, as it is no fault of who asks.
+ */
+enum status store_read_failed(struct exchange *x, enum status st);
+
+/**
+ * Check the lease that a request names against its ticket, and note that it
+ * was used.
+ *
+ * STATUS_OK  *out is filled
+ * other      refused, as lease_check says; the reply's detail is set
+ */
+enum status store_check_lease(struct store *self, struct exchange *x,
+    ProtobufCBinaryData field, struct lease *out);
+
+/** Refuse after a batch whose lease had gone. */
+enum status store_lease_over(struct exchange *x);
+
+/** A snapshot as the wire has it; ${out} borrows from ${from}. */
+void store_fill_snapshot(Store__Snapshot *out, const struct snapshot *from);
+
+/** Start the reads that waited for a free place; after each read. */
+void store_reads_go_on(struct store *self);
+
+#endif

@@ -1,0 +1,46 @@
+#ifndef KEEPSAKE_STORE_SWEEP_H
+#define KEEPSAKE_STORE_SWEEP_H
+
+#include "bus/loop.h"
+#include "usage.h"
+
+/*
+ * Mark and sweep: chunks that no snapshot refers to are deleted, leases that
+ * are over are dropped.  One account after the other, in slices of a few
+ * milliseconds on the loop.
+ *
+ * An account in which a backup is under way is left for the next round: what
+ * that backup put, or was told is there, stays until it is published.  Each
+ * batch names the generation of the account that was looked at, so whatever
+ * happens in between makes the sweep of that account start over.  Damage
+ * that is met ends the sweep of its account: nothing is deleted on account
+ * of it.
+ */
+
+struct sweep;
+
+struct sweep_options {
+	struct db *db; /* these three borrowed for good */
+	struct loop *loop;
+	struct usages *usages;
+	uint64_t sweep_ms; /* between two rounds */
+	uint64_t lease_ms;
+};
+
+struct sweep_counts {
+	uint64_t rounds;
+	uint64_t accounts; /* swept to the end */
+	uint64_t chunks;   /* deleted */
+	uint64_t bytes;    /* of those */
+};
+
+/** Make it; the first round is sweep_ms from now. */
+enum status sweep_new(const struct sweep_options *options, struct sweep **out);
+
+/** The database is closed already: no batch or read is under way. */
+void sweep_destroy(struct sweep **self_p);
+
+/** Since the start. */
+struct sweep_counts sweep_counts(const struct sweep *self);
+
+#endif

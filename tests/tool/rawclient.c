@@ -1,0 +1,394 @@
+/*
+ * rawclient --state DIR --password-file FILE login NAME DIRECTION
+ * rawclient --state DIR [OPTION...] ask TYPE
+ *
+ * A terminal that sends what no honest one would.  It uses the keys and the
+ * server of the state folder DIR.
+ *
+ * login  prove the password for DIRECTION (UPLOAD, …) and print the ticket
+ *        and the account's id, as hex
+ * ask    send one message of TYPE (store.HAVE, common.PING, a number) and
+ *        print what comes back: the status, the payload's length, the body
+ *        as hex or "-", the detail; "silence" where nothing comes in 10 s
+ *
+ * --ticket HEX    with this ticket
+ * --account HEX   for this account
+ * --request HEX   under this request id; a random one without
+ * --peer HEX      with this CURVE key as the peer, which only a gateway says
+ * --append HEX    with this at the header's end: a field again replaces it
+ * --header HEX    with this instead of the header
+ * --body HEX      with this body; empty without
+ * --body-bytes N, --payload-bytes N   with so many bytes of zero
+ * --frames N      in so many frames, 1 to 8
+ *
+ * Exit status: 0 printed, 1 no login, or no connection in 10 s, 2 wrong
+ * arguments.
+ */
+#include <err.h>
+#include <errno.h>
+#include <getopt.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zmq.h>
+
+#include "auth.pb-c.h"
+#include "base/clock.h"
+#include "base/util.h"
+#include "binding.pb-c.h"
+#include "bus/bus.h"
+#include "bus/message.h"
+#include "bus/unpack.h"
+#include "common.pb-c.h"
+#include "crypto/arena.h"
+#include "notify.pb-c.h"
+#include "session.h"
+#include "state.h"
+#include "store.pb-c.h"
+
+#define ARENA_BYTES    (64 * 1024)
+#define WAIT_MS        10000
+#define FRAMES_MAX     8
+#define ENDPOINT_BYTES (ENROLMENT_HOST_BYTES_MAX + 16)
+
+/** What the command line asks for; all bytes are owned. */
+struct wishes {
+	const char *state, *password_file;
+	struct bytes ticket, account, request, peer, append, header, body;
+	struct bytes payload;
+	size_t frames;
+};
+
+/** The terminal of a state folder. */
+struct terminal {
+	struct state *state;
+	struct curve_keys keys;
+	struct enrolment enrolment;
+};
+
+static struct bytes bytes_from_hex(const char *text)
+{
+	struct bytes self = { 0 };
+	size_t len = strlen(text) / 2;
+
+	if (bytes_reserve(&self, len + 1) != STATUS_OK)
+		errx(1, "no memory");
+	if (hex_decode(self.data, len, text) != STATUS_OK)
+		errx(2, "'%s' is not hex", text);
+	self.len = len;
+	return self;
+}
+
+static size_t number_from(const char *text)
+{
+	char *end = NULL;
+
+	errno = 0;
+	unsigned long number = strtoul(text, &end, 0);
+	if (errno != 0 || end == text || *end != '\0' || *text == '-')
+		errx(2, "'%s' is not a number", text);
+	return number;
+}
+
+static struct bytes zeros(const char *count)
+{
+	struct bytes self = { 0 };
+	size_t len = number_from(count);
+
+	if (bytes_reserve(&self, len + 1) != STATUS_OK)
+		errx(1, "no memory");
+	memset(self.data, 0, len);
+	self.len = len;
+	return self;
+}
+
+static struct terminal terminal_open(const struct wishes *wishes)
+{
+	struct terminal self = { 0 };
+	const char *why;
+
+	if (state_open(&self.state, wishes->state, &why) != STATUS_OK)
+		errx(1, "%s: %s", wishes->state, why);
+	if (state_keys(self.state, &self.keys) != STATUS_OK ||
+	    state_enrolment(self.state, &self.enrolment) != STATUS_OK)
+		errx(1, "%s: no keys, or not enrolled", wishes->state);
+	return self;
+}
+
+static void terminal_close(struct terminal *self)
+{
+	sodium_memzero(&self->keys, sizeof(self->keys));
+	state_close(&self->state);
+}
+
+/* ---- login ---- */
+
+static void print_hex(struct slice source)
+{
+	char *text = malloc(HEX_BYTES(source.len));
+
+	if (!text)
+		errx(1, "no memory");
+	hex_encode(text, source);
+	printf("%s", source.len > 0 ? text : "-");
+	free(text);
+}
+
+static int command_login(
+    const struct wishes *wishes, const char *name, const char *word)
+{
+	const ProtobufCEnumValue *direction =
+	    protobuf_c_enum_descriptor_get_value_by_name(
+		&common__direction__descriptor, word);
+	char password[256] = "";
+	FILE *file = fopen(wishes->password_file, "re");
+	struct terminal terminal = terminal_open(wishes);
+	const struct session_options options = {
+		.enrolment = &terminal.enrolment,
+		.keys = &terminal.keys,
+		.timeout_ms = WAIT_MS,
+	};
+	struct session *session = NULL;
+	struct login *login = NULL;
+
+	if (!direction)
+		errx(2, "'%s' is not a direction", word);
+	if (!file || !fgets(password, sizeof(password), file))
+		err(2, "%s", wishes->password_file);
+	fclose(file);
+	password[strcspn(password, "\n")] = '\0';
+	const struct code_factors code = {
+		.set = CODE_PASSWORD,
+		.password = slice_text(password),
+	};
+	if (session_new(&session, &options) != STATUS_OK)
+		errx(1, "no session");
+	enum status st = session_login(
+	    session, name, &code, (enum direction)direction->value, &login);
+	if (st == STATUS_OK) {
+		print_hex(login_ticket(login));
+		putchar(' ');
+		print_hex(slice_of(login->account.bytes, ID_BYTES));
+		putchar('\n');
+	} else {
+		warnx("%s: %s", status_word(st), session_detail(session));
+	}
+	sodium_memzero(password, sizeof(password));
+	login_destroy(&login);
+	session_destroy(&session);
+	terminal_close(&terminal);
+	return st == STATUS_OK ? 0 : 1;
+}
+
+/* ---- ask ---- */
+
+static uint32_t type_from(const char *text)
+{
+	static const struct {
+		const char *prefix;
+		const ProtobufCEnumDescriptor *types;
+	} rows[] = {
+		{ "common.", &common__type__descriptor },
+		{ "auth.", &auth__type__descriptor },
+		{ "store.", &store__type__descriptor },
+		{ "binding.", &binding__type__descriptor },
+		{ "notify.", &notify__type__descriptor },
+	};
+	const ProtobufCEnumValue *value = NULL;
+
+	for (size_t i = 0; !value && i < nitems(rows); i++)
+		if (strncmp(text, rows[i].prefix, strlen(rows[i].prefix)) == 0)
+			value = protobuf_c_enum_descriptor_get_value_by_name(
+			    rows[i].types, text + strlen(rows[i].prefix));
+	return value ? (uint32_t)value->value : (uint32_t)number_from(text);
+}
+
+static struct bytes header_make(const struct wishes *wishes, uint32_t type)
+{
+	Common__Header message = COMMON__HEADER__INIT;
+	Common__Peer peer = COMMON__PEER__INIT;
+	uint8_t request[ID_BYTES];
+	struct bytes packed = { 0 };
+
+	randombytes_buf(request, sizeof(request));
+	message.magic = PROTOCOL_MAGIC;
+	message.major = PROTOCOL_MAJOR;
+	message.oldest_major = PROTOCOL_MAJOR;
+	message.type = type;
+	message.deadline_ms = WAIT_MS;
+	message.request_id =
+	    field_of(wishes->request.len > 0 ? bytes_slice(&wishes->request)
+					     : slice_of(request, ID_BYTES));
+	message.ticket = field_of(bytes_slice(&wishes->ticket));
+	message.account_id = field_of(bytes_slice(&wishes->account));
+	if (wishes->peer.len > 0) {
+		peer.kind = COMMON__PEER__KIND__CURVE_KEY;
+		peer.id = field_of(bytes_slice(&wishes->peer));
+		message.peer = &peer;
+	}
+	enum status st = wishes->header.len > 0
+			     ? bytes_copy(&packed, bytes_slice(&wishes->header))
+			     : pack_message(&packed, &message.base);
+	if (st == STATUS_OK)
+		st = bytes_append(&packed, bytes_slice(&wishes->append));
+	if (st != STATUS_OK)
+		errx(1, "the header cannot be packed");
+	return packed;
+}
+
+/* Wait until ${socket} is ready for ${events}; false: not in WAIT_MS. */
+static bool wait_until(void *socket, short events)
+{
+	zmq_pollitem_t item = { .socket = socket, .events = events };
+
+	return zmq_poll(&item, 1, WAIT_MS) == 1;
+}
+
+/* Send header, body, payload, and empty frames after these. */
+static void send_frames(
+    void *socket, const struct wishes *wishes, const struct bytes *header)
+{
+	const struct bytes *const frames[] = { header, &wishes->body,
+		&wishes->payload };
+	size_t count = wishes->frames;
+
+	if (count == 0)
+		count = wishes->payload.len > 0 ? 3 : 2;
+	for (size_t i = 0; i < count; i++) {
+		const struct bytes *frame =
+		    i < nitems(frames) ? frames[i] : NULL;
+		int more = i + 1 < count ? ZMQ_SNDMORE : 0;
+		if (zmq_send(socket, frame ? frame->data : NULL,
+			frame ? frame->len : 0, more) < 0)
+			errx(1, "not sent: %s", zmq_strerror(errno));
+	}
+}
+
+/* Not by header_unpack, which wants the request id that not all have. */
+static void print_answer(void *socket)
+{
+	struct message answer;
+	Common__Header *header;
+	struct unpack unpack;
+
+	message_init(&answer);
+	unpack_begin(&unpack);
+	if (!wait_until(socket, ZMQ_POLLIN)) {
+		printf("silence\n");
+		goto out;
+	}
+	if (message_receive(&answer, socket, 0) != STATUS_OK ||
+	    unpack_message(&unpack, &common__header__descriptor,
+		frame_slice(&answer.header), &header) != STATUS_OK)
+		errx(1, "the answer is no message");
+	printf("%s %zu ", status_word((enum status)header->status),
+	    answer.has_payload ? zmq_msg_size(&answer.payload) : 0);
+	print_hex(frame_slice(&answer.body));
+	printf(" %s\n", header->detail);
+out:
+	unpack_end(&unpack);
+	message_clear(&answer);
+}
+
+static int command_ask(const struct wishes *wishes, const char *type)
+{
+	struct terminal terminal = terminal_open(wishes);
+	struct bytes header = header_make(wishes, type_from(type));
+	char endpoint[ENDPOINT_BYTES];
+	struct bus *bus = NULL;
+	void *socket = NULL;
+
+	snprintf(endpoint, sizeof(endpoint), "tcp://%s:%u",
+	    terminal.enrolment.host, terminal.enrolment.port);
+	if (bus_new(&terminal.keys, &bus) != STATUS_OK ||
+	    bus_connect(bus, endpoint, terminal.enrolment.gateway_key,
+		&socket) != STATUS_OK)
+		errx(1, "%s: cannot connect", endpoint);
+	if (!wait_until(socket, ZMQ_POLLOUT))
+		errx(1, "%s: nobody answers", endpoint);
+	send_frames(socket, wishes, &header);
+	print_answer(socket);
+	bytes_clear(&header);
+	bus_close(&socket);
+	bus_destroy(&bus);
+	terminal_close(&terminal);
+	return 0;
+}
+
+/* ---- the command line ---- */
+
+static struct wishes wishes_read(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "state", required_argument, NULL, 's' },
+		{ "password-file", required_argument, NULL, 'w' },
+		{ "ticket", required_argument, NULL, 't' },
+		{ "account", required_argument, NULL, 'a' },
+		{ "request", required_argument, NULL, 'r' },
+		{ "peer", required_argument, NULL, 'p' },
+		{ "append", required_argument, NULL, 'x' },
+		{ "header", required_argument, NULL, 'h' },
+		{ "body", required_argument, NULL, 'b' },
+		{ "body-bytes", required_argument, NULL, 'B' },
+		{ "payload-bytes", required_argument, NULL, 'P' },
+		{ "frames", required_argument, NULL, 'f' },
+		{ 0 },
+	};
+	struct wishes self = { .state = NULL };
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (option) {
+		/* clang-format off */
+		case 's': self.state = optarg;                     break;
+		case 'w': self.password_file = optarg;             break;
+		case 't': self.ticket = bytes_from_hex(optarg);    break;
+		case 'a': self.account = bytes_from_hex(optarg);   break;
+		case 'r': self.request = bytes_from_hex(optarg);   break;
+		case 'p': self.peer = bytes_from_hex(optarg);      break;
+		case 'x': self.append = bytes_from_hex(optarg);    break;
+		case 'h': self.header = bytes_from_hex(optarg);    break;
+		case 'b': self.body = bytes_from_hex(optarg);      break;
+		case 'B': self.body = zeros(optarg);               break;
+		case 'P': self.payload = zeros(optarg);            break;
+		case 'f': self.frames = number_from(optarg);       break;
+		/* clang-format on */
+		default:
+			exit(2);
+		}
+	}
+	return self;
+}
+
+static void wishes_clear(struct wishes *self)
+{
+	struct bytes *const all[] = { &self->ticket, &self->account,
+		&self->request, &self->peer, &self->append, &self->header,
+		&self->body, &self->payload };
+
+	for (size_t i = 0; i < nitems(all); i++)
+		bytes_clear(all[i]);
+}
+
+int main(int argc, char **argv)
+{
+	struct wishes wishes = wishes_read(argc, argv);
+	char **command = argv + optind;
+	int count = argc - optind, status;
+
+	if (arena_open(ARENA_BYTES) != STATUS_OK)
+		errx(1, "no memory for secrets");
+	if (wishes.state && wishes.password_file && count == 3 &&
+	    strcmp(command[0], "login") == 0)
+		status = command_login(&wishes, command[1], command[2]);
+	else if (wishes.state && wishes.frames <= FRAMES_MAX && count == 2 &&
+		 strcmp(command[0], "ask") == 0)
+		status = command_ask(&wishes, command[1]);
+	else
+		errx(2, "usage: rawclient --state DIR [OPTION...] "
+			"login NAME DIRECTION | ask TYPE");
+	wishes_clear(&wishes);
+	arena_close();
+	return status;
+}

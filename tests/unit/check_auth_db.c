@@ -1,0 +1,408 @@
+#include <check.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "crypto/code.h"
+
+/* A unit of a program, not of a library: compiled in as it is. */
+#include "../../services/auth/auth_db.c"
+
+static char folder[64];
+static struct db *db;
+
+static const struct id anna = { "account of anna" };
+static const struct id bert = { "account of bert" };
+
+static const uint8_t name_a[NAME_HASH_BYTES] = { 1 };
+static const uint8_t name_b[NAME_HASH_BYTES] = { 2 };
+
+static void setup(void)
+{
+	strcpy(folder, "/tmp/check_auth_db.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	const struct db_options options = {
+		.path = folder,
+		.service = "auth",
+		.format = AUTH_DB_FORMAT,
+		.map_bytes = 1 << 20,
+		.map_bytes_max = 64 << 20,
+		.reserve_bytes = 1 << 20,
+	};
+	ck_assert_int_eq(db_open(&options, &db), STATUS_OK);
+}
+
+static void teardown(void)
+{
+	static const char *const files[] = { "data.mdb", "lock.mdb",
+		"owner.lock", "reserve" };
+	char path[128];
+
+	db_close(&db);
+	for (size_t i = 0; i < nitems(files); i++) {
+		snprintf(path, sizeof(path), "%s/%s", folder, files[i]);
+		unlink(path);
+	}
+	rmdir(folder);
+}
+
+/* ---- waiting ---- */
+
+static void on_done(
+    void *arg, enum status status, uint64_t generation, size_t failed_op)
+{
+	enum status *result = arg;
+
+	(void)generation;
+	(void)failed_op;
+	*result = status;
+}
+
+static enum status wait_for(const enum status *result)
+{
+	struct pollfd ready = { db_event_fd(db), POLLIN, 0 };
+
+	while (*result == STATUS_PENDING) {
+		ck_assert_int_eq(poll(&ready, 1, 10000), 1);
+		db_complete(db);
+	}
+	return *result;
+}
+
+static enum status commit(struct db_batch *batch)
+{
+	enum status result = STATUS_PENDING;
+
+	ck_assert_int_eq(
+	    db_submit(db, &batch, on_done, &result), STATUS_PENDING);
+	return wait_for(&result);
+}
+
+static enum status claim(
+    const uint8_t hash[static NAME_HASH_BYTES], const struct id *account)
+{
+	enum status result = STATUS_PENDING;
+
+	ck_assert_int_eq(
+	    auth_db_claim_name(db, hash, account, on_done, &result),
+	    STATUS_PENDING);
+	return wait_for(&result);
+}
+
+static struct db_batch *batch_of(const struct id *account)
+{
+	return db_batch_new(account, DB_GENERATION_ANY, NULL);
+}
+
+static struct credential some_credential(uint32_t revision)
+{
+	struct credential credential = {
+		.revision = revision,
+		.factors = CODE_PASSWORD,
+		.changed_ms = 0x0102030405060708,
+		.wrapped_root_len = WRAPPED_ROOT_BYTES_MIN,
+	};
+
+	memset(credential.record, 0x5a, sizeof(credential.record));
+	memset(credential.wrapped_root, 0xa5, credential.wrapped_root_len);
+	return credential;
+}
+
+static void assert_same(const struct credential *a, const struct credential *b)
+{
+	ck_assert_uint_eq(a->revision, b->revision);
+	ck_assert_uint_eq(a->factors, b->factors);
+	ck_assert_uint_eq(a->changed_ms, b->changed_ms);
+	ck_assert_mem_eq(a->record, b->record, sizeof(a->record));
+	ck_assert_uint_eq(a->wrapped_root_len, b->wrapped_root_len);
+	ck_assert_mem_eq(a->wrapped_root, b->wrapped_root, a->wrapped_root_len);
+}
+
+/* ---- rows ---- */
+
+START_TEST(account_row)
+{
+	const struct account account = {
+		.kind = NAME_EMAIL,
+		.created_ms = 0x0102030405060708,
+		.key = { 0xcc },
+	};
+	struct account found;
+
+	ck_assert_int_eq(auth_db_account(db, &anna, &found), STATUS_NOT_FOUND);
+	struct db_batch *batch = batch_of(&anna);
+	auth_db_put_account(batch, &account);
+	ck_assert_int_eq(commit(batch), STATUS_OK);
+	ck_assert_int_eq(auth_db_account(db, &anna, &found), STATUS_OK);
+	ck_assert_int_eq(found.kind, account.kind);
+	ck_assert_uint_eq(found.created_ms, account.created_ms);
+	ck_assert_mem_eq(found.key, account.key, sizeof(found.key));
+	ck_assert_int_eq(auth_db_account(db, &bert, &found), STATUS_NOT_FOUND);
+	ck_assert_uint_eq(auth_db_accounts(db), 1);
+}
+END_TEST
+
+/* The layout is on disks: a change needs another version. */
+START_TEST(account_layout)
+{
+	static const uint8_t want[] = { 1, 2, 1, 2, 3, 4, 5, 6, 7, 8, 0xcc };
+	const struct account account = {
+		.kind = NAME_EMAIL,
+		.created_ms = 0x0102030405060708,
+		.key = { 0xcc },
+	};
+	struct bytes value = { 0 };
+
+	struct db_batch *batch = batch_of(&anna);
+	auth_db_put_account(batch, &account);
+	ck_assert_int_eq(commit(batch), STATUS_OK);
+	ck_assert_int_eq(
+	    db_get(db, &anna, 1, slice_text(""), &value), STATUS_OK);
+	ck_assert_uint_eq(value.len, 42);
+	ck_assert_mem_eq(value.data, want, sizeof(want));
+	bytes_clear(&value);
+}
+END_TEST
+
+START_TEST(credential_layout)
+{
+	static const uint8_t want[] = { 1, 1, 0, 0, 0, 7, 1, 2, 3, 4, 5, 6, 7,
+		8, 0x5a };
+	const struct credential credential = some_credential(7);
+	struct bytes value = { 0 };
+
+	struct db_batch *batch = batch_of(&anna);
+	auth_db_put_credential(batch, CREDENTIAL_OWNER, &credential);
+	ck_assert_int_eq(commit(batch), STATUS_OK);
+	ck_assert_int_eq(
+	    db_get(db, &anna, 2, slice_of("\1", 1), &value), STATUS_OK);
+	ck_assert_uint_eq(value.len, 14 + OPAQUE_RECORD_BYTES + 72);
+	ck_assert_mem_eq(value.data, want, sizeof(want));
+	ck_assert_uint_eq(value.data[14 + OPAQUE_RECORD_BYTES], 0xa5);
+	bytes_clear(&value);
+}
+END_TEST
+
+START_TEST(credential_rows)
+{
+	const struct credential owner = some_credential(1);
+	struct credential verification = some_credential(1), found;
+
+	verification.wrapped_root_len = 0;
+	memset(verification.record, 0x33, sizeof(verification.record));
+	ck_assert_int_eq(
+	    auth_db_credential(db, &anna, CREDENTIAL_OWNER, &found),
+	    STATUS_NOT_FOUND);
+	struct db_batch *batch = batch_of(&anna);
+	auth_db_put_credential(batch, CREDENTIAL_OWNER, &owner);
+	ck_assert_int_eq(commit(batch), STATUS_OK);
+	ck_assert_int_eq(
+	    auth_db_credential(db, &anna, CREDENTIAL_VERIFICATION, &found),
+	    STATUS_NOT_FOUND);
+	batch = batch_of(&anna);
+	auth_db_put_credential(batch, CREDENTIAL_VERIFICATION, &verification);
+	ck_assert_int_eq(commit(batch), STATUS_OK);
+	ck_assert_int_eq(
+	    auth_db_credential(db, &anna, CREDENTIAL_OWNER, &found), STATUS_OK);
+	assert_same(&found, &owner);
+	ck_assert_int_eq(
+	    auth_db_credential(db, &anna, CREDENTIAL_VERIFICATION, &found),
+	    STATUS_OK);
+	assert_same(&found, &verification);
+}
+END_TEST
+
+static const struct {
+	const char *name;
+	uint8_t table, first;
+	size_t len;
+} damaged[] = {
+	{ "account, version 2", TABLE_ACCOUNT, 2, ACCOUNT_BYTES },
+	{ "account, version 0", TABLE_ACCOUNT, 0, ACCOUNT_BYTES },
+	{ "account, short", TABLE_ACCOUNT, 1, ACCOUNT_BYTES - 1 },
+	{ "account, long", TABLE_ACCOUNT, 1, ACCOUNT_BYTES + 1 },
+	{ "account, version only", TABLE_ACCOUNT, 1, 1 },
+	{ "credential, version 2", TABLE_CREDENTIALS, 2, CREDENTIAL_AT_ROOT },
+	{ "credential, short", TABLE_CREDENTIALS, 1, CREDENTIAL_AT_ROOT - 1 },
+	{ "credential, long", TABLE_CREDENTIALS, 1, CREDENTIAL_BYTES_MAX + 1 },
+	{ "told, version 2", TABLE_TOLD, 2, TOLD_BYTES },
+	{ "told, short", TABLE_TOLD, 1, TOLD_BYTES - 1 },
+};
+
+START_TEST(damaged_table)
+{
+	uint8_t value[CREDENTIAL_BYTES_MAX + 1] = { damaged[_i].first };
+	uint8_t table = damaged[_i].table;
+	struct slice key =
+	    table == TABLE_ACCOUNT ? slice_text("") : slice_of("\1", 1);
+	struct credential credential;
+	struct account account;
+	uint64_t told_ms;
+	enum status st = STATUS_OK;
+
+	struct db_batch *batch = batch_of(&anna);
+	db_batch_put(batch, table, key, slice_of(value, damaged[_i].len));
+	ck_assert_int_eq(commit(batch), STATUS_OK);
+	if (table == TABLE_ACCOUNT)
+		st = auth_db_account(db, &anna, &account);
+	else if (table == TABLE_CREDENTIALS)
+		st = auth_db_credential(
+		    db, &anna, CREDENTIAL_OWNER, &credential);
+	else
+		st = auth_db_asked_again(db, &anna, &told_ms);
+	ck_assert_msg(st == STATUS_INTERNAL, "%s: got '%s'", damaged[_i].name,
+	    status_text(st));
+}
+END_TEST
+
+/* ---- guards ---- */
+
+START_TEST(first_verification_only)
+{
+	const struct account account = { .kind = NAME_NICKNAME };
+	const struct credential credential = some_credential(1);
+	static const enum status want[] = { STATUS_NOT_FOUND, STATUS_OK,
+		STATUS_CONFLICT };
+
+	for (size_t i = 0; i < nitems(want); i++) {
+		struct db_batch *batch = batch_of(&anna);
+		auth_db_require_account(batch);
+		auth_db_forbid_credential(batch, CREDENTIAL_VERIFICATION);
+		auth_db_put_credential(
+		    batch, CREDENTIAL_VERIFICATION, &credential);
+		ck_assert_int_eq(commit(batch), want[i]);
+		batch = batch_of(&anna);
+		auth_db_put_account(batch, &account);
+		ck_assert_int_eq(commit(batch), STATUS_OK);
+	}
+}
+END_TEST
+
+/* Of two who change the code from the same one, the second is refused. */
+START_TEST(code_compare_and_set)
+{
+	const struct credential first = some_credential(1);
+	const struct credential second = some_credential(2);
+	static const enum status want[] = { STATUS_OK, STATUS_CONFLICT };
+	struct credential found;
+
+	struct db_batch *batch = batch_of(&anna);
+	auth_db_put_credential(batch, CREDENTIAL_OWNER, &first);
+	ck_assert_int_eq(commit(batch), STATUS_OK);
+	for (size_t i = 0; i < nitems(want); i++) {
+		batch = batch_of(&anna);
+		auth_db_expect_credential(batch, CREDENTIAL_OWNER, &first);
+		auth_db_put_credential(batch, CREDENTIAL_OWNER, &second);
+		ck_assert_int_eq(commit(batch), want[i]);
+	}
+	ck_assert_int_eq(
+	    auth_db_credential(db, &anna, CREDENTIAL_OWNER, &found), STATUS_OK);
+	assert_same(&found, &second);
+}
+END_TEST
+
+START_TEST(asked_again_guard)
+{
+	static const struct {
+		uint64_t told_ms, now_ms;
+		enum status want;
+	} steps[] = {
+		{ 0, 1000, STATUS_OK },
+		{ 0, 1001, STATUS_CONFLICT },
+		{ 1000, 1000, STATUS_OK }, /* noted, but nobody was told */
+		{ 1000, 2000, STATUS_OK },
+		{ 1000, 2001, STATUS_CONFLICT },
+	};
+	uint64_t told_ms = 0;
+
+	ck_assert_int_eq(
+	    auth_db_asked_again(db, &anna, &told_ms), STATUS_NOT_FOUND);
+	for (size_t i = 0; i < nitems(steps); i++) {
+		struct db_batch *batch = batch_of(&anna);
+		auth_db_put_asked_again(
+		    batch, steps[i].told_ms, steps[i].now_ms);
+		ck_assert_int_eq(commit(batch), steps[i].want);
+	}
+	ck_assert_int_eq(auth_db_asked_again(db, &anna, &told_ms), STATUS_OK);
+	ck_assert_uint_eq(told_ms, 2000);
+}
+END_TEST
+
+/* ---- names ---- */
+
+START_TEST(name_belongs_to_one)
+{
+	struct id owner;
+
+	ck_assert_int_eq(claim(name_a, &anna), STATUS_OK);
+	ck_assert_int_eq(auth_db_name(db, name_a, &owner), STATUS_NOT_FOUND);
+	ck_assert_int_eq(claim(name_a, &bert), STATUS_CONFLICT);
+	ck_assert_int_eq(claim(name_a, &anna), STATUS_OK);
+	struct db_batch *batch = batch_of(&anna);
+	auth_db_confirm_name(batch, name_a);
+	ck_assert_int_eq(commit(batch), STATUS_OK);
+	ck_assert_int_eq(auth_db_name(db, name_a, &owner), STATUS_OK);
+	ck_assert(id_equal(&owner, &anna));
+	ck_assert_int_eq(claim(name_a, &bert), STATUS_CONFLICT);
+	ck_assert_int_eq(claim(name_a, &anna), STATUS_OK);
+	ck_assert_int_eq(claim(name_b, &bert), STATUS_OK);
+	ck_assert_int_eq(auth_db_name(db, name_b, &owner), STATUS_NOT_FOUND);
+}
+END_TEST
+
+/* Whoever claims nothing gets it, over and over, and no name is used up. */
+START_TEST(nothing_is_free)
+{
+	static const struct id *const accounts[] = { &anna, &bert, &anna };
+	struct db_stats stats;
+
+	for (size_t i = 0; i < nitems(accounts); i++) {
+		enum status result = STATUS_PENDING;
+		ck_assert_int_eq(
+		    auth_db_claim_nothing(db, accounts[i], on_done, &result),
+		    STATUS_PENDING);
+		ck_assert_int_eq(wait_for(&result), STATUS_OK);
+	}
+	ck_assert_int_eq(db_stats(db, &stats), STATUS_OK);
+	ck_assert_uint_eq(stats.names, 1);
+	ck_assert_uint_eq(stats.accounts, 0);
+	ck_assert_uint_eq(stats.commits, nitems(accounts));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("auth_db");
+	TCase *tc = tcase_create("A-01 rows and their layout");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, account_row);
+	tcase_add_test(tc, account_layout);
+	tcase_add_test(tc, credential_layout);
+	tcase_add_test(tc, credential_rows);
+	tcase_add_loop_test(tc, damaged_table, 0, nitems(damaged));
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("A-02 a code is replaced whole or not at all");
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, code_compare_and_set);
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("D-01 verification information is set once");
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, first_verification_only);
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("A-01 a name belongs to one account");
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, name_belongs_to_one);
+	tcase_add_test(tc, asked_again_guard);
+	tcase_add_test(tc, nothing_is_free);
+	suite_add_tcase(suite, tc);
+
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

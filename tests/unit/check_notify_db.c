@@ -1,0 +1,456 @@
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "base/util.h"
+#include "bus/unpack.h"
+
+/* What is tested, with its private parts. */
+#include "../../services/notify/notify_db.c"
+#include "../../services/notify/notice.c"
+#include "../../services/notify/delivery.c"
+#include "../../services/notify/schedule.c"
+
+static char folder[] = "/tmp/check_notify_db.XXXXXX";
+static char path[sizeof(folder) + 8];
+static struct db *db;
+
+static const struct id ann = { { 0xa1 } };
+static const struct id phone = { { 1 } }, tablet = { { 2 } };
+
+static void open_db(void)
+{
+	struct db_options options = {
+		.path = path,
+		.service = "notify",
+		.format = NOTIFY_DB_FORMAT,
+		.map_bytes = 1 << 22,
+		.map_bytes_max = 1 << 24,
+		.reserve_bytes = 1 << 20,
+	};
+
+	ck_assert(db_open(&options, &db) == STATUS_OK);
+}
+
+static void set_up(void)
+{
+	strcpy(folder + strlen(folder) - 6, "XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	strcpy(path, folder);
+	strcat(path, "/db");
+	open_db();
+}
+
+static void tear_down(void)
+{
+	char file[sizeof(path) + 16];
+	static const char *const files[] = { "/data.mdb", "/lock.mdb",
+		"/owner.lock", "/reserve" };
+
+	db_close(&db);
+	for (size_t i = 0; i < nitems(files); i++) {
+		strcpy(file, path);
+		strcat(file, files[i]);
+		unlink(file);
+	}
+	rmdir(path);
+	rmdir(folder);
+}
+
+static void on_done(
+    void *arg, enum status status, uint64_t generation, size_t failed_op)
+{
+	(void)generation;
+	(void)failed_op;
+	*(enum status *)arg = status;
+}
+
+static struct db_batch *batch_of_ann(void)
+{
+	return db_batch_new(&ann, DB_GENERATION_ANY, NULL);
+}
+
+static enum status submit(struct db_batch *batch)
+{
+	zmq_pollitem_t item = { NULL, db_event_fd(db), ZMQ_POLLIN, 0 };
+	enum status done = STATUS_PENDING;
+
+	ck_assert(db_submit(db, &batch, on_done, &done) == STATUS_PENDING);
+	for (int i = 0; i < 100 && done == STATUS_PENDING; i++) {
+		zmq_poll(&item, 1, 100);
+		db_complete(db);
+	}
+	return done;
+}
+
+/* Notice number ${number} that came at ${stored_ms}. */
+static struct notice_key key_of(uint8_t number, uint64_t stored_ms)
+{
+	return (struct notice_key){ stored_ms, { { number, 0, 1 } } };
+}
+
+static enum status tell(uint8_t number, uint64_t stored_ms)
+{
+	struct notice_key key = key_of(number, stored_ms);
+	struct db_batch *batch = batch_of_ann();
+	char text[32];
+
+	snprintf(text, sizeof(text), "notice %u", number);
+	notify_db_put_arrived(batch, &key, slice_text(text));
+	return submit(batch);
+}
+
+static size_t expand(uint64_t now_ms, bool *more)
+{
+	struct recipients to = { .terminals = { phone, tablet }, .count = 2 };
+	struct db_batch *batch = batch_of_ann();
+	size_t count;
+
+	ck_assert(notify_db_expand(
+		      db, batch, &ann, &to, now_ms, &count, more) == STATUS_OK);
+	if (count > 0)
+		ck_assert(submit(batch) == STATUS_OK);
+	else
+		db_batch_destroy(&batch);
+	return count;
+}
+
+static size_t deliveries(
+    const struct id *terminal, struct delivery out[static DELIVERY_BATCH_MAX])
+{
+	size_t count;
+	bool more;
+
+	ck_assert(notify_db_deliveries(db, &ann, terminal, NULL, out, &count,
+		      &more) == STATUS_OK);
+	ck_assert(!more);
+	return count;
+}
+
+static void check_totals(uint64_t notices, uint64_t waiting, uint64_t letters)
+{
+	struct totals totals = { 0 };
+
+	ck_assert(notify_db_count(db, &ann, &totals) == STATUS_OK);
+	ck_assert_uint_eq(totals.notices, notices);
+	ck_assert_uint_eq(totals.deliveries, waiting);
+	ck_assert_uint_eq(totals.letters, letters);
+}
+
+START_TEST(told_once)
+{
+	struct notice_key key, want = key_of(1, 1000);
+
+	ck_assert(notify_db_told(db, &ann, &want.id, &key) == STATUS_NOT_FOUND);
+	ck_assert(tell(1, 1000) == STATUS_OK);
+	ck_assert(tell(1, 2000) == STATUS_CONFLICT);
+	ck_assert(notify_db_told(db, &ann, &want.id, &key) == STATUS_OK);
+	ck_assert_uint_eq(key.stored_ms, 1000);
+	check_totals(1, 0, 0);
+}
+END_TEST
+
+START_TEST(told_is_forgotten_when_old)
+{
+	struct notice_key old = key_of(1, 1000), young = key_of(2, 2000), key;
+	struct db_batch *batch = batch_of_ann();
+
+	ck_assert(tell(1, 1000) == STATUS_OK);
+	ck_assert(tell(2, 2000) == STATUS_OK);
+	notify_db_forget_told(db, batch, &ann, 2000);
+	ck_assert(submit(batch) == STATUS_OK);
+	ck_assert(notify_db_told(db, &ann, &old.id, &key) == STATUS_NOT_FOUND);
+	ck_assert(notify_db_told(db, &ann, &young.id, &key) == STATUS_OK);
+}
+END_TEST
+
+START_TEST(expanded_oldest_first)
+{
+	struct delivery list[DELIVERY_BATCH_MAX];
+	struct bytes packed = { 0 };
+	bool more, arrived;
+
+	for (uint8_t i = 0; i < 10; i++)
+		ck_assert(tell(i, 1000u + i) == STATUS_OK);
+	ck_assert_uint_eq(expand(5000, &more), 8);
+	ck_assert(more);
+	ck_assert_uint_eq(expand(5000, &more), 2);
+	ck_assert(!more);
+	ck_assert_uint_eq(expand(5000, &more), 0);
+	ck_assert(notify_db_has_arrived(db, &ann, &arrived) == STATUS_OK);
+	ck_assert(!arrived);
+	check_totals(10, 20, 0);
+	db_close(&db);
+	open_db();
+	ck_assert_uint_eq(deliveries(&tablet, list), 10);
+	for (uint8_t i = 0; i < 10; i++) {
+		ck_assert_uint_eq(list[i].notice.stored_ms, 1000u + i);
+		ck_assert_uint_eq(list[i].attempts, 0);
+		ck_assert_uint_eq(list[i].due_ms, 5000);
+	}
+	ck_assert(
+	    notify_db_notice(db, &ann, &list[7].notice, &packed) == STATUS_OK);
+	ck_assert(slice_equal(bytes_slice(&packed), slice_text("notice 7")));
+	bytes_clear(&packed);
+}
+END_TEST
+
+START_TEST(attempts_are_kept)
+{
+	struct delivery list[DELIVERY_BATCH_MAX];
+	struct db_batch *batch = batch_of_ann();
+	bool more;
+
+	ck_assert(tell(1, 1000) == STATUS_OK);
+	expand(1000, &more);
+	deliveries(&phone, list);
+	list[0].attempts = 3;
+	list[0].due_ms = 9000;
+	notify_db_put_attempt(batch, &phone, &list[0]);
+	ck_assert(submit(batch) == STATUS_OK);
+	ck_assert_uint_eq(deliveries(&phone, list), 1);
+	ck_assert_uint_eq(list[0].attempts, 3);
+	ck_assert_uint_eq(list[0].due_ms, 9000);
+	/* Not for one that is gone: it must not come back. */
+	list[0].notice.stored_ms++;
+	batch = batch_of_ann();
+	notify_db_put_attempt(batch, &phone, &list[0]);
+	ck_assert(submit(batch) == STATUS_NOT_FOUND);
+	ck_assert_uint_eq(deliveries(&phone, list), 1);
+}
+END_TEST
+
+static enum status acknowledge(const struct id *terminal, bool *last)
+{
+	struct notice_key key = key_of(1, 1000);
+	struct db_batch *batch = batch_of_ann();
+
+	enum status st =
+	    notify_db_acknowledge(db, batch, &ann, terminal, &key.id, last);
+	if (st == STATUS_OK)
+		return submit(batch);
+	db_batch_destroy(&batch);
+	return st;
+}
+
+START_TEST(gone_with_the_last)
+{
+	static const struct id stranger = { { 3 } };
+	struct delivery list[DELIVERY_BATCH_MAX];
+	uint64_t waiting;
+	bool more, last;
+
+	ck_assert(acknowledge(&phone, &last) == STATUS_NOT_FOUND);
+	ck_assert(tell(1, 1000) == STATUS_OK);
+	ck_assert(acknowledge(&phone, &last) == STATUS_NOT_FOUND);
+	expand(1000, &more);
+	ck_assert(acknowledge(&stranger, &last) == STATUS_NOT_FOUND);
+	ck_assert(acknowledge(&phone, &last) == STATUS_OK);
+	ck_assert(!last);
+	ck_assert(acknowledge(&phone, &last) == STATUS_NOT_FOUND);
+	ck_assert_uint_eq(deliveries(&phone, list), 0);
+	ck_assert(notify_db_waiting(db, &ann, &tablet, &waiting) == STATUS_OK);
+	ck_assert_uint_eq(waiting, 1);
+	check_totals(1, 1, 0);
+	ck_assert(acknowledge(&tablet, &last) == STATUS_OK);
+	ck_assert(last);
+	check_totals(0, 0, 0);
+	ck_assert(tell(1, 2000) == STATUS_CONFLICT); /* still known as told */
+}
+END_TEST
+
+/* Two terminals acknowledge at once: the second batch must not commit. */
+START_TEST(lost_race_is_seen)
+{
+	struct notice_key key = key_of(1, 1000);
+	struct db_batch *one = batch_of_ann(), *two = batch_of_ann();
+	bool more, last;
+
+	ck_assert(tell(1, 1000) == STATUS_OK);
+	expand(1000, &more);
+	ck_assert(notify_db_acknowledge(
+		      db, one, &ann, &phone, &key.id, &last) == STATUS_OK);
+	ck_assert(notify_db_acknowledge(
+		      db, two, &ann, &tablet, &key.id, &last) == STATUS_OK);
+	ck_assert(submit(one) == STATUS_OK);
+	ck_assert(submit(two) == STATUS_CONFLICT);
+	check_totals(1, 1, 0);
+}
+END_TEST
+
+START_TEST(dead_letters)
+{
+	struct db_batch *batch = batch_of_ann();
+	struct buried buried;
+	bool more, last;
+
+	ck_assert(tell(1, 1000) == STATUS_OK);
+	ck_assert(tell(2, 2000) == STATUS_OK);
+	expand(2000, &more);
+	ck_assert(tell(3, 1500) == STATUS_OK); /* nobody known for it */
+	ck_assert(acknowledge(&tablet, &last) == STATUS_OK);
+	ck_assert(
+	    notify_db_bury(db, batch, &ann, 2000, 9000, &buried) == STATUS_OK);
+	ck_assert_uint_eq(buried.notices, 2);
+	ck_assert_uint_eq(buried.deliveries, 1);
+	ck_assert_uint_eq(buried.letters, 2);
+	ck_assert(submit(batch) == STATUS_OK);
+	check_totals(1, 2, 2);
+	batch = batch_of_ann();
+	ck_assert(
+	    notify_db_bury(db, batch, &ann, 2000, 9000, &buried) == STATUS_OK);
+	ck_assert_uint_eq(buried.notices, 0);
+	db_batch_destroy(&batch);
+}
+END_TEST
+
+START_TEST(leases)
+{
+	struct lease lease = { phone, 1000, 900, { 7 }, { 8 } };
+	struct lease read, list[LEASES_A_PAGE];
+	struct db_batch *batch = batch_of_ann();
+	size_t count;
+
+	ck_assert(notify_db_lease(db, &ann, &phone, &read) == STATUS_NOT_FOUND);
+	notify_db_put_lease(batch, &lease);
+	ck_assert(submit(batch) == STATUS_OK);
+	db_close(&db);
+	open_db();
+	ck_assert(notify_db_lease(db, &ann, &phone, &read) == STATUS_OK);
+	ck_assert_mem_eq(&read, &lease, sizeof(lease));
+	ck_assert(notify_db_leases(db, &ann, list, &count) == STATUS_OK);
+	ck_assert_uint_eq(count, 1);
+	ck_assert_mem_eq(&list[0], &lease, sizeof(lease));
+	batch = batch_of_ann();
+	notify_db_delete_lease(batch, &phone);
+	ck_assert(submit(batch) == STATUS_OK);
+	ck_assert(notify_db_lease(db, &ann, &phone, &read) == STATUS_NOT_FOUND);
+}
+END_TEST
+
+/* Rows of the right key; the last column is how they are read. */
+static const struct {
+	uint8_t table;
+	uint8_t version;
+	size_t len;
+	enum status want;
+} rows[] = {
+	{ TABLE_DELIVERIES, 1, 13, STATUS_OK },
+	{ TABLE_DELIVERIES, 1, 12, STATUS_MALFORMED },
+	{ TABLE_DELIVERIES, 0, 13, STATUS_MALFORMED },
+	{ TABLE_DELIVERIES, 2, 13, STATUS_VERSION },
+	{ TABLE_LEASES, 1, 65, STATUS_OK },
+	{ TABLE_LEASES, 1, 64, STATUS_MALFORMED },
+	{ TABLE_LEASES, 9, 65, STATUS_VERSION },
+};
+
+START_TEST(damaged_rows)
+{
+	uint8_t key[40] = { 1 }, row[80] = { rows[_i].version };
+	size_t key_len = rows[_i].table == TABLE_DELIVERIES ? 40 : 16;
+	struct delivery list[DELIVERY_BATCH_MAX];
+	struct db_batch *batch = batch_of_ann();
+	struct lease lease;
+	enum status got;
+	size_t count;
+	bool more;
+
+	db_batch_put(batch, rows[_i].table, slice_of(key, key_len),
+	    slice_of(row, rows[_i].len));
+	ck_assert(submit(batch) == STATUS_OK);
+	if (rows[_i].table == TABLE_DELIVERIES)
+		got = notify_db_deliveries(
+		    db, &ann, &phone, NULL, list, &count, &more);
+	else
+		got = notify_db_lease(db, &ann, &phone, &lease);
+	ck_assert_msg(
+	    got == rows[_i].want, "row %d: got '%s'", _i, status_text(got));
+}
+END_TEST
+
+static Notify__Figure figure = NOTIFY__FIGURE__INIT;
+static Notify__Figure *figures[NOTICE_FIGURES_MAX + 1];
+
+static const struct {
+	const char *why; /* how the refusal begins; NULL: it is fine */
+	size_t id_len, terminal_len;
+	Notify__Kind kind;
+	uint64_t when_ms;
+	size_t figures;
+	const char *name;
+} told[] = {
+	{ NULL, 16, 0, NOTIFY__KIND__BACKUP_DONE, 1, 3, "chunks" },
+	{ NULL, 16, 16, (Notify__Kind)99, 1, 0, "" },
+	{ NULL, 16, 16, NOTIFY__KIND__REGISTERED, 1, 16, "x" },
+	{ "notice.notice_id", 15, 0, NOTIFY__KIND__REGISTERED, 1, 0, "" },
+	{ "notice.notice_id", 0, 0, NOTIFY__KIND__REGISTERED, 1, 0, "" },
+	{ "notice.kind", 16, 0, NOTIFY__KIND__NO_KIND, 1, 0, "" },
+	{ "notice.when_ms", 16, 0, NOTIFY__KIND__REGISTERED, 0, 0, "" },
+	{ "notice.terminal_id", 16, 3, NOTIFY__KIND__REGISTERED, 1, 0, "" },
+	{ "notice.figures", 16, 0, NOTIFY__KIND__REGISTERED, 1, 17, "x" },
+	{ "notice.figures", 16, 0, NOTIFY__KIND__REGISTERED, 1, 1, "" },
+	{ "notice.figures", 16, 0, NOTIFY__KIND__REGISTERED, 1, 1, "a\tb" },
+	{ "notice.figures", 16, 0, NOTIFY__KIND__REGISTERED, 1, 1,
+	    "a name that is too long for a figure" },
+};
+
+START_TEST(checked_notices)
+{
+	static const uint8_t bytes[ID_BYTES] = { 1, 2, 3 };
+	Notify__Notice notice = NOTIFY__NOTICE__INIT;
+	const char *why = NULL;
+	struct id id;
+
+	figure.name = (char *)told[_i].name;
+	figure.value = UINT64_MAX;
+	for (size_t i = 0; i < nitems(figures); i++)
+		figures[i] = &figure;
+	notice.notice_id = field_of(slice_of(bytes, told[_i].id_len));
+	notice.terminal_id = field_of(slice_of(bytes, told[_i].terminal_len));
+	notice.kind = told[_i].kind;
+	notice.when_ms = told[_i].when_ms;
+	notice.n_figures = told[_i].figures;
+	notice.figures = figures;
+	enum status got = notice_check(&notice, &id, &why);
+	if (!told[_i].why) {
+		ck_assert(got == STATUS_OK);
+		ck_assert_mem_eq(id.bytes, bytes, ID_BYTES);
+		return;
+	}
+	ck_assert(got == STATUS_MALFORMED);
+	ck_assert_msg(strncmp(why, told[_i].why, strlen(told[_i].why)) == 0,
+	    "row %d: %s", _i, why);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("notify_db");
+	TCase *checked = tcase_create("N-04 what services hand in");
+	TCase *queue = tcase_create("N-05 the durable queue");
+	TCase *presence = tcase_create("G-04 leases outlive a restart");
+
+	tcase_add_loop_test(checked, checked_notices, 0, (int)nitems(told));
+	tcase_add_checked_fixture(queue, set_up, tear_down);
+	tcase_add_test(queue, told_once);
+	tcase_add_test(queue, told_is_forgotten_when_old);
+	tcase_add_test(queue, expanded_oldest_first);
+	tcase_add_test(queue, attempts_are_kept);
+	tcase_add_test(queue, gone_with_the_last);
+	tcase_add_test(queue, lost_race_is_seen);
+	tcase_add_test(queue, dead_letters);
+	tcase_add_loop_test(queue, damaged_rows, 0, (int)nitems(rows));
+	tcase_add_checked_fixture(presence, set_up, tear_down);
+	tcase_add_test(presence, leases);
+	suite_add_tcase(suite, checked);
+	suite_add_tcase(suite, queue);
+	suite_add_tcase(suite, presence);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
