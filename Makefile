@@ -46,6 +46,8 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(call sources,$(1)))
 
 COMMON  := $(BUILD)/libcommon.a
 LIBRARY := $(BUILD)/libkeepsake.a
+SHARED  := $(BUILD)/libkeepsake.so
+SONAME  := libkeepsake.so.0
 PROGS   := $(PROGRAMS:%=$(BUILD)/%)
 UNITS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%, \
              $(wildcard tests/unit/check_*.c))
@@ -53,7 +55,7 @@ TOOLS   := $(patsubst tests/tool/%.c,$(BUILD)/tests/tool/%, \
              $(wildcard tests/tool/*.c))
 
 .PHONY: all
-all: $(PROGS)
+all: $(PROGS) $(SHARED)
 
 define program_rule
 $(BUILD)/$(1): $(call objects,$($(1)_DIRS)) \
@@ -67,6 +69,13 @@ $(COMMON): $(PROTO_C:.c=.o) $(call objects,$(COMMON_DIRS))
 
 $(LIBRARY): $(call objects,client/lib)
 	rm -f $@ && ar rcs $@ $^
+
+# For applications: only what keepsake.h declares is visible.
+$(SHARED): $(LIBRARY) $(COMMON) client/lib/keepsake.map
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) \
+	    -Wl,--version-script=client/lib/keepsake.map -o $@ \
+	    -Wl,--whole-archive $(LIBRARY) -Wl,--no-whole-archive $(COMMON) \
+	    $(LIBS)
 
 $(BUILD)/proto/%.pb-c.c $(BUILD)/proto/%.pb-c.h &: proto/%.proto
 	mkdir -p $(BUILD)/proto
@@ -152,9 +161,12 @@ bench:
 MAN1 := client/cli/keepsake.1
 MAN8 := $(wildcard services/*/*.8 gateway/*.8 ops/*.8)
 
+HEADERS := $(DESTDIR)$(PREFIX)/include/keepsake
+
 .PHONY: install
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin \
+	    $(DESTDIR)$(PREFIX)/lib/pkgconfig $(HEADERS)/base \
 	    $(DESTDIR)$(PREFIX)/share/man/man1 \
 	    $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 755 $(BUILD)/keepsake $(DESTDIR)$(PREFIX)/bin
@@ -162,6 +174,13 @@ install: all
 	    $(DESTDIR)$(PREFIX)/sbin
 	install -m 644 $(MAN1) $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 $(MAN8) $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 755 $(SHARED) $(DESTDIR)$(PREFIX)/lib/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libkeepsake.so
+	install -m 644 client/lib/keepsake.h $(HEADERS)
+	install -m 644 lib/base/status.h $(HEADERS)/base
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' \
+	    client/lib/keepsake.pc.in \
+	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/keepsake.pc
 
 .PHONY: clean
 clean:

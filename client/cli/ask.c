@@ -114,7 +114,8 @@ static enum status prompt(
 /* Ask once more, and compare. */
 static enum status prompt_again(int fd, const char *text, const char *first)
 {
-	char *second = secret_new(KEEPSAKE_SECRET_BYTES);
+	void *memory = secret_new(KEEPSAKE_SECRET_BYTES);
+	char *second = memory;
 	enum status st = STATUS_NO_SPACE;
 
 	if (second)
@@ -123,7 +124,7 @@ static enum status prompt_again(int fd, const char *text, const char *first)
 		fprintf(stderr, "keepsake: these were two different ones\n");
 		st = STATUS_MALFORMED;
 	}
-	secret_destroy((void **)&second, KEEPSAKE_SECRET_BYTES);
+	secret_destroy(&memory, KEEPSAKE_SECRET_BYTES);
 	return st;
 }
 
@@ -201,7 +202,7 @@ enum status ask_secret(void *arg, enum keepsake_secret secret,
 
 void ask_to_remember(struct run *run)
 {
-	char *password = NULL;
+	void *memory = NULL;
 
 	if (!run->options.password_file || !run->watched ||
 	    !isatty(STDIN_FILENO) || !keepsake_password_due(run->keepsake))
@@ -211,7 +212,8 @@ void ask_to_remember(struct run *run)
 	    "a file here,\nbut on a new phone only you will have it: please "
 	    "type it once, so that it is not\nforgotten.  It is checked on "
 	    "this machine only.\n");
-	password = secret_new(KEEPSAKE_SECRET_BYTES);
+	memory = secret_new(KEEPSAKE_SECRET_BYTES);
+	char *password = memory;
 	if (!password || ask_person(KEEPSAKE_PASSWORD, password) != STATUS_OK)
 		goto out;
 	if (keepsake_check_password(run->keepsake, password) == STATUS_OK)
@@ -222,5 +224,5 @@ void ask_to_remember(struct run *run)
 		    "that is easier to keep\nin mind: keepsake password\n",
 		    run->options.password_file);
 out:
-	secret_destroy((void **)&password, KEEPSAKE_SECRET_BYTES);
+	secret_destroy(&memory, KEEPSAKE_SECRET_BYTES);
 }

@@ -7,6 +7,7 @@
 
 #include "ask.h"
 #include "base/bounds.h"
+#include "base/heap.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "base/util.h"
@@ -323,6 +324,7 @@ int main(int argc, char **argv)
 	struct run run = { 0 };
 	unsigned int given = 0;
 
+	heap_tune();
 	log_program("keepsake");
 	log_level_set(LOG_ERROR);
 	switch (parse_options(&run.options, argc, argv, &given)) {

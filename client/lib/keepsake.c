@@ -121,14 +121,30 @@ static void begin_call(struct keepsake *self)
 	self->password_typed = false;
 }
 
+static void wipe_answers(struct keepsake *self)
+{
+	void *answers = self->answers;
+
+	secret_destroy(&answers, sizeof(*self->answers));
+	self->answers = NULL;
+}
+
+static void wipe_keys(struct keepsake *self)
+{
+	void *keys = self->keys;
+
+	secret_destroy(&keys, sizeof(*self->keys));
+	self->keys = NULL;
+}
+
 static void end_call(struct keepsake *self)
 {
 	remote_destroy(&self->remote);
 	session_destroy(&self->session);
 	account_keys_destroy(&self->account_keys);
 	login_destroy(&self->login);
-	secret_destroy((void **)&self->answers, sizeof(*self->answers));
-	secret_destroy((void **)&self->keys, sizeof(*self->keys));
+	wipe_answers(self);
+	wipe_keys(self);
 }
 
 enum status keepsake_open(struct keepsake **self_out,
@@ -467,11 +483,10 @@ static enum status refuse_login(struct keepsake *self, enum status status,
     const struct state_account *account)
 {
 	refuse_session(self, status);
-	if (status == STATUS_DENIED && id_is_none(&account->terminal))
-		self->advice = "check name and password; and a terminal must "
-			       "be bound before it may do this: keepsake bind";
-	else if (status == STATUS_DENIED)
-		self->advice = "check name and password; wrong tries count";
+	if (status == STATUS_DENIED && self->advice[0] == '\0' &&
+	    id_is_none(&account->terminal))
+		self->advice = "before a terminal may do this it must be "
+			       "bound: keepsake bind";
 	return status;
 }
 

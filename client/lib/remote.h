@@ -26,8 +26,8 @@ struct remote;
  * The window.  Puts: enough under way to keep a group commit at the store
  * busy; fetches: enough for the round trip.  Both in memory, so bounded.
  */
-#define REMOTE_PUTS_MAX      48
-#define REMOTE_PUT_BYTES_MAX (12 * 1024 * 1024)
+#define REMOTE_PUTS_MAX      192
+#define REMOTE_PUT_BYTES_MAX (32u * 1024 * 1024)
 #define REMOTE_FETCHES_MAX   32
 
 struct remote_options {

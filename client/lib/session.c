@@ -296,6 +296,8 @@ enum status session_ask(struct session *self, uint32_t type,
 	forget_answer(self);
 	if (st == STATUS_OK)
 		st = ask(self, &header, ticket, bytes_slice(&packed));
+	else
+		refuse(self, st, NULL);
 	if (st == STATUS_OK)
 		st = unpack_answer(self, reply_type, reply_out);
 	bytes_clear(&packed);
@@ -450,9 +452,12 @@ struct credential {
 
 static void credential_destroy(struct credential **self_p)
 {
-	if (*self_p)
+	void *self = *self_p;
+
+	if (self)
 		code_destroy(&(*self_p)->code);
-	secret_destroy((void **)self_p, sizeof(**self_p));
+	secret_destroy(&self, sizeof(**self_p));
+	*self_p = NULL;
 }
 
 /* Begin one for ${factors}: its request may be sent then. */
@@ -755,10 +760,12 @@ static enum status login_begin(struct session *self, const char *name,
 	st = opaque_login_finish(proof->ke3, &proof->keys, &proof->state,
 	    &opaque_keepsake, self->enrolment.auth_opaque, code,
 	    field_slice(challenge->ke2));
-	if (st == STATUS_DENIED)
+	if (st == STATUS_DENIED) {
 		refuse(self, st, "name or password is wrong");
-	else if (st != STATUS_OK)
+		self->advice = "check both, and mind that wrong tries count";
+	} else if (st != STATUS_OK) {
 		refuse(self, st, NULL);
+	}
 out:
 	sealed_end(&sealed);
 	return st;
@@ -817,7 +824,8 @@ enum status session_login(struct session *self, const char *name,
     struct login **login_out)
 {
 	struct code *code = NULL;
-	struct proof *proof = secret_new(sizeof(*proof));
+	void *memory = secret_new(sizeof(struct proof));
+	struct proof *proof = memory;
 	struct login *login = secret_new(sizeof(*login));
 	enum status st = proof && login ? STATUS_OK : STATUS_NO_SPACE;
 
@@ -842,14 +850,17 @@ enum status session_login(struct session *self, const char *name,
 	login = NULL;
 out:
 	login_destroy(&login);
-	secret_destroy((void **)&proof, sizeof(*proof));
+	secret_destroy(&memory, sizeof(*proof));
 	code_destroy(&code);
 	return st;
 }
 
 void login_destroy(struct login **self_p)
 {
-	secret_destroy((void **)self_p, sizeof(**self_p));
+	void *self = *self_p;
+
+	secret_destroy(&self, sizeof(**self_p));
+	*self_p = NULL;
 }
 
 struct slice login_ticket(const struct login *self)

@@ -32,6 +32,9 @@
 #define TRANSFER_MS_MAX (24ull * 3600 * 1000) /* a ticket renewed by use */
 #define ANSWER_KEPT_MS  (24ull * 3600 * 1000)
 
+/* Accounts */
+#define ACCOUNT_TERMINALS_MAX 64 /* bound to one account */
+
 /* Storage interface */
 #define DB_KEY_BYTES_MAX    500
 #define DB_VALUE_BYTES_MAX  4096

@@ -46,7 +46,9 @@ enum status file_replace(
 /**
  * Make a folder and those above it that are missing, mode 0700.
  *
- * STATUS_OK  it is there, made now or before
+ * STATUS_OK         it is there, made now or before
+ * STATUS_NOT_FOUND  something above it is no folder
+ * STATUS_NO_SPACE, STATUS_DENIED  as the file system says; logged
  */
 enum status folder_make(const char *path);
 

@@ -47,7 +47,8 @@ struct allow_list {
  *                     bus_close before bus_destroy
  * STATUS_UNAVAILABLE  the address is taken or not ours; logged.  An ipc
  *                     one is taken over: its folder says whose it is
- * STATUS_DENIED       the folder of an ipc endpoint cannot be made
+ * other               the folder of an ipc endpoint cannot be made, as
+ *                     folder_make; DENIED where it is given none
  */
 enum status bus_bind(struct bus *self, const char *door, const char *endpoint,
     const struct allow_list *allow, void **socket_out);

@@ -34,7 +34,7 @@ static void derive(uint8_t *out, size_t len, const uint8_t key[HKDF_HASH_BYTES],
 		slice_text(name),
 	};
 
-	hkdf_expand(out, len, key, info, nitems(info));
+	hkdf_sha512_expand(out, len, key, info, nitems(info));
 }
 
 enum status auth_keys_new(
@@ -51,7 +51,7 @@ enum status auth_keys_new(
 	    "one seed length for all pairs");
 	if (!self)
 		return STATUS_NO_SPACE;
-	hkdf_extract(key, secrets, nitems(secrets));
+	hkdf_sha512_extract(key, secrets, nitems(secrets));
 	derive(self->opaque.oprf_seed, sizeof(self->opaque.oprf_seed), key,
 	    "oprf");
 	derive(pair_seed, sizeof(pair_seed), key, "opaque");

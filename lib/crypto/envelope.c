@@ -80,7 +80,8 @@ static void session_way_key(uint8_t key[SEAL_KEY_BYTES],
 		slice_text(label),
 	};
 
-	hkdf_expand(key, SEAL_KEY_BYTES, session_key, info, nitems(info));
+	hkdf_sha512_expand(
+	    key, SEAL_KEY_BYTES, session_key, info, nitems(info));
 }
 
 void session_seal(uint8_t *out,

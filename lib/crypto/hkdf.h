@@ -18,12 +18,12 @@
 void hmac_sha512(uint8_t out[static HKDF_HASH_BYTES], struct slice key,
     const struct slice *parts, size_t count);
 
-/** Extract with an empty salt: ${parts} into a key for hkdf_expand. */
-void hkdf_extract(uint8_t key_out[static HKDF_HASH_BYTES],
+/** Extract with an empty salt: ${parts} into a key for hkdf_sha512_expand. */
+void hkdf_sha512_extract(uint8_t key_out[static HKDF_HASH_BYTES],
     const struct slice *parts, size_t count);
 
 /** Expand ${key} for the purpose ${info} into ${len} bytes at ${out}. */
-void hkdf_expand(uint8_t *out, size_t len,
+void hkdf_sha512_expand(uint8_t *out, size_t len,
     const uint8_t key[static HKDF_HASH_BYTES], const struct slice *info,
     size_t count);
 

@@ -60,7 +60,7 @@ void opaque_mask(struct opaque_masked *masked,
 	uint8_t pad[sizeof(*masked)];
 	uint8_t *bytes = (uint8_t *)masked;
 
-	hkdf_expand(pad, sizeof(pad), masking_key, info, nitems(info));
+	hkdf_sha512_expand(pad, sizeof(pad), masking_key, info, nitems(info));
 	for (size_t i = 0; i < sizeof(pad); i++)
 		bytes[i] ^= pad[i];
 	sodium_memzero(pad, sizeof(pad));
@@ -85,7 +85,7 @@ static void derive_secret(uint8_t out[OPAQUE_KEY_BYTES],
 		context,
 	};
 
-	hkdf_expand(out, OPAQUE_KEY_BYTES, secret, info, nitems(info));
+	hkdf_sha512_expand(out, OPAQUE_KEY_BYTES, secret, info, nitems(info));
 }
 
 static void hash_prefixed(crypto_hash_sha512_state *hash, struct slice part)
@@ -142,7 +142,7 @@ void opaque_schedule_derive(struct opaque_schedule *out,
 	copy = said;
 	crypto_hash_sha512_final(&copy, preamble);
 
-	hkdf_extract(key, secrets, nitems(secrets));
+	hkdf_sha512_extract(key, secrets, nitems(secrets));
 	derive_secret(handshake_secret, key, "HandshakeSecret",
 	    slice_of(preamble, sizeof(preamble)));
 	derive_secret(out->session_key, key, "SessionKey",

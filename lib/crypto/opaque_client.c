@@ -46,7 +46,7 @@ static enum status randomize(uint8_t randomized[OPAQUE_KEY_BYTES],
 	st = parameters->stretch(stretched, output);
 	if (st != STATUS_OK)
 		goto out;
-	hkdf_extract(randomized, secrets, nitems(secrets));
+	hkdf_sha512_extract(randomized, secrets, nitems(secrets));
 out:
 	sodium_memzero(output, sizeof(output));
 	sodium_memzero(stretched, sizeof(stretched));
@@ -59,7 +59,7 @@ static void expand(uint8_t *out, size_t len,
 {
 	const struct slice info[] = { nonce, slice_text(label) };
 
-	hkdf_expand(out, len, randomized, info, nitems(info));
+	hkdf_sha512_expand(out, len, randomized, info, nitems(info));
 }
 
 static void masking_key_derive(uint8_t masking_key[OPAQUE_KEY_BYTES],

@@ -15,7 +15,8 @@ static enum status credential_evaluate(uint8_t evaluated[OPRF_POINT_BYTES],
 	uint8_t seed[OPRF_SEED_BYTES];
 	uint8_t secret[OPRF_SCALAR_BYTES];
 
-	hkdf_expand(seed, sizeof(seed), server->oprf_seed, info, nitems(info));
+	hkdf_sha512_expand(
+	    seed, sizeof(seed), server->oprf_seed, info, nitems(info));
 	oprf_key_derive(secret, NULL, seed, slice_text("OPAQUE-DeriveKeyPair"));
 	enum status st = oprf_evaluate(evaluated, secret, blinded);
 	sodium_memzero(seed, sizeof(seed));
@@ -60,10 +61,10 @@ void opaque_fake_record(uint8_t record_out[static OPAQUE_RECORD_BYTES],
 	uint8_t client_seed[OPAQUE_SEED_BYTES];
 	uint8_t client_secret[OPAQUE_SECRET_BYTES];
 
-	hkdf_extract(key, secret, nitems(secret));
-	hkdf_expand(
+	hkdf_sha512_extract(key, secret, nitems(secret));
+	hkdf_sha512_expand(
 	    client_seed, sizeof(client_seed), key, key_info, nitems(key_info));
-	hkdf_expand(record.masking_key, sizeof(record.masking_key), key,
+	hkdf_sha512_expand(record.masking_key, sizeof(record.masking_key), key,
 	    mask_info, nitems(mask_info));
 	opaque_key_pair(client_secret, record.client_public, client_seed);
 	memcpy(record_out, &record, sizeof(record));

@@ -95,7 +95,8 @@ static void on_told(void *arg, const struct answer *answer)
 {
 	struct parcel *parcel = arg;
 
-	if (answer->status != STATUS_OK) {
+	/* CONFLICT: the account is no more, and nobody is left to be told. */
+	if (answer->status != STATUS_OK && answer->status != STATUS_CONFLICT) {
 		log_info(NULL, "notice_waits", "status=%s",
 		    status_word(answer->status));
 		retry_later(parcel);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/heap.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "crypto/arena.h"
@@ -180,6 +181,7 @@ enum program_outcome program_begin(struct program *self, const char *name,
 	*exit_code = 0;
 	snprintf(program_name, sizeof(program_name), "keepsake-%s", name);
 	log_program(program_name);
+	heap_tune();
 	enum program_outcome outcome =
 	    read_options(&wishes, about, argc, argv, exit_code);
 	if (outcome != PROGRAM_GO_ON)

@@ -193,11 +193,6 @@ static void on_verification(void *arg, const struct answer *answer)
 	struct bind *bind = arg;
 	struct exchange *x = bind->exchange;
 
-	/* Stopping drops the exchanges that wait before their calls. */
-	if (!bind->binding->service->server) {
-		bind_destroy(&bind);
-		return;
-	}
 	enum status st = read_verification(bind, answer);
 	if (st == STATUS_OK)
 		st = claim_names(bind);
@@ -281,7 +276,7 @@ static enum status check_repeat(
 /* Read the account: its generation, and how many terminals it has. */
 static enum status read_account(struct bind *bind, size_t *count_out)
 {
-	struct terminal terminals[TERMINALS_MAX];
+	struct terminal terminals[ACCOUNT_TERMINALS_MAX];
 
 	return binding_db_terminals(bind->binding->db,
 	    &bind->exchange->ticket.account, terminals, count_out,
@@ -319,7 +314,7 @@ enum status binding_on_bind(void *state, struct exchange *x)
 	if (st != STATUS_NOT_FOUND)
 		goto out;
 	st = check_names(state, x, &bind->terminal);
-	if (st == STATUS_OK && count == TERMINALS_MAX)
+	if (st == STATUS_OK && count == ACCOUNT_TERMINALS_MAX)
 		st = refuse(state, x, "the account has 64 terminals already");
 	if (st != STATUS_OK)
 		goto out;

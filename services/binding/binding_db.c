@@ -135,14 +135,14 @@ enum status binding_db_terminal(struct db *db, const struct id *account,
 }
 
 enum status binding_db_terminals(struct db *db, const struct id *account,
-    struct terminal out[static TERMINALS_MAX], size_t *count_out,
+    struct terminal out[static ACCOUNT_TERMINALS_MAX], size_t *count_out,
     uint64_t *generation_out)
 {
 	struct db_page page = { 0 };
 	struct slice all = { 0 };
 
 	enum status st = db_scan(db, account, TABLE_TERMINALS, all, all,
-	    TERMINALS_MAX, false, &page);
+	    ACCOUNT_TERMINALS_MAX, false, &page);
 	for (size_t i = 0; i < page.count && st == STATUS_OK; i++)
 		st =
 		    decode(&out[i], page.entries[i].key, page.entries[i].value);
@@ -176,7 +176,7 @@ static enum status count_account(
 	struct slice all = { 0 };
 
 	enum status st = db_scan(db, account, TABLE_TERMINALS, all, all,
-	    TERMINALS_MAX, false, &page);
+	    ACCOUNT_TERMINALS_MAX, false, &page);
 	*count_out = page.count;
 	db_page_clear(&page);
 	return st;

@@ -65,7 +65,7 @@ enum status binding_db_terminal(struct db *db, const struct id *account,
  * Errors as binding_db_terminal; none is OK with a count of 0.
  */
 enum status binding_db_terminals(struct db *db, const struct id *account,
-    struct terminal out[static TERMINALS_MAX], size_t *count_out,
+    struct terminal out[static ACCOUNT_TERMINALS_MAX], size_t *count_out,
     uint64_t *generation_out);
 
 /** Add ${terminal} to its account's batch and confirm its names. */

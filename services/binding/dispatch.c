@@ -10,8 +10,9 @@ static enum status reply_terminals(
     struct binding *self, struct exchange *x, const struct id *account)
 {
 	Binding__TerminalList list = BINDING__TERMINAL_LIST__INIT;
-	Binding__Terminal reports[TERMINALS_MAX], *pointers[TERMINALS_MAX];
-	struct terminal terminals[TERMINALS_MAX];
+	Binding__Terminal reports[ACCOUNT_TERMINALS_MAX],
+	    *pointers[ACCOUNT_TERMINALS_MAX];
+	struct terminal terminals[ACCOUNT_TERMINALS_MAX];
 	size_t count;
 
 	enum status st =

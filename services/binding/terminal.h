@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/bounds.h"
 #include "base/bytes.h"
 #include "binding.pb-c.h"
 #include "card/imei.h"
@@ -13,7 +14,6 @@
 #define TERMINAL_KEY_BYTES        32 /* CURVE public key */
 #define TERMINAL_SERIAL_BYTES_MAX 64
 #define TERMINAL_LABEL_BYTES_MAX  64
-#define TERMINALS_MAX             64 /* of one account */
 
 struct terminal {
 	struct id id;

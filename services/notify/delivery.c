@@ -18,7 +18,7 @@ bool recipients_add(struct recipients *self, const struct id *terminal)
 
 	if (index < self->count)
 		return true;
-	if (index == DELIVERY_TERMINALS_MAX)
+	if (index == ACCOUNT_TERMINALS_MAX)
 		return false;
 	self->terminals[self->count++] = *terminal;
 	return true;

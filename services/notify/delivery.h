@@ -3,10 +3,10 @@
 
 #include <stdbool.h>
 
+#include "base/bounds.h"
 #include "base/bytes.h"
 
-#define DELIVERY_TERMINALS_MAX 64  /* of one account: binding has no more */
-#define DELIVERY_BATCH_MAX     100 /* in one list, and in one Ack */
+#define DELIVERY_BATCH_MAX 100 /* in one list, and in one Ack */
 
 /** Which notice, in the order they came in. */
 struct notice_key {
@@ -23,7 +23,7 @@ struct delivery {
 
 /** The terminals that have not acknowledged a notice yet. */
 struct recipients {
-	struct id terminals[DELIVERY_TERMINALS_MAX];
+	struct id terminals[ACCOUNT_TERMINALS_MAX];
 	size_t count;
 };
 

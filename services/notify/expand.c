@@ -173,8 +173,6 @@ static void begin(void *arg)
 	struct notify *self = expansion->notify;
 	Binding__TerminalsOf query = BINDING__TERMINALS_OF__INIT;
 
-	if (self->service->program.stopping)
-		return; /* the next start goes on from the rows */
 	expansion->under_way = true;
 	query.account_id =
 	    field_of(slice_of(expansion->account.bytes, ID_BYTES));

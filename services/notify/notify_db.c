@@ -40,19 +40,19 @@ enum table {
 #define DELIVERY_BYTES    (1 + 4 + 8)
 #define LETTER_HEAD_BYTES (1 + 8 + 4)
 #define LEASE_BYTES       (1 + 8 + 8 + TICKET_NONCE_BYTES + TICKET_PEER_BYTES)
-#define NOTICE_ROW_BYTES_MAX                                     \
-	(NOTICE_HEAD_BYTES + DELIVERY_TERMINALS_MAX * ID_BYTES + \
+#define NOTICE_ROW_BYTES_MAX                                    \
+	(NOTICE_HEAD_BYTES + ACCOUNT_TERMINALS_MAX * ID_BYTES + \
 	    NOTICE_BYTES_MAX)
 _Static_assert(NOTICE_ROW_BYTES_MAX <= DB_VALUE_BYTES_MAX, "fits a row");
 
 /* Each notice takes three operations and one for each terminal, ... */
 #define EXPAND_BATCH 8
-_Static_assert(EXPAND_BATCH *(3 + DELIVERY_TERMINALS_MAX) <= DB_BATCH_OPS_MAX,
+_Static_assert(EXPAND_BATCH *(3 + ACCOUNT_TERMINALS_MAX) <= DB_BATCH_OPS_MAX,
     "expansions fit a batch");
 /* ... two for each terminal where it is given up, ... */
 #define BURY_BATCH 4 /* of each of the two tables */
 _Static_assert(
-    BURY_BATCH *(3 + 2 + 2 * DELIVERY_TERMINALS_MAX) <= DB_BATCH_OPS_MAX,
+    BURY_BATCH *(3 + 2 + 2 * ACCOUNT_TERMINALS_MAX) <= DB_BATCH_OPS_MAX,
     "dead letters fit a batch");
 /* ... and three, with the row twice, where it is acknowledged. */
 _Static_assert(DELIVERY_BATCH_MAX * 3 <= DB_BATCH_OPS_MAX &&
@@ -118,7 +118,7 @@ static enum status decode_notice(
 		return st;
 	size_t count = value.data[1];
 	size_t head = NOTICE_HEAD_BYTES + count * ID_BYTES;
-	if (count > DELIVERY_TERMINALS_MAX || head > value.len) {
+	if (count > ACCOUNT_TERMINALS_MAX || head > value.len) {
 		log_error(NULL, "row_unusable", "table=notices status=%s",
 		    status_word(STATUS_MALFORMED));
 		return STATUS_MALFORMED;
