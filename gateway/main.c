@@ -59,8 +59,6 @@ static enum status open_all(struct gateway *self)
 		st = server_new(&self->program, &options, &self->server);
 	if (st == STATUS_OK)
 		st = server_open_door(self->server, ROLE_OPS);
-	if (st == STATUS_OK)
-		st = program_drop_rights(&self->program);
 	return st;
 }
 

@@ -16,12 +16,14 @@
 #define RECEIVE_BURST     64
 #define GONE_RETRY_MS     500
 #define EXPIRE_TICK_MS    1000
+#define RECONNECT_MS      1000
 #define INTERNAL_TYPE_BIT 0x80 /* types from 0xNN80 are between services */
 
 struct link {
 	struct router *router;
 	enum role service;
 	void *socket, *monitor;
+	struct timer reconnect; /* after the service has refused our key */
 	bool up;
 };
 
@@ -95,6 +97,15 @@ static void fail_flight(
 	message_clear(&answer);
 }
 
+static void on_reconnect(void *arg)
+{
+	struct link *link = arg;
+
+	if (bus_reconnect(link->socket) != STATUS_OK)
+		loop_timer_set(link->router->options.program->loop,
+		    &link->reconnect, RECONNECT_MS);
+}
+
 static void on_link_event(void *arg)
 {
 	struct link *link = arg;
@@ -108,12 +119,18 @@ static void on_link_event(void *arg)
 		log_info(NULL, "link_up", "to=%s", role_word(link->service));
 		break;
 	case ZMQ_EVENT_DISCONNECTED:
-		if (link->up)
+		if (link->up && !self->options.program->stopping)
 			log_warning(NULL, "link_lost", "to=%s",
 			    role_word(link->service));
 		link->up = false;
 		while ((flight = flights_of(self->flights, link->service)))
 			fail_flight(self, flight, "has gone away");
+		break;
+	case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+		log_warning(
+		    NULL, "link_refused", "to=%s", role_word(link->service));
+		loop_timer_set(self->options.program->loop, &link->reconnect,
+		    RECONNECT_MS);
 		break;
 	default:
 		break;
@@ -174,7 +191,6 @@ static enum status link_open(struct router *self, enum role service)
 	const char *word = role_word(service);
 	char endpoint[ENDPOINT_BYTES];
 	uint8_t key[CURVE_KEY_BYTES];
-	int no_wait = 0;
 
 	enum status st = program_peer_key(program, word, key);
 	if (st != STATUS_OK)
@@ -183,12 +199,11 @@ static enum status link_open(struct router *self, enum role service)
 	    program->conf, "gateway", word, word, "gateway", endpoint);
 	link->router = self;
 	link->service = service;
-	st = bus_connect(program->bus, endpoint, key, &link->socket);
-	if (st == STATUS_OK)
-		st = bus_monitor(program->bus, link->socket, &link->monitor);
+	link->reconnect = (struct timer){ .fired = on_reconnect, .arg = link };
+	st = bus_connect_watched(
+	    program->bus, endpoint, key, &link->socket, &link->monitor);
 	if (st != STATUS_OK)
 		return st;
-	zmq_setsockopt(link->monitor, ZMQ_RCVTIMEO, &no_wait, sizeof(no_wait));
 	st = loop_watch_socket(
 	    program->loop, link->socket, on_link_readable, link);
 	if (st != STATUS_OK)
@@ -230,6 +245,7 @@ void router_destroy(struct router **self_p)
 	loop_timer_cancel(loop, &self->expire);
 	for (size_t i = 0; i < ROLE_COUNT; i++) {
 		struct link *link = &self->links[i];
+		loop_timer_cancel(loop, &link->reconnect);
 		if (link->socket)
 			loop_forget_socket(loop, link->socket);
 		if (link->monitor)

@@ -29,9 +29,12 @@ static enum status make_curve(const struct conf *conf, const char *name)
 	char path[SETTINGS_PATH_BYTES];
 	struct curve_keys keys = { 0 };
 
-	enum status st = curve_keys_make(&keys);
 	settings_key_path(conf, name, ".key", path);
-	if (st == STATUS_OK)
+	enum status st = curve_keys_read(&keys, path);
+	bool is_new = st == STATUS_NOT_FOUND;
+	if (is_new)
+		st = curve_keys_make(&keys);
+	if (st == STATUS_OK && is_new)
 		st = curve_keys_write(&keys, path);
 	settings_key_path(conf, name, ".public", path);
 	if (st == STATUS_OK)

@@ -712,7 +712,7 @@ static enum status tree_store(struct backup *self)
 static enum status cache_begin(struct backup *self, bool use)
 {
 	const struct backup_options *options = self->options;
-	enum chunk_presence presence = CHUNK_ABSENT;
+	struct chunk_standing root = { CHUNK_ABSENT, 0 };
 	enum status st = STATUS_NOT_FOUND;
 
 	self->known = known_chunks_new();
@@ -725,11 +725,11 @@ static enum status cache_begin(struct backup *self, bool use)
 		    options->keys, self->known);
 	if (st == STATUS_OK && self->lease.chunks > 0) {
 		st = remote_have(
-		    options->remote, cache_root(self->cache), 1, &presence);
+		    options->remote, cache_root(self->cache), 1, &root);
 		if (st != STATUS_OK)
 			return st;
 	}
-	if (st != STATUS_NOT_FOUND && presence == CHUNK_ABSENT) {
+	if (st != STATUS_NOT_FOUND && root.presence == CHUNK_ABSENT) {
 		self->result->cache_dropped = true;
 		cache_close(&self->cache);
 		known_chunks_destroy(&self->known);

@@ -190,17 +190,6 @@ enum status chunk_seal(struct chunk_codec *self, const struct chunk_name *name,
 	return STATUS_OK;
 }
 
-enum status chunk_sealed_len(
-    struct chunk_codec *self, struct slice plain, size_t *sealed_len)
-{
-	size_t used = 0;
-	enum status st = pack(self, plain, &used);
-
-	if (st == STATUS_OK)
-		*sealed_len = seal_padded_len(SEALED_BYTES(used));
-	return st;
-}
-
 /** Find the plaintext of the ${len} opened bytes in inner. */
 static enum status unpack(
     struct chunk_codec *self, size_t len, struct slice *plain_out)
@@ -211,7 +200,8 @@ static enum status unpack(
 
 	switch (self->inner[0]) {
 	case METHOD_RAW:
-		if (plain_len > room)
+		if (plain_len > room ||
+		    !sodium_is_zero(data + plain_len, room - plain_len))
 			return STATUS_MALFORMED;
 		*plain_out = slice_of(data, plain_len);
 		return STATUS_OK;
@@ -229,7 +219,7 @@ static enum status unpack(
 	if (!self->plain || !self->decompressor)
 		return STATUS_NO_SPACE;
 	size_t used = ZSTD_findFrameCompressedSize(data, room);
-	if (ZSTD_isError(used))
+	if (ZSTD_isError(used) || !sodium_is_zero(data + used, room - used))
 		return STATUS_MALFORMED;
 	size_t got = ZSTD_decompressDCtx(
 	    self->decompressor, self->plain, plain_len, data, used);

@@ -88,10 +88,6 @@ void chunk_codec_destroy(struct chunk_codec **self_p);
 enum status chunk_seal(struct chunk_codec *self, const struct chunk_name *name,
     struct slice plain, uint8_t **sealed_out, size_t *sealed_len);
 
-/** The length chunk_seal would give; results as there. */
-enum status chunk_sealed_len(
-    struct chunk_codec *self, struct slice plain, size_t *sealed_len);
-
 /**
  * Open ${sealed} and check that it is what ${name} says.
  *
@@ -100,6 +96,7 @@ enum status chunk_sealed_len(
  * STATUS_OK         ${plain_out} is filled
  * STATUS_MALFORMED  anything else than what this account sealed under this
  *                   name: tag, method, lengths, padding or id are wrong
+ * STATUS_NO_SPACE   no memory
  */
 enum status chunk_open(struct chunk_codec *self, const struct chunk_name *name,
     enum chunk_kind kind, struct slice sealed, struct slice *plain_out);

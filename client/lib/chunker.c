@@ -174,10 +174,13 @@ size_t chunker_cut(
 			size_t block = min_of(
 			    CHUNKER_BLOCK_BYTES, self->shape->max - self->seen);
 			if (len - self->seen < block) {
-				if (!last)
+				/* Nodes are not classified: look at once. */
+				if (!last && self->kind != CHUNKER_NODE)
 					return 0;
 				block = len - self->seen;
 			}
+			if (block == 0 && !last)
+				return 0;
 			if (block == 0) {
 				cut = len; /* the rest, or nothing */
 				break;

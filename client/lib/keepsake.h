@@ -184,6 +184,14 @@ bool keepsake_password_due(struct keepsake *self);
 enum status keepsake_check_password(
     struct keepsake *self, const char *password);
 
+struct keepsake_total {
+	uint64_t files;
+	uint64_t bytes;
+};
+
+/** The word for category ${number} ("photos"); static, never NULL. */
+const char *keepsake_category(unsigned int number);
+
 /* ---- backup ---- */
 
 /** How far a transfer has come. */
@@ -243,12 +251,28 @@ struct keepsake_backup_result {
 enum status keepsake_backup(struct keepsake *self,
     const struct keepsake_backup *what, struct keepsake_backup_result *out);
 
-/* ---- snapshots ---- */
-
-struct keepsake_total {
-	uint64_t files;
+/** What a backup of a folder would look at. */
+struct keepsake_survey {
+	uint64_t files; /* of all types */
 	uint64_t bytes;
+	struct keepsake_total categories[KEEPSAKE_CATEGORIES];
 };
+
+/**
+ * Look through a folder as keepsake_backup would, by names and sizes: reads
+ * no file, asks for nothing, and needs no server.  A file that its name does
+ * not sort counts as other here.
+ *
+ * what  its path, cancel, report and arg are used
+ *
+ * STATUS_OK         ${out} is filled
+ * STATUS_PENDING    cancelled
+ * STATUS_NOT_FOUND  no such folder
+ */
+enum status keepsake_look(struct keepsake *self,
+    const struct keepsake_backup *what, struct keepsake_survey *out);
+
+/* ---- snapshots ---- */
 
 struct keepsake_snapshot {
 	uint64_t ordinal;
@@ -263,9 +287,6 @@ struct keepsake_snapshot {
 	uint64_t errors;
 	struct keepsake_total categories[KEEPSAKE_CATEGORIES];
 };
-
-/** The word for category ${number} ("photos"); static, never NULL. */
-const char *keepsake_category(unsigned int number);
 
 /**
  * The snapshots of the account, oldest first.

@@ -567,7 +567,7 @@ static ProtobufCBinaryData chunk_field(const struct chunk_id *id)
 }
 
 enum status remote_have(struct remote *self, const struct chunk_id *ids,
-    size_t count, enum chunk_presence *out)
+    size_t count, struct chunk_standing *out)
 {
 	Store__Have message = STORE__HAVE__INIT;
 	Store__Presence *reply;
@@ -580,16 +580,18 @@ enum status remote_have(struct remote *self, const struct chunk_id *ids,
 	message.chunk_ids = field_of(slice_of(ids, count * sizeof(*ids)));
 	enum status st = ask(self, STORE__TYPE__HAVE, &message.base, &unpack,
 	    &store__presence__descriptor, &reply);
-	if (st == STATUS_OK && reply->presence.len != count) {
+	if (st == STATUS_OK &&
+	    (reply->presence.len != count || reply->pages.len != count)) {
 		st = STATUS_MALFORMED;
 		fail_here(self, st, "an answer for another number of chunks");
 	}
 	for (size_t i = 0; st == STATUS_OK && i < count; i++) {
 		uint8_t presence = reply->presence.data[i];
 		/* What a newer server may say: safe is not to rely on it. */
-		out[i] = presence <= CHUNK_OTHERS
-			     ? (enum chunk_presence)presence
-			     : CHUNK_ABSENT;
+		out[i].presence = presence <= CHUNK_OTHERS
+				      ? (enum chunk_presence)presence
+				      : CHUNK_ABSENT;
+		out[i].pages = reply->pages.data[i];
 	}
 	unpack_end(&unpack);
 	return st;
@@ -617,12 +619,29 @@ static enum status begin(struct remote *self, uint32_t type,
 	return STATUS_OK;
 }
 
+/*
+ * A chunk that was swept, or that another terminal was quicker to put, ends
+ * one attempt at a backup, not the next.
+ */
+static void forgive(struct remote *self)
+{
+	pthread_mutex_lock(&self->mutex);
+	while (self->puts_count > 0)
+		pthread_cond_wait(&self->changed, &self->mutex);
+	if (passes(self->failure)) {
+		self->failure = STATUS_OK;
+		self->detail[0] = '\0';
+	}
+	pthread_mutex_unlock(&self->mutex);
+}
+
 enum status remote_backup_begin(
     struct remote *self, struct backup_lease *lease_out)
 {
 	Store__Lease *reply;
 	struct unpack unpack;
 
+	forgive(self);
 	unpack_begin(&unpack);
 	enum status st =
 	    begin(self, STORE__TYPE__BACKUP_BEGIN, &unpack, &reply);

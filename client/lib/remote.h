@@ -88,13 +88,18 @@ enum chunk_presence {
 	CHUNK_OTHERS, /* written by another: fetch and verify first (B-05) */
 };
 
+struct chunk_standing {
+	enum chunk_presence presence;
+	unsigned int pages; /* n of its n * 4096 - 16 bytes; ABSENT: 0 */
+};
+
 /**
  * Ask what the store has of ${count} chunks, at most REMOTE_HAVE_MAX.
  * Blocks for the answer, filled into ${out}.
  */
 #define REMOTE_HAVE_MAX 1000
 enum status remote_have(struct remote *self, const struct chunk_id *ids,
-    size_t count, enum chunk_presence *out);
+    size_t count, struct chunk_standing *out);
 
 /**
  * Send a chunk; takes ${chunk_p}.  Blocks while the window is full and

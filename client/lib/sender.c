@@ -147,15 +147,12 @@ static enum status chunk_settle(
 	enum status st = STATUS_OK;
 
 	for (;;) {
-		size_t len = 0;
-		switch (chunk->presence) {
+		switch (chunk->standing.presence) {
 		case CHUNK_ABSENT:
 			st = chunk_put(self, codec, chunk);
 			break;
 		case CHUNK_OURS:
-			st = chunk_sealed_len(codec, chunk->plain, &len);
-			chunk->pages = (unsigned int)((len + PAGE_HEAD_BYTES) /
-						      PAGE_BYTES);
+			chunk->pages = chunk->standing.pages;
 			break;
 		case CHUNK_OTHERS:
 			st = chunk_verify(self, codec, chunk);
@@ -164,7 +161,8 @@ static enum status chunk_settle(
 		if (st == STATUS_OK)
 			return sender_known_add(
 			    self, &chunk->name.id, chunk->pages);
-		if (st != STATUS_MALFORMED || chunk->presence != CHUNK_OTHERS ||
+		if (st != STATUS_MALFORMED ||
+		    chunk->standing.presence != CHUNK_OTHERS ||
 		    chunk->variant + 1 == CHUNK_VARIANTS)
 			return st;
 		/* Somebody put something else there: step round it (B-05). */
@@ -173,7 +171,7 @@ static enum status chunk_settle(
 		if (chunk->pages > 0)
 			return STATUS_OK;
 		st = remote_have(
-		    self->options.remote, &chunk->name.id, 1, &chunk->presence);
+		    self->options.remote, &chunk->name.id, 1, &chunk->standing);
 		if (st != STATUS_OK)
 			return st;
 	}
@@ -184,26 +182,26 @@ static enum status presence_ask(
     struct sender *self, struct settling *batch, size_t count)
 {
 	struct chunk_id *ids = calloc(count, sizeof(*ids));
-	enum chunk_presence *presence = calloc(count, sizeof(*presence));
+	struct chunk_standing *standings = calloc(count, sizeof(*standings));
 	size_t unknown = 0;
 	enum status st = STATUS_NO_SPACE;
 
-	if (!ids || !presence)
+	if (!ids || !standings)
 		goto out;
 	for (size_t i = 0; i < count; i++)
 		if (batch[i].pages == 0)
 			ids[unknown++] = batch[i].name.id;
 	st = STATUS_OK;
 	if (unknown > 0)
-		st = remote_have(self->options.remote, ids, unknown, presence);
+		st = remote_have(self->options.remote, ids, unknown, standings);
 	if (st != STATUS_OK)
 		goto out;
 	for (size_t i = count; i-- > 0;)
 		if (batch[i].pages == 0)
-			batch[i].presence = presence[--unknown];
+			batch[i].standing = standings[--unknown];
 out:
 	free(ids);
-	free(presence);
+	free(standings);
 	return st;
 }
 
@@ -217,7 +215,7 @@ enum status sender_settle_batch(struct sender *self, struct chunk_codec *codec,
 	for (size_t i = 0; i < count; i++) {
 		chunk_hash(&batch[i].hash, batch[i].plain);
 		chunk_name_and_look(self, &batch[i]);
-		batch[i].presence = CHUNK_ABSENT;
+		batch[i].standing.presence = CHUNK_ABSENT;
 	}
 	if (self->options.ask && count > 0)
 		st = presence_ask(self, batch, count);

@@ -104,7 +104,7 @@ struct settling {
 	/* Its own: */
 	struct chunk_hash hash;
 	unsigned int variant;
-	enum chunk_presence presence;
+	struct chunk_standing standing;
 };
 
 /**

@@ -113,9 +113,17 @@ static void on_request(struct zmtp_bearer *self, enum status received)
 	struct header header = { 0 };
 
 	self->figures.requests++;
+	/*
+	 * Only the ids that libzmq gives, which begin with a zero byte: one
+	 * that a terminal chose could be another's that has just gone, and
+	 * get its answers and pushes.
+	 */
 	if (message->envelope_count < 1 || identity.len == 0 ||
-	    identity.len > ROUTE_BYTES_MAX)
+	    identity.len > ROUTE_BYTES_MAX || identity.data[0] != 0) {
+		log_warning(NULL, "routing_id_refused", NULL);
+		self->figures.refused++;
 		return;
+	}
 	memcpy(route.bytes, identity.data, identity.len);
 	if (received == STATUS_OK)
 		received =

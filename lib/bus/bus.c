@@ -28,12 +28,11 @@
 #define WIRE_BYTES_MAX         (PAYLOAD_BYTES_MAX + 64)
 #define SELF_TEST_MS           10000
 #define SELF_TEST_ENDPOINT     "tcp://127.0.0.1:*"
-#define SELF_TEST_DOOR         "self-test"
 #define MONITOR_ENDPOINT_BYTES 64
 
 struct bus {
 	void *context;
-	struct zap *zap;
+	struct zap *zap; /* from the first tcp door on */
 	struct curve_keys keys;
 	unsigned int monitors; /* made so far: each has its own endpoint */
 };
@@ -55,11 +54,9 @@ enum status bus_new(const struct curve_keys *keys, struct bus **out)
 	if (!self->context ||
 	    zmq_ctx_set(self->context, ZMQ_MAX_SOCKETS, SOCKETS_MAX) != 0)
 		goto out;
-	st = zap_new(self->context, &self->zap);
-	if (st == STATUS_OK) {
-		*out = self;
-		self = NULL;
-	}
+	st = STATUS_OK;
+	*out = self;
+	self = NULL;
 out:
 	bus_destroy(&self);
 	return st;
@@ -115,9 +112,18 @@ static enum status set_bounds(void *socket)
 		   : STATUS_INTERNAL;
 }
 
-static enum status set_curve_server(
-    const struct bus *self, void *socket, const char *door)
+/* A door is CURVE's, and guarded, before anybody can find it. */
+static enum status set_curve_server(struct bus *self, void *socket,
+    const char *door, const struct allow_list *allow)
 {
+	enum status st = STATUS_OK;
+
+	if (!self->zap)
+		st = zap_new(self->context, &self->zap);
+	if (st == STATUS_OK)
+		st = zap_allow(self->zap, door, allow);
+	if (st != STATUS_OK)
+		return st;
 	if (set_number(socket, ZMQ_CURVE_SERVER, 1) != 0 ||
 	    zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, self->keys.secret_key,
 		CURVE_KEY_BYTES) != 0 ||
@@ -166,13 +172,10 @@ enum status bus_bind(struct bus *self, const char *door, const char *endpoint,
 	st = set_bounds(socket);
 	if (st == STATUS_OK && set_number(socket, ZMQ_ROUTER_MANDATORY, 1) != 0)
 		st = STATUS_INTERNAL;
-	if (st == STATUS_OK && is_ipc(endpoint)) {
-		st = make_ipc_folder(endpoint);
-	} else if (st == STATUS_OK) {
-		st = zap_allow(self->zap, door, allow);
-		if (st == STATUS_OK)
-			st = set_curve_server(self, socket, door);
-	}
+	if (st == STATUS_OK)
+		st = is_ipc(endpoint)
+			 ? make_ipc_folder(endpoint)
+			 : set_curve_server(self, socket, door, allow);
 	if (st == STATUS_OK && zmq_bind(socket, endpoint) != 0)
 		st = STATUS_UNAVAILABLE;
 out:
@@ -188,11 +191,35 @@ out:
 	return st;
 }
 
+/* Open the PAIR that reports the connection events of ${socket}. */
+static enum status open_monitor(
+    struct bus *self, void *socket, void **monitor_out)
+{
+	char endpoint[MONITOR_ENDPOINT_BYTES];
+	void *monitor = NULL;
+
+	snprintf(endpoint, sizeof(endpoint), "inproc://monitor.%u",
+	    self->monitors++);
+	if (zmq_socket_monitor(socket, endpoint, ZMQ_EVENT_ALL) != 0)
+		goto out;
+	monitor = zmq_socket(self->context, ZMQ_PAIR);
+	if (!monitor || set_number(monitor, ZMQ_RCVTIMEO, 0) != 0 ||
+	    zmq_connect(monitor, endpoint) != 0)
+		goto out;
+	*monitor_out = monitor;
+	return STATUS_OK;
+out:
+	bus_close(&monitor);
+	return STATUS_INTERNAL;
+}
+
+/* ${monitor_out} may be NULL. */
 static enum status connect_as(struct bus *self, const struct curve_keys *keys,
-    const char *endpoint, const uint8_t *server_key, void **socket_out)
+    const char *endpoint, const uint8_t *server_key, void **socket_out,
+    void **monitor_out)
 {
 	enum status st = STATUS_INTERNAL;
-	void *socket = zmq_socket(self->context, ZMQ_DEALER);
+	void *socket = zmq_socket(self->context, ZMQ_DEALER), *monitor = NULL;
 
 	if (!socket)
 		goto out;
@@ -203,6 +230,8 @@ static enum status connect_as(struct bus *self, const struct curve_keys *keys,
 	if (st == STATUS_OK && !is_ipc(endpoint))
 		st = server_key ? set_curve_client(keys, socket, server_key)
 				: STATUS_DENIED;
+	if (st == STATUS_OK && monitor_out)
+		st = open_monitor(self, socket, &monitor);
 	if (st == STATUS_OK && zmq_connect(socket, endpoint) != 0)
 		st = STATUS_UNAVAILABLE;
 out:
@@ -212,37 +241,39 @@ out:
 		    "endpoint=%s status=%s error=\"%s\"",
 		    log_quoted(quoted, endpoint), status_word(st),
 		    zmq_strerror(zmq_errno()));
+		bus_unmonitor(socket, &monitor);
 		bus_close(&socket);
 	}
 	*socket_out = socket;
+	if (monitor_out)
+		*monitor_out = monitor;
 	return st;
 }
 
 enum status bus_connect(struct bus *self, const char *endpoint,
     const uint8_t *server_key, void **socket_out)
 {
-	return connect_as(self, &self->keys, endpoint, server_key, socket_out);
+	return connect_as(
+	    self, &self->keys, endpoint, server_key, socket_out, NULL);
 }
 
-enum status bus_monitor(struct bus *self, void *socket, void **monitor_out)
+enum status bus_connect_watched(struct bus *self, const char *endpoint,
+    const uint8_t *server_key, void **socket_out, void **monitor_out)
 {
-	char endpoint[MONITOR_ENDPOINT_BYTES];
-	void *monitor = NULL;
+	return connect_as(
+	    self, &self->keys, endpoint, server_key, socket_out, monitor_out);
+}
 
-	snprintf(endpoint, sizeof(endpoint), "inproc://monitor.%u",
-	    self->monitors++);
-	if (zmq_socket_monitor(socket, endpoint, ZMQ_EVENT_ALL) != 0)
-		goto out;
-	monitor = zmq_socket(self->context, ZMQ_PAIR);
-	if (!monitor || zmq_connect(monitor, endpoint) != 0)
-		goto out;
-	*monitor_out = monitor;
-	return STATUS_OK;
-out:
-	log_error(NULL, "monitor_failed", "error=%d", zmq_errno());
-	bus_close(&monitor);
-	*monitor_out = NULL;
-	return STATUS_INTERNAL;
+enum status bus_reconnect(void *socket)
+{
+	char endpoint[PATH_MAX];
+	size_t len = sizeof(endpoint);
+
+	if (zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, endpoint, &len) != 0)
+		return STATUS_INTERNAL;
+	zmq_disconnect(socket, endpoint); /* what is left of the former */
+	return zmq_connect(socket, endpoint) == 0 ? STATUS_OK
+						  : STATUS_UNAVAILABLE;
 }
 
 int bus_monitor_event(void *monitor, int64_t *value_out)
@@ -285,16 +316,14 @@ enum entry { ENTRY_TIMED_OUT, ENTRY_LET_IN, ENTRY_REFUSED };
 static enum entry try_to_enter(
     struct bus *self, const char *endpoint, const struct curve_keys *keys)
 {
-	void *client = zmq_socket(self->context, ZMQ_DEALER), *monitor = NULL;
+	void *client = NULL, *monitor = NULL;
 	enum entry entry = ENTRY_TIMED_OUT;
 	uint64_t by_ms = clock_interval_ms() + SELF_TEST_MS;
 	int64_t number;
 
-	if (!client || bus_monitor(self, client, &monitor) != STATUS_OK ||
-	    set_number(monitor, ZMQ_RCVTIMEO, SELF_TEST_MS) != 0 ||
-	    set_curve_client(keys, client, self->keys.public_key) !=
-		STATUS_OK ||
-	    zmq_connect(client, endpoint) != 0)
+	if (connect_as(self, keys, endpoint, self->keys.public_key, &client,
+		&monitor) != STATUS_OK ||
+	    set_number(monitor, ZMQ_RCVTIMEO, SELF_TEST_MS) != 0)
 		goto out;
 	while (entry == ENTRY_TIMED_OUT && clock_interval_ms() < by_ms) {
 		int event = bus_monitor_event(monitor, &number);

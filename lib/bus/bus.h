@@ -11,7 +11,8 @@
  * The ZeroMQ context of a process and its doors.  Each tcp door has CURVE
  * and an allow-list; ipc doors carry no keys: the folder of the endpoint
  * says who may come.  libzmq lets everyone in where no ZAP handler runs, so
- * one runs from the start and bus_self_test proves that it refuses.
+ * one runs before the first tcp door is bound, and bus_self_test proves that
+ * it refuses.
  */
 
 struct bus;
@@ -19,7 +20,7 @@ struct bus;
 /**
  * keys  of this process; copied
  *
- * STATUS_OK        *out is the caller's; a ZAP thread runs
+ * STATUS_OK        *out is the caller's
  * STATUS_INTERNAL  libzmq refused; logged
  */
 enum status bus_new(const struct curve_keys *keys, struct bus **out);
@@ -61,12 +62,24 @@ enum status bus_bind(struct bus *self, const char *door, const char *endpoint,
 enum status bus_connect(struct bus *self, const char *endpoint,
     const uint8_t *server_key, void **socket_out);
 
-/** Open the PAIR that reports the connection events of ${socket}. */
-enum status bus_monitor(struct bus *self, void *socket, void **monitor_out);
+/**
+ * The same, with a PAIR that reports the connection's events from the first
+ * on; for bus_unmonitor.
+ */
+enum status bus_connect_watched(struct bus *self, const char *endpoint,
+    const uint8_t *server_key, void **socket_out, void **monitor_out);
 
 /**
- * Read the next event of a monitor; waits as long as its ZMQ_RCVTIMEO.
- * Returns ZMQ_EVENT_…, or -1 where there is none; the address is dropped.
+ * Connect ${socket}, of bus_connect, anew.  libzmq does so by itself but in
+ * one case: the peer has refused our key (ZMQ_EVENT_HANDSHAKE_FAILED_AUTH),
+ * which it may cease to do.
+ */
+enum status bus_reconnect(void *socket);
+
+/**
+ * Read the next event of a monitor; waits as long as its ZMQ_RCVTIMEO, which
+ * is 0 unless set.  Returns ZMQ_EVENT_…, or -1 where there is none; the address
+ * is dropped.
  */
 int bus_monitor_event(void *monitor, int64_t *value_out);
 

@@ -14,6 +14,7 @@
 #define RESEND_MS_FIRST 5000 /* silence on a living link: ask again */
 #define RESEND_MS_MAX   60000
 #define RETRY_MS_MIN    50
+#define RECONNECT_MS    1000 /* where libzmq does not do it */
 #define BUCKETS         1024 /* a power of two */
 #define RECEIVE_BURST   64
 #define REASON_BYTES    (DETAIL_BYTES_MAX + 1)
@@ -48,7 +49,8 @@ struct caller {
 	struct call *first, *last;
 	size_t count;
 	struct timer tick;
-	bool closing; /* nothing may be asked any more */
+	struct timer reconnect; /* after our key was refused */
+	bool closing;           /* nothing may be asked any more */
 	struct message incoming;
 };
 
@@ -276,6 +278,14 @@ static void on_refusal(struct caller *self)
 		give_up_all(self);
 }
 
+static void on_reconnect(void *arg)
+{
+	struct caller *self = arg;
+
+	if (bus_reconnect(self->socket) != STATUS_OK)
+		loop_timer_set(self->loop, &self->reconnect, RECONNECT_MS);
+}
+
 static void on_event(void *arg)
 {
 	struct caller *self = arg;
@@ -287,14 +297,14 @@ static void on_event(void *arg)
 		resend_all(self);
 		break;
 	case ZMQ_EVENT_DISCONNECTED:
-		/* After a failed handshake too, which was counted then. */
+		/* Once for each connection, however its handshake failed. */
 		if (self->link == LINK_UP)
 			self->link = LINK_LOST;
+		else
+			on_refusal(self);
 		break;
 	case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
-	case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
-	case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-		on_refusal(self);
+		loop_timer_set(self->loop, &self->reconnect, RECONNECT_MS);
 		break;
 	default:
 		break;
@@ -305,7 +315,6 @@ enum status caller_new(struct bus *bus, struct loop *loop,
     const struct caller_options *options, struct caller **out)
 {
 	struct caller *self = calloc(1, sizeof(*self));
-	int no_wait = 0;
 
 	if (!self)
 		return STATUS_NO_SPACE;
@@ -318,15 +327,12 @@ enum status caller_new(struct bus *bus, struct loop *loop,
 	self->arg = options->arg;
 	self->tick.fired = on_tick;
 	self->tick.arg = self;
-	enum status st = bus_connect(
-	    bus, options->endpoint, options->server_key, &self->socket);
+	self->reconnect.fired = on_reconnect;
+	self->reconnect.arg = self;
+	enum status st = bus_connect_watched(bus, options->endpoint,
+	    options->server_key, &self->socket, &self->monitor);
 	if (st == STATUS_OK)
-		st = bus_monitor(bus, self->socket, &self->monitor);
-	if (st == STATUS_OK) {
-		zmq_setsockopt(
-		    self->monitor, ZMQ_RCVTIMEO, &no_wait, sizeof(no_wait));
 		st = loop_watch_socket(loop, self->socket, on_readable, self);
-	}
 	if (st == STATUS_OK)
 		st = loop_watch_socket(loop, self->monitor, on_event, self);
 	if (st != STATUS_OK)
@@ -343,6 +349,7 @@ void caller_destroy(struct caller **self_p)
 		return;
 	self->closing = true;
 	loop_timer_cancel(self->loop, &self->tick);
+	loop_timer_cancel(self->loop, &self->reconnect);
 	give_up_all(self);
 	if (self->socket)
 		loop_forget_socket(self->loop, self->socket);

@@ -8,19 +8,6 @@
 #include "bus/unpack.h"
 #include "common.pb-c.h"
 
-#define CRITICAL_FIRST 64
-#define CRITICAL_LAST  127
-
-static bool has_critical_unknown(const ProtobufCMessage *message)
-{
-	for (unsigned int i = 0; i < message->n_unknown_fields; i++) {
-		uint32_t tag = message->unknown_fields[i].tag;
-		if (tag >= CRITICAL_FIRST && tag <= CRITICAL_LAST)
-			return true;
-	}
-	return false;
-}
-
 /* An id that may be left out. */
 static enum status optional_id(struct id *out, ProtobufCBinaryData field)
 {
@@ -46,7 +33,9 @@ static enum status peer_from(struct peer *out, const Common__Peer *peer)
 	return STATUS_OK;
 }
 
-static enum status header_from(struct header *out, const Common__Header *in)
+/* newer: it has a critical field that we do not know */
+static enum status header_from(
+    struct header *out, const Common__Header *in, bool newer)
 {
 	if (in->magic != PROTOCOL_MAGIC ||
 	    id_from(&out->request, field_slice(in->request_id)) != STATUS_OK ||
@@ -54,7 +43,7 @@ static enum status header_from(struct header *out, const Common__Header *in)
 		return STATUS_MALFORMED;
 	out->type = in->type;
 	if (in->oldest_major > PROTOCOL_MAJOR || in->major < PROTOCOL_MAJOR ||
-	    has_critical_unknown(&in->base))
+	    newer)
 		return STATUS_VERSION;
 	if (optional_id(&out->account, in->account_id) != STATUS_OK ||
 	    optional_id(&out->trace, in->trace_id) != STATUS_OK ||
@@ -89,8 +78,8 @@ enum status header_unpack(struct header *out, struct slice bytes)
 	unpack_begin(&unpack);
 	st = unpack_message(
 	    &unpack, &common__header__descriptor, bytes, &message);
-	if (st == STATUS_OK)
-		st = header_from(out, message);
+	if (st == STATUS_OK || st == STATUS_VERSION)
+		st = header_from(out, message, st == STATUS_VERSION);
 	unpack_end(&unpack);
 	return st;
 }

@@ -1,13 +1,16 @@
 #include "bus/unpack.h"
 
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/bounds.h"
 #include "base/util.h"
 
-#define BLOCK_BYTES 8192
+#define BLOCK_BYTES    8192
+#define CRITICAL_FIRST 64 /* field numbers, see proto/common.proto */
+#define CRITICAL_LAST  127
 
 struct unpack_block {
 	struct unpack_block *next;
@@ -62,6 +65,16 @@ void unpack_begin(struct unpack *self)
 	};
 }
 
+static bool has_critical_unknown(const ProtobufCMessage *message)
+{
+	for (unsigned int i = 0; i < message->n_unknown_fields; i++) {
+		uint32_t tag = message->unknown_fields[i].tag;
+		if (tag >= CRITICAL_FIRST && tag <= CRITICAL_LAST)
+			return true;
+	}
+	return false;
+}
+
 enum status unpack_message(struct unpack *self,
     const ProtobufCMessageDescriptor *type, struct slice bytes, void *out)
 {
@@ -71,7 +84,7 @@ enum status unpack_message(struct unpack *self,
 	if (!message)
 		return STATUS_MALFORMED;
 	memcpy(out, &message, sizeof(message));
-	return STATUS_OK;
+	return has_critical_unknown(message) ? STATUS_VERSION : STATUS_OK;
 }
 
 void unpack_end(struct unpack *self)

@@ -25,6 +25,8 @@ void unpack_begin(struct unpack *self);
  *
  * STATUS_OK         *out is good until unpack_end
  * STATUS_MALFORMED  not such a message, or one that takes too much memory
+ * STATUS_VERSION    it has a critical field that we do not know; *out is
+ *                   as with OK
  */
 enum status unpack_message(struct unpack *self,
     const ProtobufCMessageDescriptor *type, struct slice bytes, void *out);

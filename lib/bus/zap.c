@@ -151,7 +151,7 @@ static void *zap_thread(void *arg)
 		struct zap_request request = { 0 };
 		bool allowed = receive_request(self->handler, &request) &&
 			       may_enter(self, request.door, request.key);
-		if (!allowed)
+		if (!allowed && strcmp(request.door, SELF_TEST_DOOR) != 0)
 			log_warning(
 			    NULL, "peer_refused", "door=%.31s", request.door);
 		send_answer(self->handler, &request, allowed);

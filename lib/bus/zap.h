@@ -10,6 +10,8 @@
 
 struct zap;
 
+#define SELF_TEST_DOOR "self-test" /* refusals there are as they should be */
+
 /**
  * Start the thread of the handler.
  *

@@ -14,6 +14,7 @@
 #define ASK_MS           60000
 #define RETRY_MS_FIRST   500
 #define RETRY_MS_MAX     60000
+#define PARCELS_MAX      512
 #define ACCOUNTS_A_STEP  256
 
 /* One notice on its way. */
@@ -36,6 +37,7 @@ struct outbox {
 	struct timer retry;  /* for parcels that failed */
 	struct timer search; /* through all accounts, at the start */
 	struct id searched;  /* the last account looked into */
+	bool left_behind;    /* search again once there is room */
 };
 
 static struct parcel *find_parcel(struct outbox *self, const struct id *account,
@@ -64,6 +66,11 @@ static void parcel_destroy(struct parcel **parcel_p)
 	bytes_clear(&parcel->body);
 	free(parcel);
 	*parcel_p = NULL;
+	if (self->count == 0 && self->left_behind && self->notify) {
+		self->left_behind = false;
+		self->searched = (struct id){ 0 };
+		loop_timer_set(self->loop, &self->search, 0);
+	}
 }
 
 static void retry_later(struct parcel *parcel)
@@ -145,10 +152,19 @@ static void on_retry(void *arg)
 		loop_timer_set(self->loop, &self->retry, RETRY_MS_FIRST);
 }
 
+/* More wait than are held in memory: they are found again later. */
+static bool is_full(struct outbox *self)
+{
+	if (self->count < PARCELS_MAX)
+		return false;
+	self->left_behind = true;
+	return true;
+}
+
 static void add_parcel(struct outbox *self, const struct id *account,
     const uint8_t key[static PARCEL_KEY_BYTES], struct slice body)
 {
-	if (find_parcel(self, account, key))
+	if (find_parcel(self, account, key) || is_full(self))
 		return;
 	struct parcel *parcel = calloc(1, sizeof(*parcel));
 	if (!parcel || bytes_copy(&parcel->body, body) != STATUS_OK) {

@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <glob.h>
-#include <grp.h>
-#include <pwd.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -207,24 +205,6 @@ enum program_outcome program_begin(struct program *self, const char *name,
 		return PROGRAM_FAILED;
 	}
 	return PROGRAM_GO_ON;
-}
-
-enum status program_drop_rights(struct program *self)
-{
-	const char *user = conf_text(self->conf, "common", "user");
-
-	if (*user == '\0' || geteuid() != 0)
-		return STATUS_OK;
-	const struct passwd *entry = getpwnam(user);
-	if (!entry || initgroups(user, entry->pw_gid) != 0 ||
-	    setgid(entry->pw_gid) != 0 || setuid(entry->pw_uid) != 0) {
-		char quoted[LOG_QUOTED_BYTES];
-		log_error(NULL, "drop_rights_failed", "user=%s",
-		    log_quoted(quoted, user));
-		return STATUS_DENIED;
-	}
-	process_harden(); /* a change of user makes it dumpable again */
-	return STATUS_OK;
 }
 
 enum status program_run(struct program *self)

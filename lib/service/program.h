@@ -40,9 +40,6 @@ enum program_outcome { PROGRAM_GO_ON, PROGRAM_DONE, PROGRAM_FAILED };
 enum program_outcome program_begin(struct program *self, const char *name,
     const char *about, int argc, char **argv, int *exit_code_out);
 
-/** Become [common] user, when root and one is set: after the last bind. */
-enum status program_drop_rights(struct program *self);
-
 /** Log event=ready and run the loop until it is stopped. */
 enum status program_run(struct program *self);
 

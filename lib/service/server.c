@@ -231,6 +231,10 @@ enum status exchange_unpack(
 {
 	enum status st = unpack_message(&x->unpack, type, x->body, out);
 
+	if (st == STATUS_VERSION)
+		return exchange_refuse(x, st,
+		    "the body has a critical field unknown to protocol %u.%u",
+		    PROTOCOL_MAJOR, PROTOCOL_MINOR);
 	if (st != STATUS_OK)
 		return exchange_refuse(
 		    x, st, "the body is no %s message", type->short_name);
@@ -261,22 +265,12 @@ enum status exchange_retry(struct exchange *x, enum status status,
 	return exchange_refuse(x, status, "%s", detail);
 }
 
-/* Two of the same at once: the other's answer is this one's. */
-static enum status answer_of_the_other(struct exchange *x)
-{
-	x->reply_body.len = 0;
-	return answers_find(x) == STATUS_OK ? STATUS_OK : STATUS_CONFLICT;
-}
-
 static void on_committed(
     void *arg, enum status status, uint64_t generation, size_t failed_op)
 {
 	struct exchange *x = arg;
 
-	if (status == STATUS_CONFLICT && x->handler->flags & KEPT &&
-	    answer_of_the_other(x) == STATUS_OK)
-		status = STATUS_OK;
-	else if (x->committed)
+	if (x->committed)
 		status = x->committed(x, status, generation, failed_op);
 	if (status == STATUS_PENDING)
 		return;

@@ -128,8 +128,6 @@ int service_main(const struct service_kind *kind, int argc, char **argv)
 		st = kind->open(&self, &self.state);
 	if (st == STATUS_OK)
 		st = open_server(&self, kind);
-	if (st == STATUS_OK)
-		st = program_drop_rights(&self.program);
 	if (st == STATUS_OK) {
 		self.program.stop_requested = on_stop_requested;
 		self.program.stop_arg = &self;

@@ -31,8 +31,6 @@ const struct conf_key settings[] = {
 	  "folder of the keys made by: keepsakectl keys make" },
 	{ "common", "log_level", CONF_CHOICE, "info", 0, 0,
 	  "error|warning|info|debug", "how much is logged" },
-	{ "common", "user", CONF_TEXT, "", 0, 0, NULL,
-	  "user to become once the sockets are bound; empty: stay" },
 
 	LISTEN("auth", "gateway"),
 	LISTEN("auth", "binding"),

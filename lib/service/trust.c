@@ -46,21 +46,29 @@ static enum status seed_parse(
 	return hex_decode(seed, AUTH_SEED_BYTES, (const char *)file->data);
 }
 
-enum status trust_keys(struct auth_keys **out, const struct conf *conf)
+static enum status seed_read(
+    uint8_t seed[static AUTH_SEED_BYTES], const struct conf *conf)
 {
 	char path[SETTINGS_PATH_BYTES];
-	uint8_t seed[AUTH_SEED_BYTES];
 	struct bytes file = { 0 };
 
 	settings_key_path(conf, "auth", ".seed", path);
 	enum status st = file_read_secret(&file, path, SEED_FILE_BYTES_MAX);
 	if (st == STATUS_OK)
 		st = seed_parse(seed, &file);
+	bytes_clear(&file);
+	return st == STATUS_OK ? st : refuse(st, path, status_text(st));
+}
+
+enum status trust_keys(struct auth_keys **out, const struct conf *conf)
+{
+	uint8_t seed[AUTH_SEED_BYTES];
+
+	enum status st = seed_read(seed, conf);
 	if (st == STATUS_OK)
 		st = auth_keys_new(out, seed);
 	sodium_memzero(seed, sizeof(seed));
-	bytes_clear(&file);
-	return st == STATUS_OK ? st : refuse(st, path, status_text(st));
+	return st;
 }
 
 static enum status write_trust(
@@ -87,12 +95,16 @@ enum status trust_make(const struct conf *conf)
 
 	randombytes_buf(seed, sizeof(seed));
 	hex_encode(text, slice_of(seed, sizeof(seed)));
-	strcat(text, "\n");
+	text[sizeof(text) - 2] = '\n';
+	text[sizeof(text) - 1] = '\0';
 	settings_key_path(conf, "auth", ".seed", path);
-	enum status st = file_create(path, slice_text(text), 0600);
+	enum status made = file_create(path, slice_text(text), 0600);
+	enum status st = made;
+	if (made == STATUS_CONFLICT)
+		st = seed_read(seed, conf);
 	if (st == STATUS_OK)
 		st = write_trust(conf, seed);
 	sodium_memzero(seed, sizeof(seed));
 	sodium_memzero(text, sizeof(text));
-	return st;
+	return st == STATUS_OK ? made : st;
 }

@@ -7,7 +7,7 @@
 /*
  * auth's keys on disk: KEYS/auth.seed, mode 0600, the seed of all of them
  * as hex, which only auth may read; KEYS/auth.trust, the public halves,
- * which every service and gateway reads.
+ * which every service and keepsakectl read.
  */
 
 /**
@@ -24,7 +24,8 @@ enum status trust_keys(struct auth_keys **out, const struct conf *conf);
 /**
  * Make a new seed and write both files.
  *
- * STATUS_CONFLICT  there is one already: it is not touched
+ * STATUS_CONFLICT  there is a seed already: it is not touched, and the
+ *                  public halves are written anew from it
  */
 enum status trust_make(const struct conf *conf);
 

@@ -13,7 +13,7 @@
 
 const struct handler notify_handlers[] = {
 	{ NOTIFY__TYPE__SUBSCRIBE, "SUBSCRIBE", FROM(ROLE_GATEWAY), NOTICES,   RENEWED, notify_on_subscribe },
-	{ NOTIFY__TYPE__FETCH,     "FETCH",     FROM(ROLE_GATEWAY), NOTICES,   PLAIN,   notify_on_fetch },
+	{ NOTIFY__TYPE__FETCH,     "FETCH",     FROM(ROLE_GATEWAY), NOTICES,   RENEWED, notify_on_fetch },
 	{ NOTIFY__TYPE__ACK,       "ACK",       FROM(ROLE_GATEWAY), NOTICES,   RENEWED, notify_on_ack },
 	{ NOTIFY__TYPE__TELL,      "TELL",      SERVICES,           NO_TICKET, PLAIN,   notify_on_tell },
 };

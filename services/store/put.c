@@ -147,6 +147,30 @@ static enum status put_again(struct exchange *x)
 	return st == STATUS_OK ? put_submit(x) : store_read_failed(x, st);
 }
 
+/*
+ * It is there: a repeat changes nothing.  What another terminal put may be
+ * anything under that id, so who asks must not count it as its own (B-05).
+ */
+static enum status put_there(struct exchange *x, const struct chunk *there)
+{
+	if (id_equal(&there->terminal, &x->ticket.terminal))
+		return STATUS_OK;
+	return exchange_refuse(x, STATUS_CONFLICT,
+	    "another terminal put this chunk: verify it first");
+}
+
+/* Another put of it came first. */
+static enum status put_lost_race(struct exchange *x)
+{
+	const struct put *put = x->parked;
+	struct chunk there;
+
+	enum status st = store_db_chunk(
+	    put->store->db, &x->ticket.account, &put->id, &there);
+	return st == STATUS_OK ? put_there(x, &there)
+			       : store_read_failed(x, st);
+}
+
 static enum status put_decided(
     struct exchange *x, enum status st, uint64_t generation, size_t failed_op)
 {
@@ -164,7 +188,7 @@ static enum status put_decided(
 	} else if (st == STATUS_NOT_FOUND) {
 		st = ref_missing(x, failed_op - PUT_OP_REFS);
 	} else if (st == STATUS_CONFLICT && failed_op == PUT_OP_CHUNK) {
-		st = STATUS_OK; /* another put of it came first */
+		st = put_lost_race(x);
 	} else if (st == STATUS_CONFLICT && failed_op != DB_OP_NONE) {
 		st = put_again(x);
 	}
@@ -220,7 +244,7 @@ enum status store_on_put(void *state, struct exchange *x)
 		return st;
 	st = store_db_chunk(self->db, &x->ticket.account, &id, &there);
 	if (st == STATUS_OK)
-		return st; /* it is there: a repeat changes nothing */
+		return put_there(x, &there);
 	if (st != STATUS_NOT_FOUND)
 		return store_read_failed(x, st);
 	return put_ended(x, put_start(self, x, msg, &lease));

@@ -12,8 +12,8 @@
 
 enum presence { PRESENCE_ABSENT, PRESENCE_OURS, PRESENCE_OTHERS };
 
-static enum status fill_presence(
-    struct store *self, struct exchange *x, struct slice ids, uint8_t *presence)
+static enum status fill_presence(struct store *self, struct exchange *x,
+    struct slice ids, uint8_t *presence, uint8_t *pages)
 {
 	struct chunk_id id;
 	struct chunk chunk;
@@ -23,13 +23,14 @@ static enum status fill_presence(
 		enum status st =
 		    store_db_chunk(self->db, &x->ticket.account, &id, &chunk);
 		if (st == STATUS_NOT_FOUND)
-			presence[i] = PRESENCE_ABSENT;
-		else if (st != STATUS_OK)
+			continue;
+		if (st != STATUS_OK)
 			return store_read_failed(x, st);
-		else if (id_equal(&chunk.terminal, &x->ticket.terminal))
-			presence[i] = PRESENCE_OURS;
-		else
-			presence[i] = PRESENCE_OTHERS;
+		presence[i] = id_equal(&chunk.terminal, &x->ticket.terminal)
+				  ? PRESENCE_OURS
+				  : PRESENCE_OTHERS;
+		pages[i] = (uint8_t)((chunk.sealed_bytes + PAGE_HEAD_BYTES) /
+				     PAGE_BYTES);
 	}
 	return STATUS_OK;
 }
@@ -39,7 +40,8 @@ enum status store_on_have(void *state, struct exchange *x)
 	struct store *self = state;
 	Store__Have *msg = NULL;
 	Store__Presence reply = STORE__PRESENCE__INIT;
-	uint8_t presence[HAVE_IDS_MAX];
+	uint8_t presence[HAVE_IDS_MAX] = { PRESENCE_ABSENT },
+		pages[HAVE_IDS_MAX] = { 0 };
 	struct lease lease;
 
 	enum status st = exchange_unpack(x, &store__have__descriptor, &msg);
@@ -53,10 +55,11 @@ enum status store_on_have(void *state, struct exchange *x)
 	st = store_check_lease(self, x, msg->lease_id, &lease);
 	if (st == STATUS_OK)
 		st = fill_presence(
-		    self, x, field_slice(msg->chunk_ids), presence);
+		    self, x, field_slice(msg->chunk_ids), presence, pages);
 	if (st != STATUS_OK)
 		return st;
 	reply.presence = field_of(slice_of(presence, len / CHUNK_ID_BYTES));
+	reply.pages = field_of(slice_of(pages, len / CHUNK_ID_BYTES));
 	return exchange_reply(x, &reply.base);
 }
 

@@ -41,10 +41,10 @@ keepsake_setup() {
 	keepsake=("$BUILD/keepsake" --state "$WORLD/terminal/bench")
 	printf 'correct horse battery staple\n' >"$WORLD/password"
 	chmod 0600 "$WORLD/password"
-	"${keepsake[@]}" register --enrolment "$ENROLMENT" --name bench \
-	    --password-file "$WORLD/password" \
-	    --recovery-file "$WORLD/recovery"
-	"${keepsake[@]}" bind --password-file "$WORLD/password"
+	"${keepsake[@]}" enrol "$ENROLMENT"
+	"${keepsake[@]}" --password-file "$WORLD/password" register bench
+	"${keepsake[@]}" --password-file "$WORLD/password" \
+	    --verification-file "$WORLD/password" bind --serial bench
 }
 
 keepsake_first() {
@@ -62,7 +62,7 @@ keepsake_restore() {
 }
 
 keepsake_restored() {
-	echo "$restored/tree"
+	echo "$restored"
 }
 
 keepsake_stored() {
@@ -150,7 +150,7 @@ borg_restore() {
 }
 
 borg_restored() {
-	echo "$restored/tree"
+	echo "$restored"
 }
 
 borg_stored() {

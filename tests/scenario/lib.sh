@@ -27,6 +27,7 @@ WORLD_CONFIG=   # the configuration file
 WORLD_LOG=      # the folder of the services' logs: NAME.log
 ENROLMENT=      # what a new terminal is given
 declare -A SERVICE_PID=()
+declare -A CLIENT_PID=()
 
 # --- cases -----------------------------------------------------------------
 
@@ -266,6 +267,9 @@ service_kill() { # NAME
 world_down() {
 	local name status=0 bad=0
 	[ -n "$WORLD" ] || return 0
+	for name in "${!CLIENT_PID[@]}"; do
+		client_kill "$name"
+	done
 	# At once, so that it takes as long as the slowest and not their sum.
 	for name in "${!SERVICE_PID[@]}"; do
 		kill -TERM "${SERVICE_PID[$name]}" 2>/dev/null || {
@@ -335,6 +339,38 @@ keepsake_as() { # TERMINAL ARGUMENTS...
 	shift
 	"$BUILD/keepsake" --state "$WORLD/terminal/$name" \
 	    --password-file "$WORLD/secret.password" "$@"
+}
+
+# Begin the same in the background: client_out TERMINAL is what it printed.
+client_begin() { # TERMINAL ARGUMENTS...
+	local name=$1
+	shift
+	"$BUILD/keepsake" --state "$WORLD/terminal/$name" \
+	    --password-file "$WORLD/secret.password" "$@" \
+	    >"$WORLD/client.$name.out" 2>"$WORLD/client.$name.err" \
+	    </dev/null &
+	CLIENT_PID[$name]=$!
+}
+
+client_out() { # TERMINAL
+	cat "$WORLD/client.$1.out"
+}
+
+# Wait for it to end; returns its exit status.
+client_end() { # TERMINAL
+	local pid=${CLIENT_PID[$1]}
+	unset "CLIENT_PID[$1]"
+	wait "$pid"
+}
+
+# End it as a power cut does; true also where it had ended.
+client_kill() { # TERMINAL
+	kill -KILL "${CLIENT_PID[$1]}" 2>/dev/null || true
+	client_end "$1" 2>/dev/null || true
+}
+
+client_runs() { # TERMINAL
+	kill -0 "${CLIENT_PID[$1]}" 2>/dev/null
 }
 
 # A terminal that trusts the server and has no account yet.

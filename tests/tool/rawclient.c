@@ -9,7 +9,7 @@
  *        and the account's id, as hex
  * ask    send one message of TYPE (store.HAVE, common.PING, a number) and
  *        print what comes back: the status, the payload's length, the body
- *        as hex or "-", the detail; "silence" where nothing comes in 10 s
+ *        as hex or "-", the detail; "silence" where nothing comes in time
  *
  * --ticket HEX    with this ticket
  * --account HEX   for this account
@@ -20,9 +20,9 @@
  * --body HEX      with this body; empty without
  * --body-bytes N, --payload-bytes N   with so many bytes of zero
  * --frames N      in so many frames, 1 to 8
+ * --wait MS       for an answer, or a connection; 10000 without
  *
- * Exit status: 0 printed, 1 no login, or no connection in 10 s, 2 wrong
- * arguments.
+ * Exit status: 0 printed, 1 no login or no connection, 2 wrong arguments.
  */
 #include <err.h>
 #include <errno.h>
@@ -58,6 +58,7 @@ struct wishes {
 	struct bytes ticket, account, request, peer, append, header, body;
 	struct bytes payload;
 	size_t frames;
+	long wait_ms;
 };
 
 /** The terminal of a state folder. */
@@ -237,12 +238,12 @@ static struct bytes header_make(const struct wishes *wishes, uint32_t type)
 	return packed;
 }
 
-/* Wait until ${socket} is ready for ${events}; false: not in WAIT_MS. */
-static bool wait_until(void *socket, short events)
+/* Wait until ${socket} is ready for ${events}; false: not in time. */
+static bool wait_until(const struct wishes *wishes, void *socket, short events)
 {
 	zmq_pollitem_t item = { .socket = socket, .events = events };
 
-	return zmq_poll(&item, 1, WAIT_MS) == 1;
+	return zmq_poll(&item, 1, wishes->wait_ms) == 1;
 }
 
 /* Send header, body, payload, and empty frames after these. */
@@ -266,7 +267,7 @@ static void send_frames(
 }
 
 /* Not by header_unpack, which wants the request id that not all have. */
-static void print_answer(void *socket)
+static void print_answer(const struct wishes *wishes, void *socket)
 {
 	struct message answer;
 	Common__Header *header;
@@ -274,7 +275,7 @@ static void print_answer(void *socket)
 
 	message_init(&answer);
 	unpack_begin(&unpack);
-	if (!wait_until(socket, ZMQ_POLLIN)) {
+	if (!wait_until(wishes, socket, ZMQ_POLLIN)) {
 		printf("silence\n");
 		goto out;
 	}
@@ -305,10 +306,10 @@ static int command_ask(const struct wishes *wishes, const char *type)
 	    bus_connect(bus, endpoint, terminal.enrolment.gateway_key,
 		&socket) != STATUS_OK)
 		errx(1, "%s: cannot connect", endpoint);
-	if (!wait_until(socket, ZMQ_POLLOUT))
+	if (!wait_until(wishes, socket, ZMQ_POLLOUT))
 		errx(1, "%s: nobody answers", endpoint);
 	send_frames(socket, wishes, &header);
-	print_answer(socket);
+	print_answer(wishes, socket);
 	bytes_clear(&header);
 	bus_close(&socket);
 	bus_destroy(&bus);
@@ -333,9 +334,10 @@ static struct wishes wishes_read(int argc, char **argv)
 		{ "body-bytes", required_argument, NULL, 'B' },
 		{ "payload-bytes", required_argument, NULL, 'P' },
 		{ "frames", required_argument, NULL, 'f' },
+		{ "wait", required_argument, NULL, 'W' },
 		{ 0 },
 	};
-	struct wishes self = { .state = NULL };
+	struct wishes self = { .wait_ms = WAIT_MS };
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -353,6 +355,7 @@ static struct wishes wishes_read(int argc, char **argv)
 		case 'B': self.body = zeros(optarg);               break;
 		case 'P': self.payload = zeros(optarg);            break;
 		case 'f': self.frames = number_from(optarg);       break;
+		case 'W': self.wait_ms = (long)number_from(optarg); break;
 		/* clang-format on */
 		default:
 			exit(2);

@@ -136,7 +136,7 @@ static void check_same(const struct terminal *a, const struct terminal *b)
 
 START_TEST(round_trip)
 {
-	struct terminal read, list[TERMINALS_MAX];
+	struct terminal read, list[ACCOUNT_TERMINALS_MAX];
 	uint64_t generation, terminals, accounts;
 	size_t count;
 

@@ -78,20 +78,20 @@ START_TEST(recipients_once_and_bounded)
 	struct recipients to = { 0 };
 	struct id id = { { 0 } };
 
-	for (size_t i = 0; i < DELIVERY_TERMINALS_MAX; i++) {
+	for (size_t i = 0; i < ACCOUNT_TERMINALS_MAX; i++) {
 		id.bytes[0] = (uint8_t)i;
 		ck_assert(recipients_add(&to, &id));
 		ck_assert(recipients_add(&to, &id));
 		ck_assert_uint_eq(to.count, i + 1);
 	}
-	id.bytes[0] = DELIVERY_TERMINALS_MAX;
+	id.bytes[0] = ACCOUNT_TERMINALS_MAX;
 	ck_assert(!recipients_add(&to, &id));
 	recipients_remove(&to, &id);
-	ck_assert_uint_eq(to.count, DELIVERY_TERMINALS_MAX);
+	ck_assert_uint_eq(to.count, ACCOUNT_TERMINALS_MAX);
 	id.bytes[0] = 7;
 	recipients_remove(&to, &id);
 	recipients_remove(&to, &id);
-	ck_assert_uint_eq(to.count, DELIVERY_TERMINALS_MAX - 1);
+	ck_assert_uint_eq(to.count, ACCOUNT_TERMINALS_MAX - 1);
 	while (to.count > 0)
 		recipients_remove(&to, &to.terminals[0]);
 }

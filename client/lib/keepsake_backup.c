@@ -1,0 +1,194 @@
+#include "keepsake.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backup.h"
+#include "keepsake_internal.h"
+
+#define CACHE_HASH_BYTES 8
+
+static void on_progress(void *arg, const struct backup_progress *progress)
+{
+	const struct keepsake_backup *what = arg;
+	const struct keepsake_progress passed = {
+		.files = progress->files,
+		.files_total = progress->files_total,
+		.bytes = progress->bytes,
+		.bytes_total = progress->bytes_total,
+		.moved_bytes = progress->bytes_sent,
+	};
+
+	what->progress(what->arg, &passed);
+}
+
+static void on_trouble(
+    void *arg, enum walk_trouble trouble, const char *path, int error)
+{
+	const struct keepsake_backup *what = arg;
+
+	report_path(
+	    what->report, what->arg, path, walk_trouble_text(trouble), error);
+}
+
+/* The file that remembers the last backup of the folder ${path}. */
+static bool cache_path_of(
+    struct keepsake *self, const char *path, char out[static PATH_MAX])
+{
+	uint8_t hash[crypto_generichash_BYTES];
+	char name[sizeof("cache-") + HEX_BYTES(CACHE_HASH_BYTES)] = "cache-";
+
+	crypto_generichash(
+	    hash, sizeof(hash), (const uint8_t *)path, strlen(path), NULL, 0);
+	hex_encode(name + strlen(name), slice_of(hash, CACHE_HASH_BYTES));
+	return state_path(self->state, name, out);
+}
+
+static enum status refuse_folder(
+    struct keepsake *self, enum status status, const char *path)
+{
+	if (status == STATUS_PENDING)
+		return call_refuse(self, status, "", "interrupted");
+	if (status == STATUS_NOT_FOUND)
+		return call_refuse(self, status,
+		    "name a folder; of a file, name the folder it is in",
+		    "%s: no such folder", path);
+	if (status == STATUS_DENIED)
+		return call_refuse(self, status,
+		    "run it as a user who may read the folder",
+		    "%s: the folder may not be read", path);
+	return call_refuse(
+	    self, status, "", "%s: %s", path, status_text(status));
+}
+
+static enum status refuse_backup(
+    struct keepsake *self, enum status status, const char *path)
+{
+	if (status == STATUS_PENDING)
+		return call_refuse(self, status,
+		    "the next backup goes on from there", "interrupted");
+	if (remote_detail(self->remote)[0] != '\0')
+		return call_refuse_remote(self, status);
+	return refuse_folder(self, status, path);
+}
+
+static enum status run_backup(struct keepsake *self,
+    const struct keepsake_backup *what, const char *real_path,
+    struct keepsake_backup_result *out)
+{
+	struct backup_result result;
+	char cache_path[PATH_MAX], host[SUMMARY_HOST_BYTES_MAX + 1] = "";
+
+	if (gethostname(host, sizeof(host) - 1) != 0)
+		host[0] = '\0';
+	const struct backup_options options = {
+		.remote = self->remote,
+		.keys = self->account_keys,
+		.root = real_path,
+		.cache_path = cache_path_of(self, real_path, cache_path)
+				  ? cache_path
+				  : NULL,
+		.label = what->label ? what->label : real_path,
+		.host = host,
+		.count_first = what->count_first,
+		.cancel = what->cancel,
+		.progress = what->progress ? on_progress : NULL,
+		.report = what->report ? on_trouble : NULL,
+		.arg = (void *)what, /* both only read it */
+	};
+	enum status st = backup_run(&options, &result);
+	if (st != STATUS_OK)
+		return refuse_backup(self, st, real_path);
+	*out = (struct keepsake_backup_result){
+		.snapshot = result.snapshot.ordinal,
+		.taken_ms = result.snapshot.taken_ms,
+		.files = result.summary.files,
+		.bytes = totals_bytes(result.summary.categories),
+		.unchanged = result.files_unchanged,
+		.chunks_sent = result.chunks_sent,
+		.bytes_sent = result.bytes_sent,
+		.errors = result.summary.errors,
+		.cache_lost = result.cache_status != STATUS_OK,
+	};
+	backup_result_clear(&result);
+	return STATUS_OK;
+}
+
+/* The folder ${path} without links in it; ${out} is to be freed. */
+static enum status find_folder(
+    struct keepsake *self, const char *path, char **out)
+{
+	*out = realpath(path, NULL);
+	if (*out)
+		return STATUS_OK;
+	return call_refuse(self,
+	    errno == EACCES ? STATUS_DENIED : STATUS_NOT_FOUND,
+	    "name a folder that is there and may be read", "%s: %s", path,
+	    strerror(errno));
+}
+
+static enum status lock_terminal(struct keepsake *self)
+{
+	pid_t holder;
+	enum status st = state_lock(self->state, &holder);
+
+	if (st == STATUS_CONFLICT)
+		return call_refuse(self, st,
+		    "wait for it to end, or use another terminal's folder: "
+		    "--state DIR",
+		    "another backup of this terminal runs: process %ld",
+		    (long)holder);
+	return st == STATUS_OK ? st : call_refuse_file(self, st, "lock");
+}
+
+enum status keepsake_backup(struct keepsake *self,
+    const struct keepsake_backup *what, struct keepsake_backup_result *out)
+{
+	char *real_path = NULL;
+
+	call_begin(self);
+	enum status st = find_folder(self, what->path, &real_path);
+	if (st == STATUS_OK)
+		st = lock_terminal(self);
+	if (st == STATUS_OK)
+		st = call_transfer(self, DIRECTION_UPLOAD);
+	if (st == STATUS_OK)
+		st = run_backup(self, what, real_path, out);
+	call_end(self);
+	free(real_path);
+	return st;
+}
+
+enum status keepsake_look(struct keepsake *self,
+    const struct keepsake_backup *what, struct keepsake_survey *out)
+{
+	struct backup_survey survey;
+	char *real_path = NULL;
+
+	call_begin(self);
+	enum status st = find_folder(self, what->path, &real_path);
+	if (st != STATUS_OK)
+		return st;
+	const struct backup_options options = {
+		.root = real_path,
+		.cancel = what->cancel,
+		.report = what->report ? on_trouble : NULL,
+		.arg = (void *)what, /* only read */
+	};
+	st = backup_look(&options, &survey);
+	if (st == STATUS_OK) {
+		*out = (struct keepsake_survey){
+			.files = survey.files,
+			.bytes = survey.bytes,
+		};
+		totals_copy(out->categories, survey.categories);
+	} else {
+		refuse_folder(self, st, real_path);
+	}
+	free(real_path);
+	return st;
+}

@@ -1,0 +1,328 @@
+#include "keepsake_internal.h"
+
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bounds.h"
+#include "base/clock.h"
+#include "base/util.h"
+#include "crypto/arena.h"
+
+/* What a call is made of: its end, its errors, its secrets, its proof. */
+
+#define ANSWER_MS    (60 * 1000)
+#define REASON_BYTES 128
+
+_Static_assert(KEEPSAKE_SECRET_BYTES == CODE_PASSWORD_BYTES_MAX + 1,
+    "the longest password fits");
+
+enum status call_refuse(struct keepsake *self, enum status status,
+    const char *advice, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(self->detail, sizeof(self->detail), format, args);
+	va_end(args);
+	self->advice = advice;
+	return status;
+}
+
+enum status call_refuse_plainly(struct keepsake *self, enum status status)
+{
+	return call_refuse(self, status, session_advice_for(status, LINK_UP),
+	    "%s", status_text(status));
+}
+
+void call_begin(struct keepsake *self)
+{
+	self->detail[0] = '\0';
+	self->advice = "";
+	self->password_typed = false;
+}
+
+static void wipe_answers(struct keepsake *self)
+{
+	void *answers = self->answers;
+
+	secret_destroy(&answers, sizeof(*self->answers));
+	self->answers = NULL;
+}
+
+static void wipe_keys(struct keepsake *self)
+{
+	void *keys = self->keys;
+
+	secret_destroy(&keys, sizeof(*self->keys));
+	self->keys = NULL;
+}
+
+void call_end(struct keepsake *self)
+{
+	remote_destroy(&self->remote);
+	session_destroy(&self->session);
+	account_keys_destroy(&self->account_keys);
+	login_destroy(&self->login);
+	wipe_answers(self);
+	wipe_keys(self);
+}
+
+enum status call_refuse_file(
+    struct keepsake *self, enum status status, const char *name)
+{
+	return call_refuse(self, status,
+	    status == STATUS_DENIED
+		? "files in the state folder must be yours, with mode 0600"
+		: "",
+	    "%s/%s: %s", state_folder(self->state), name,
+	    status == STATUS_DENIED
+		? "refused: a symlink, another user's, open to others, or "
+		  "not to be written"
+		: status_text(status));
+}
+
+static enum status read_enrolment(struct keepsake *self)
+{
+	enum status st = state_enrolment(self->state, &self->enrolment);
+
+	if (st == STATUS_NOT_FOUND)
+		return call_refuse(self, st,
+		    "get the enrolment string from the operator "
+		    "('keepsakectl enrolment') and run: keepsake enrol STRING",
+		    "this terminal does not know its server yet");
+	return st == STATUS_OK ? st : call_refuse_file(self, st, "enrolment");
+}
+
+enum status call_keys(struct keepsake *self)
+{
+	self->keys = secret_new(sizeof(*self->keys));
+	if (!self->keys)
+		return call_refuse_plainly(self, STATUS_NO_SPACE);
+	enum status st = state_keys(self->state, self->keys);
+	return st == STATUS_OK ? st
+			       : call_refuse_file(self, st, "terminal.key");
+}
+
+enum status call_account(struct keepsake *self, struct state_account *out)
+{
+	enum status st = state_account(self->state, out);
+
+	if (st == STATUS_NOT_FOUND) {
+		*out = (struct state_account){ .name = "" };
+		st = STATUS_OK;
+	}
+	if (st != STATUS_OK)
+		return call_refuse_file(self, st, "account");
+	if (self->name[0] != '\0' && strcmp(self->name, out->name) != 0) {
+		*out = (struct state_account){ .name = "" };
+		memcpy(out->name, self->name, sizeof(out->name));
+	}
+	return STATUS_OK;
+}
+
+enum status call_keep_account(
+    struct keepsake *self, const struct state_account *account)
+{
+	enum status st = state_set_account(self->state, account);
+
+	return st == STATUS_OK ? st : call_refuse_file(self, st, "account");
+}
+
+enum status call_secret(
+    struct keepsake *self, enum keepsake_secret secret, struct slice *out)
+{
+	bool typed = false;
+
+	if (!self->answers)
+		self->answers = secret_new(sizeof(*self->answers));
+	if (!self->answers)
+		return call_refuse_plainly(self, STATUS_NO_SPACE);
+	char *text = self->answers->texts[secret];
+	enum status st = self->ask(self->arg, secret, text, &typed);
+	if (st != STATUS_OK)
+		return st; /* who asked has said why */
+	if (secret == KEEPSAKE_PASSWORD || secret == KEEPSAKE_NEW_PASSWORD)
+		self->password_typed = typed;
+	*out = slice_text(text);
+	return STATUS_OK;
+}
+
+/* Collect the factors that ${set} names. */
+static enum status collect(
+    struct keepsake *self, unsigned int set, struct code_factors *out)
+{
+	const struct {
+		unsigned int factor;
+		enum keepsake_secret secret;
+		struct slice *value;
+	} rows[] = {
+		{ CODE_PASSWORD, KEEPSAKE_PASSWORD, &out->password },
+		{ CODE_SERIAL, KEEPSAKE_SERIAL, &out->serial },
+		{ CODE_IMEI, KEEPSAKE_IMEI, &out->imei },
+		{ CODE_IMSI, KEEPSAKE_IMSI, &out->imsi },
+	};
+	enum status st = STATUS_OK;
+
+	*out = (struct code_factors){ .set = set };
+	for (size_t i = 0; st == STATUS_OK && i < nitems(rows); i++)
+		if (set & rows[i].factor)
+			st = call_secret(self, rows[i].secret, rows[i].value);
+	return st;
+}
+
+void call_remember_password(struct keepsake *self, struct slice password)
+{
+	const struct code_factors factors = {
+		.set = CODE_PASSWORD,
+		.password = password,
+	};
+	struct code *code = NULL;
+	uint64_t asked_ms;
+
+	if (!self->password_typed &&
+	    state_password_when(self->state, &asked_ms) == STATUS_OK)
+		return;
+	if (code_new(&code, &factors) == STATUS_OK)
+		(void)state_set_password(
+		    self->state, code_text(code), clock_wall_ms());
+	code_destroy(&code);
+}
+
+enum status call_refuse_session(struct keepsake *self, enum status status)
+{
+	uint32_t tries = session_tries_remaining(self->session);
+
+	/* The wire counts from 1, so that 0 can say: not told. */
+	if (status == STATUS_DENIED && tries > 0)
+		return call_refuse(self, status, session_advice(self->session),
+		    "%s; %u more tries", session_detail(self->session),
+		    tries - 1);
+	return call_refuse(self, status, session_advice(self->session), "%s",
+	    session_detail(self->session));
+}
+
+enum status call_session(struct keepsake *self)
+{
+	enum status st = read_enrolment(self);
+
+	if (st == STATUS_OK)
+		st = call_keys(self);
+	if (st != STATUS_OK)
+		return st;
+	const struct session_options options = {
+		.enrolment = &self->enrolment,
+		.keys = self->keys,
+		.timeout_ms = self->timeout_ms ? self->timeout_ms : ANSWER_MS,
+		.waiting = self->waiting,
+		.arg = self->arg,
+	};
+	st = session_new(&self->session, &options);
+	return st == STATUS_OK ? st : call_refuse_plainly(self, st);
+}
+
+/* What a refused login means for a terminal that stands so. */
+static enum status refuse_login(struct keepsake *self, enum status status,
+    const struct state_account *account)
+{
+	call_refuse_session(self, status);
+	if (status == STATUS_DENIED && self->advice[0] == '\0' &&
+	    id_is_none(&account->terminal))
+		self->advice = "before a terminal may do this it must be "
+			       "bound: keepsake bind";
+	return status;
+}
+
+/* Note in the state whose terminal this turned out to be. */
+static enum status note_account(
+    struct keepsake *self, struct state_account *account)
+{
+	struct state_account kept;
+	enum status st = state_account(self->state, &kept);
+
+	/* --name for once does not change whose terminal it is. */
+	if (st == STATUS_OK && strcmp(kept.name, account->name) != 0)
+		return STATUS_OK;
+	if (id_equal(&account->account, &self->login->account))
+		return STATUS_OK;
+	account->account = self->login->account;
+	return call_keep_account(self, account);
+}
+
+enum status call_prove(struct keepsake *self, enum direction direction,
+    struct state_account *account_out)
+{
+	struct code_factors factors;
+	unsigned int set = 0;
+	enum status st = call_session(self);
+
+	if (st == STATUS_OK)
+		st = call_account(self, account_out);
+	if (st != STATUS_OK)
+		return st;
+	if (account_out->name[0] == '\0')
+		return call_refuse(self, STATUS_NOT_FOUND,
+		    "keepsake register NAME makes an account; one that you "
+		    "have is named with --name NAME",
+		    "this terminal does not know whose it is");
+	st = session_factors(self->session, account_out->name, &set);
+	if (st != STATUS_OK)
+		return call_refuse_session(self, st);
+	st = collect(self, set, &factors);
+	if (st != STATUS_OK)
+		return st;
+	st = session_login(self->session, account_out->name, &factors,
+	    direction, &self->login);
+	if (st != STATUS_OK)
+		return refuse_login(self, st, account_out);
+	if (set & CODE_PASSWORD)
+		call_remember_password(self, factors.password);
+	return note_account(self, account_out);
+}
+
+enum status call_refuse_remote(struct keepsake *self, enum status status)
+{
+	const char *detail = remote_detail(self->remote);
+
+	if (detail[0] == '\0')
+		return call_refuse_plainly(self, status);
+	return call_refuse(
+	    self, status, remote_advice(self->remote), "%s", detail);
+}
+
+enum status call_transfer(struct keepsake *self, enum direction direction)
+{
+	struct state_account account;
+	enum status st = call_prove(self, direction, &account);
+
+	if (st != STATUS_OK)
+		return st;
+	session_destroy(&self->session); /* the transfer has a connection */
+	st = account_keys_new(
+	    &self->account_keys, &self->login->account, self->login->root);
+	sodium_memzero(self->login->root, sizeof(self->login->root));
+	const struct remote_options options = {
+		.enrolment = &self->enrolment,
+		.keys = self->keys,
+		.account = &self->login->account,
+		.ticket = login_ticket(self->login),
+		.timeout_ms =
+		    self->timeout_ms ? self->timeout_ms : DEADLINE_MS_MAX,
+	};
+	if (st == STATUS_OK)
+		st = remote_new(&self->remote, &options);
+	return st == STATUS_OK ? st : call_refuse_plainly(self, st);
+}
+
+void report_path(keepsake_report_fn *report, void *arg, const char *path,
+    const char *text, int error)
+{
+	char why[REASON_BYTES];
+
+	if (error != 0)
+		snprintf(why, sizeof(why), "%s: %s", text, strerror(error));
+	else
+		snprintf(why, sizeof(why), "%s", text);
+	report(arg, path, why);
+}

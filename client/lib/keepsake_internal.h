@@ -1,0 +1,145 @@
+#ifndef KEEPSAKE_INTERNAL_H
+#define KEEPSAKE_INTERNAL_H
+
+#include <limits.h>
+
+#include "account_keys.h"
+#include "crypto/ticket.h"
+#include "keepsake.h"
+#include "remote.h"
+#include "session.h"
+#include "state.h"
+#include "summary.h"
+
+/*
+ * What the files of keepsake.h share.  A call of the library begins with
+ * call_begin and ends with call_end; in between it fails by "return
+ * call_refuse(…)", which is what keepsake_detail and keepsake_advice tell.
+ */
+
+#define KEEPSAKE_DETAIL_BYTES (PATH_MAX + 256)
+
+/* What was asked for in one call: secret, in the arena. */
+struct answers {
+	char texts[KEEPSAKE_SECRET_COUNT][KEEPSAKE_SECRET_BYTES];
+};
+
+struct keepsake {
+	struct state *state;
+	char name[KEEPSAKE_NAME_BYTES_MAX + 1]; /* as the options say, or "" */
+	uint32_t timeout_ms;                    /* likewise, or 0 */
+	keepsake_ask_fn *ask;
+	void (*waiting)(void *arg, const char *host_and_port);
+	void *arg;
+
+	/* What a call makes and call_end takes down. */
+	struct enrolment enrolment;
+	struct curve_keys *keys; /* in the arena, as the next two */
+	struct answers *answers;
+	bool password_typed;
+	struct login *login;
+	struct session *session;
+	struct account_keys *account_keys;
+	struct remote *remote;
+
+	char detail[KEEPSAKE_DETAIL_BYTES];
+	const char *advice;
+};
+
+void call_begin(struct keepsake *self);
+
+/** Wipe and take down what the call has made. */
+void call_end(struct keepsake *self);
+
+/* ---- why a call fails: each sets detail and advice ---- */
+
+/**
+ * Say why; returns ${status}.
+ *
+ * advice  static, "" where there is nothing to do
+ */
+enum status call_refuse(struct keepsake *self, enum status status,
+    const char *advice, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/** The same with what the status says by itself. */
+enum status call_refuse_plainly(struct keepsake *self, enum status status);
+
+/** The same for a file of the state folder. */
+enum status call_refuse_file(
+    struct keepsake *self, enum status status, const char *name);
+
+/** The same with what self->session, or self->remote, has to say. */
+enum status call_refuse_session(struct keepsake *self, enum status status);
+enum status call_refuse_remote(struct keepsake *self, enum status status);
+
+/* ---- from the state folder; results as keepsake.h says for all ---- */
+
+/** The terminal's keys, to self->keys. */
+enum status call_keys(struct keepsake *self);
+
+/**
+ * Whose terminal this is; ${out} is empty for a new one.  Another name in
+ * the options makes it that name's, with no ids known.
+ */
+enum status call_account(struct keepsake *self, struct state_account *out);
+
+enum status call_keep_account(
+    struct keepsake *self, const struct state_account *account);
+
+/* ---- questions to the user and to the server ---- */
+
+/** Ask for ${secret}; ${out} stays good until call_end. */
+enum status call_secret(
+    struct keepsake *self, enum keepsake_secret secret, struct slice *out);
+
+/**
+ * Remember what checks ${password}, which the server took just now, and when
+ * it was typed (K-06).  The transfer does not wait for it to work.
+ */
+void call_remember_password(struct keepsake *self, struct slice password);
+
+/** Connect for questions: self->session. */
+enum status call_session(struct keepsake *self);
+
+/**
+ * Prove who we are for ${direction}: self->login and self->session are there
+ * afterwards.
+ *
+ * account_out  as the state has it now
+ */
+enum status call_prove(struct keepsake *self, enum direction direction,
+    struct state_account *account_out);
+
+/**
+ * Prove for ${direction} and connect for bulk bytes: self->account_keys and
+ * self->remote are there afterwards.
+ */
+enum status call_transfer(struct keepsake *self, enum direction direction);
+
+/* ---- snapshots, for whoever reads one ---- */
+
+/** The bytes of all categories. */
+uint64_t totals_bytes(
+    const struct category_total totals[static CATEGORY_COUNT]);
+
+void totals_copy(struct keepsake_total out[static KEEPSAKE_CATEGORIES],
+    const struct category_total totals[static CATEGORY_COUNT]);
+
+/**
+ * Prove and connect to read the snapshot that ${which} names.
+ *
+ * out  filled on STATUS_OK; to be cleared in any case
+ */
+enum status snapshot_begin(
+    struct keepsake *self, const char *which, struct snapshot *out);
+
+/** Say why ${snapshot} could not be read to its end; returns the status. */
+enum status snapshot_refuse(
+    struct keepsake *self, enum status status, const struct snapshot *snapshot);
+
+/** Report ${path}: ${text}, and what ${error} means unless it is 0. */
+void report_path(keepsake_report_fn *report, void *arg, const char *path,
+    const char *text, int error);
+
+#endif
