@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/text.h"
 #include "base/util.h"
 #include "bus/keys.h"
 #include "command.h"
@@ -74,13 +75,11 @@ void command_keys(struct ops *self, int argc, char **argv)
 static enum status parse_address(struct enrolment *out, const char *address)
 {
 	const char *colon = strrchr(address, ':');
-	unsigned int port;
-	int end = 0;
+	uint64_t port;
 
 	if (!colon || colon == address ||
 	    (size_t)(colon - address) > ENROLMENT_HOST_BYTES_MAX ||
-	    sscanf(colon + 1, "%5u%n", &port, &end) != 1 ||
-	    colon[1 + end] != '\0' || port == 0 || port > UINT16_MAX)
+	    text_number(&port, colon + 1, UINT16_MAX) != STATUS_OK || port == 0)
 		return STATUS_MALFORMED;
 	memcpy(out->host, address, (size_t)(colon - address));
 	out->host[colon - address] = '\0';

@@ -43,8 +43,8 @@ enum exit_code command_enrol(struct run *run)
 	snprintf(server, sizeof(server), "%s:%u", standing.host, standing.port);
 	snprintf(text, sizeof(text),
 	    "This terminal trusts the server at %s.  Next: keepsake register "
-	    "NAME,\nor keepsake --name NAME bind for an account that you "
-	    "have.",
+	    "NAME,\nor keepsake --name NAME bind --serial SERIAL for an "
+	    "account that you have.",
 	    server);
 	return finish(run, json_pack("{s:s}", "server", server), text);
 }
@@ -56,7 +56,8 @@ enum exit_code command_register(struct run *run)
 	    run->operands_count > 0 ? run->operands[0] : run->options.name;
 
 	if (!name) {
-		fprintf(stderr, "keepsake: register: which name?\n");
+		fprintf(stderr, "keepsake: register: which name?  keepsake "
+				"register NAME\n");
 		return EXIT_USAGE;
 	}
 	run->registering = true;
@@ -69,7 +70,7 @@ enum exit_code command_register(struct run *run)
 	    json_pack("{s:s, s:o}", "name", standing.name, "account",
 		json_of_id(standing.account)),
 	    "The account is made.  Keep the password well: nobody can restore "
-	    "the backups\nwithout it.  Next: keepsake bind");
+	    "the backups\nwithout it.  Next: keepsake bind --serial SERIAL");
 }
 
 enum exit_code command_bind(struct run *run)
@@ -81,8 +82,14 @@ enum exit_code command_bind(struct run *run)
 		.serial = options->serial ? options->serial : "",
 		.label = options->label ? options->label : "",
 	};
-	enum status st = keepsake_bind(run->keepsake, &device);
 
+	if (!options->imei && !options->serial) {
+		fprintf(stderr,
+		    "keepsake: bind: which terminal is this?  --serial "
+		    "SERIAL, --imei IMEI, or both\n");
+		return EXIT_USAGE;
+	}
+	enum status st = keepsake_bind(run->keepsake, &device);
 	if (st == STATUS_OK)
 		st = keepsake_standing(run->keepsake, &standing);
 	if (st != STATUS_OK)
@@ -121,7 +128,7 @@ static void print_standing(const struct keepsake_standing *standing,
 	else
 		printf("account       %s\n", standing->name);
 	if (is_none(standing->terminal)) {
-		printf("bound         no: keepsake bind\n");
+		printf("bound         no: keepsake bind --serial SERIAL\n");
 		return;
 	}
 	hex_encode(id, slice_of(standing->terminal, KEEPSAKE_ID_BYTES));
@@ -166,8 +173,10 @@ enum exit_code command_status(struct run *run)
 			json_object_set_new(result, "round_trip_ms",
 			    json_integer((json_int_t)took_ms));
 		else
-			json_object_set_new(result, "detail",
-			    json_string(keepsake_detail(run->keepsake)));
+			json_object_update_new(result,
+			    json_pack("{s:s, s:s}", "detail",
+				keepsake_detail(run->keepsake), "advice",
+				keepsake_advice(run->keepsake)));
 		return json_print(result) ? exit_code_of(st) : EXIT_FAILED;
 	}
 	if (st != STATUS_OK)

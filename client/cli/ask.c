@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sodium.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <termios.h>
@@ -17,21 +19,63 @@
 static const struct {
 	const char *prompt;
 	const char *again; /* to be typed twice; or NULL */
-	const char *option;
+	const char *instead; /* where nobody can be asked */
 } questions[] = {
-	[KEEPSAKE_PASSWORD]     = { "Password: ", NULL, "--password-file FILE" },
-	[KEEPSAKE_NEW_PASSWORD] = { "New password: ", "New password, once more: ", "--new-password-file FILE" },
-	[KEEPSAKE_VERIFICATION] = { "Verification information (needed to move or unbind a terminal): ", "Once more: ", "--verification-file FILE" },
-	[KEEPSAKE_SERIAL]       = { "Serial number: ", NULL, "--serial SERIAL" },
-	[KEEPSAKE_IMEI]         = { "IMEI: ", NULL, "--imei IMEI" },
-	[KEEPSAKE_IMSI]         = { "IMSI: ", NULL, "--imsi IMSI" },
+	[KEEPSAKE_PASSWORD]     = { "Password: ", NULL, "use --password-file FILE" },
+	[KEEPSAKE_NEW_PASSWORD] = { "New password: ", "New password, once more: ", "use --password-file FILE to register, --new-password-file FILE to change it" },
+	[KEEPSAKE_VERIFICATION] = { "Verification information (needed to move or unbind a terminal): ", "Once more: ", "use --verification-file FILE" },
+	[KEEPSAKE_SERIAL]       = { "Serial number: ", NULL, "use --serial SERIAL" },
+	[KEEPSAKE_IMEI]         = { "IMEI: ", NULL, "use --imei IMEI" },
+	[KEEPSAKE_IMSI]         = { "IMSI: ", NULL, "use --imsi IMSI" },
 };
 /* clang-format on */
 _Static_assert(nitems(questions) == KEEPSAKE_SECRET_COUNT, "one for each");
 
-/* The first line of a secret file. */
+#define SECRET_LEN_MAX "1024"
+_Static_assert(KEEPSAKE_SECRET_BYTES == 1024 + 1, "as the texts say");
+
+/* Say why there is no secret; returns ${status}. */
+static enum status refuse(struct run *run, enum status status,
+    const char *advice, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static enum status refuse(struct run *run, enum status status,
+    const char *advice, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(run->detail, sizeof(run->detail), format, args);
+	va_end(args);
+	run->advice = advice;
+	return status;
+}
+
+static enum status refuse_file(
+    struct run *run, enum status status, const char *path)
+{
+	switch (status) {
+	case STATUS_NOT_FOUND:
+		return refuse(run, STATUS_DENIED,
+		    "name the file that has the secret, or leave the option "
+		    "out to be asked",
+		    "%s: no such file", path);
+	case STATUS_DENIED:
+		return refuse(run, status,
+		    "a secret file must be yours, no symlink, with mode 0600",
+		    "%s: refused", path);
+	case STATUS_NO_SPACE:
+		return refuse(run, status, "", "there is no memory");
+	default:
+		return refuse(run, STATUS_MALFORMED,
+		    "write the secret to it as its one line", "%s: %s", path,
+		    "not one line of 1 to " SECRET_LEN_MAX " bytes");
+	}
+}
+
+/* The one line of a secret file. */
 static enum status read_file(
-    const char *path, char out[static KEEPSAKE_SECRET_BYTES])
+    struct run *run, const char *path, char out[static KEEPSAKE_SECRET_BYTES])
 {
 	struct bytes file = { 0 };
 	/* A longest secret, and the newline behind it. */
@@ -48,36 +92,40 @@ static enum status read_file(
 	if (st == STATUS_OK) {
 		memcpy(out, file.data, file.len);
 		out[file.len] = '\0';
-	} else if (st == STATUS_NOT_FOUND) {
-		fprintf(stderr, "keepsake: %s: no such file\n", path);
-		st = STATUS_DENIED;
-	} else if (st == STATUS_DENIED) {
-		fprintf(stderr,
-		    "keepsake: %s: refused: a secret file must be yours, no "
-		    "symlink, with mode 0600\n",
-		    path);
 	} else {
-		fprintf(stderr,
-		    "keepsake: %s: a secret file has one line of 1 to %d "
-		    "bytes\n",
-		    path, KEEPSAKE_SECRET_BYTES - 1);
-		st = STATUS_MALFORMED;
+		st = refuse_file(run, st, path);
 	}
 	bytes_clear(&file);
 	return st;
 }
 
+/* Wait for something to read; false once a person, or the system, ends it. */
+static bool wait_for_input(int fd, const sigset_t *held)
+{
+	struct pollfd input = { .fd = fd, .events = POLLIN };
+	sigset_t waiting = *held;
+	int ready = -1;
+
+	/* Only here, so that none comes between the look and the wait. */
+	sigdelset(&waiting, SIGINT);
+	sigdelset(&waiting, SIGTERM);
+	while (ready < 0 && !atomic_load(&interrupted)) {
+		ready = ppoll(&input, 1, NULL, &waiting);
+		if (ready < 0 && errno != EINTR)
+			return false;
+	}
+	return ready > 0;
+}
+
 /* Read a line from ${fd}, byte by byte: nothing of it stays in a buffer. */
-static enum status read_line(int fd, char out[static KEEPSAKE_SECRET_BYTES])
+static enum status read_line(
+    int fd, const sigset_t *held, char out[static KEEPSAKE_SECRET_BYTES])
 {
 	size_t len = 0;
 	char c;
 
 	for (;;) {
-		ssize_t got = read(fd, &c, 1);
-		if (got < 0 && errno == EINTR && !atomic_load(&interrupted))
-			continue;
-		if (got <= 0)
+		if (!wait_for_input(fd, held) || read(fd, &c, 1) != 1)
 			return STATUS_PENDING;
 		if (c == '\n')
 			break;
@@ -89,29 +137,38 @@ static enum status read_line(int fd, char out[static KEEPSAKE_SECRET_BYTES])
 	return len > 0 ? STATUS_OK : STATUS_MALFORMED;
 }
 
-/* Ask with echo off on the terminal ${fd}. */
+/*
+ * Ask with echo off on the terminal ${fd}.  Meanwhile every signal waits but
+ * those that end the question, so that the echo always comes back; and those
+ * that stop a program which asks from the background.
+ */
 static enum status prompt(
     int fd, const char *text, char out[static KEEPSAKE_SECRET_BYTES])
 {
 	struct termios usual, silent;
+	sigset_t held, before;
+	enum status st = STATUS_AUTH_REQUIRED;
 
+	sigfillset(&held);
+	sigdelset(&held, SIGTTOU);
+	sigdelset(&held, SIGTTIN);
+	pthread_sigmask(SIG_SETMASK, &held, &before);
 	if (tcgetattr(fd, &usual) != 0)
-		return STATUS_AUTH_REQUIRED;
+		goto out;
 	silent = usual;
 	silent.c_lflag &= ~(tcflag_t)ECHO;
-	dprintf(fd, "%s", text);
 	if (tcsetattr(fd, TCSAFLUSH, &silent) != 0)
-		return STATUS_AUTH_REQUIRED;
-	enum status st = read_line(fd, out);
+		goto out;
+	dprintf(fd, "%s", text);
+	st = read_line(fd, &held, out);
 	tcsetattr(fd, TCSAFLUSH, &usual);
 	dprintf(fd, "\n");
-	if (st == STATUS_MALFORMED)
-		fprintf(stderr, "keepsake: 1 to %d bytes are needed\n",
-		    KEEPSAKE_SECRET_BYTES - 1);
+out:
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return st;
 }
 
-/* Ask once more, and compare. */
+/* Ask once more; STATUS_CONFLICT where it is not the same. */
 static enum status prompt_again(int fd, const char *text, const char *first)
 {
 	void *memory = secret_new(KEEPSAKE_SECRET_BYTES);
@@ -120,30 +177,47 @@ static enum status prompt_again(int fd, const char *text, const char *first)
 
 	if (second)
 		st = prompt(fd, text, second);
-	if (st == STATUS_OK && strcmp(first, second) != 0) {
-		fprintf(stderr, "keepsake: these were two different ones\n");
-		st = STATUS_MALFORMED;
-	}
+	if (st == STATUS_OK && strcmp(first, second) != 0)
+		st = STATUS_CONFLICT;
 	secret_destroy(&memory, KEEPSAKE_SECRET_BYTES);
 	return st;
 }
 
-static enum status ask_person(
-    enum keepsake_secret secret, char out[static KEEPSAKE_SECRET_BYTES])
+static enum status refuse_answer(
+    struct run *run, enum status status, enum keepsake_secret secret)
+{
+	switch (status) {
+	case STATUS_PENDING:
+		return refuse(run, status, "", "interrupted");
+	case STATUS_CONFLICT:
+		return refuse(run, STATUS_MALFORMED,
+		    "nothing was changed: run it again",
+		    "these were two different ones");
+	case STATUS_MALFORMED:
+		return refuse(run, status, "run it again",
+		    "that was not 1 to " SECRET_LEN_MAX " bytes");
+	case STATUS_NO_SPACE:
+		return refuse(run, status, "", "there is no memory");
+	default:
+		return refuse(run, STATUS_AUTH_REQUIRED,
+		    questions[secret].instead,
+		    "there is no terminal to ask on");
+	}
+}
+
+static enum status ask_person(struct run *run, enum keepsake_secret secret,
+    char out[static KEEPSAKE_SECRET_BYTES])
 {
 	int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	enum status st = STATUS_AUTH_REQUIRED;
 
-	if (fd < 0) {
-		fprintf(stderr,
-		    "keepsake: there is no terminal to ask on: use %s\n",
-		    questions[secret].option);
-		return STATUS_AUTH_REQUIRED;
-	}
-	enum status st = prompt(fd, questions[secret].prompt, out);
+	if (fd >= 0)
+		st = prompt(fd, questions[secret].prompt, out);
 	if (st == STATUS_OK && questions[secret].again)
 		st = prompt_again(fd, questions[secret].again, out);
-	close(fd);
-	return st;
+	if (fd >= 0)
+		close(fd);
+	return st == STATUS_OK ? st : refuse_answer(run, st, secret);
 }
 
 /* The file that has ${secret}, or NULL. */
@@ -183,27 +257,27 @@ static const char *argument_of(
 enum status ask_secret(void *arg, enum keepsake_secret secret,
     char out[static KEEPSAKE_SECRET_BYTES], bool *typed_out)
 {
-	const struct run *run = arg;
+	struct run *run = arg;
 	const char *path = file_of(run, secret);
 	const char *argument = argument_of(run, secret);
 
 	*typed_out = false;
 	if (path)
-		return read_file(path, out);
+		return read_file(run, path, out);
 	if (argument) {
 		if (strlen(argument) >= KEEPSAKE_SECRET_BYTES)
-			return STATUS_MALFORMED;
+			return refuse(run, STATUS_MALFORMED,
+			    questions[secret].instead,
+			    "the identifier is too long");
 		memcpy(out, argument, strlen(argument) + 1);
 		return STATUS_OK;
 	}
 	*typed_out = true;
-	return ask_person(secret, out);
+	return ask_person(run, secret, out);
 }
 
 void ask_to_remember(struct run *run)
 {
-	void *memory = NULL;
-
 	if (!run->options.password_file || !run->watched ||
 	    !isatty(STDIN_FILENO) || !keepsake_password_due(run->keepsake))
 		return;
@@ -212,17 +286,19 @@ void ask_to_remember(struct run *run)
 	    "a file here,\nbut on a new phone only you will have it: please "
 	    "type it once, so that it is not\nforgotten.  It is checked on "
 	    "this machine only.\n");
-	memory = secret_new(KEEPSAKE_SECRET_BYTES);
+	void *memory = secret_new(KEEPSAKE_SECRET_BYTES);
 	char *password = memory;
-	if (!password || ask_person(KEEPSAKE_PASSWORD, password) != STATUS_OK)
-		goto out;
-	if (keepsake_check_password(run->keepsake, password) == STATUS_OK)
+	enum status st = STATUS_NO_SPACE;
+	if (password)
+		st = ask_person(run, KEEPSAKE_PASSWORD, password);
+	if (st == STATUS_OK)
+		st = keepsake_check_password(run->keepsake, password);
+	if (st == STATUS_OK)
 		fprintf(stderr, "That is right.\n");
-	else
+	else if (st != STATUS_PENDING)
 		fprintf(stderr,
-		    "That is not it.  The right one is in %s; to choose one "
-		    "that is easier to keep\nin mind: keepsake password\n",
+		    "That is not it.  To choose one that is easier to keep in "
+		    "mind: keepsake password\nThe right one is in %s\n",
 		    run->options.password_file);
-out:
 	secret_destroy(&memory, KEEPSAKE_SECRET_BYTES);
 }

@@ -9,10 +9,13 @@
  * never from the arguments.
  *
  * STATUS_OK             ${out} is filled
- * STATUS_AUTH_REQUIRED  no file named, and nobody to ask; said so
- * STATUS_DENIED         the file is refused; said so
- * STATUS_MALFORMED      empty, too long, or two different answers; said so
- * STATUS_PENDING        interrupted
+ * STATUS_AUTH_REQUIRED  no file named, and nobody to ask
+ * STATUS_DENIED         the file is refused
+ * STATUS_MALFORMED      empty, too long, or two different answers
+ * STATUS_NO_SPACE       no memory
+ * STATUS_PENDING        interrupted, or the terminal is gone
+ *
+ * The run's detail and advice say why, unless it was STATUS_OK.
  */
 enum status ask_secret(void *arg, enum keepsake_secret secret,
     char out[static KEEPSAKE_SECRET_BYTES], bool *typed_out);
@@ -20,7 +23,7 @@ enum status ask_secret(void *arg, enum keepsake_secret secret,
 /**
  * Where the password comes from a file and a person watches, ask for it once
  * a month, so that it is not forgotten (K-06).  A wrong answer is told, and
- * hinders nothing.
+ * hinders nothing; an interruption is left to the caller, in interrupted.
  */
 void ask_to_remember(struct run *run);
 

@@ -11,6 +11,7 @@
 struct transfer {
 	struct progress progress; /* first: progress_show gets it */
 	bool quiet;
+	size_t reported;
 	json_t *reports; /* {"path", "why"} each; NULL: for people */
 };
 
@@ -19,6 +20,7 @@ static void on_report(void *arg, const char *path, const char *why)
 {
 	struct transfer *transfer = arg;
 
+	transfer->reported++;
 	if (transfer->reports) {
 		json_array_append_new(
 		    transfer->reports, json_pack("{s:o, s:s}", "path",
@@ -116,12 +118,64 @@ static enum exit_code backup_one(struct run *run, const char *path)
 	return result.errors > 0 ? EXIT_PARTLY : EXIT_DONE;
 }
 
+static void print_survey(const char *path, const struct keepsake_survey *survey)
+{
+	char bytes[TEXT_SIZE_BYTES], *text = path_text(path);
+
+	printf("%s: %llu files, %s; nothing was sent.\n", text ? text : "?",
+	    (unsigned long long)survey->files,
+	    text_of_size(bytes, survey->bytes));
+	free(text);
+	for (unsigned int i = 1; i < KEEPSAKE_CATEGORIES; i++)
+		if (survey->categories[i].files > 0)
+			printf("  %-10s  %8llu files  %10s\n",
+			    keepsake_category(i),
+			    (unsigned long long)survey->categories[i].files,
+			    text_of_size(bytes, survey->categories[i].bytes));
+}
+
+/* --dry-run */
+static enum exit_code look_at_one(struct run *run, const char *path)
+{
+	struct transfer transfer;
+	struct keepsake_survey survey;
+	json_t *reports;
+
+	transfer_begin(&transfer, run, "look");
+	const struct keepsake_backup what = {
+		.path = path,
+		.cancel = &interrupted,
+		.report = on_report,
+		.arg = &transfer,
+	};
+	enum status st = keepsake_look(run->keepsake, &what, &survey);
+	transfer_end(&transfer, &reports);
+	if (st != STATUS_OK) {
+		json_decref(reports);
+		return command_failed(run, st);
+	}
+	if (run->options.json) {
+		if (!json_print(json_pack("{s:b, s:o, s:I, s:I, s:o, s:o}",
+			"dry_run", 1, "path", json_path(path), "files",
+			(json_int_t)survey.files, "bytes",
+			(json_int_t)survey.bytes, "categories",
+			json_of_totals(survey.categories), "errors", reports)))
+			return EXIT_FAILED;
+	} else if (!run->options.quiet) {
+		print_survey(path, &survey);
+	}
+	return transfer.reported > 0 ? EXIT_PARTLY : EXIT_DONE;
+}
+
 enum exit_code command_backup(struct run *run)
 {
 	enum exit_code worst = EXIT_DONE;
 
 	for (int i = 0; i < run->operands_count; i++) {
-		enum exit_code code = backup_one(run, run->operands[i]);
+		const char *path = run->operands[i];
+		enum exit_code code = run->options.dry_run
+					  ? look_at_one(run, path)
+					  : backup_one(run, path);
 		if (code != EXIT_DONE && code != EXIT_PARTLY)
 			return code;
 		if (code == EXIT_PARTLY)

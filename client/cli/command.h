@@ -40,7 +40,10 @@ struct options {
 	bool verify;
 	bool resume;
 	bool follow;
+	bool dry_run;
 };
+
+#define RUN_DETAIL_BYTES 512
 
 /** One run of the program. */
 struct run {
@@ -50,6 +53,8 @@ struct run {
 	struct keepsake *keepsake;
 	bool watched;     /* a person looks at standard error */
 	bool registering; /* the new password is that of --password-file */
+	char detail[RUN_DETAIL_BYTES]; /* why ask_secret ended the call */
+	const char *advice;            /* what to do about it; static */
 };
 
 /** Set by TERM and INT: finish what is under way, then end. */
@@ -65,8 +70,8 @@ command_fn command_notices, command_status;
 enum exit_code exit_code_of(enum status status);
 
 /**
- * Say why the library's last call failed, as JSON or for people; returns the
- * exit code for it.
+ * Say why the library's last call failed, as JSON or for people, or why
+ * ask_secret ended it; returns the exit code for it.
  */
 enum exit_code command_failed(const struct run *run, enum status status);
 

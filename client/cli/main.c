@@ -15,6 +15,8 @@
 #include "crypto/arena.h"
 #include "output.h"
 
+#define END_SECONDS_MAX 3 /* after the first INT or TERM */
+
 atomic_bool interrupted;
 
 #define BIT(n) (1u << (n))
@@ -29,12 +31,13 @@ enum special {
 	SPECIAL_VERIFY,
 	SPECIAL_RESUME,
 	SPECIAL_FOLLOW,
+	SPECIAL_DRY_RUN,
 };
 
 /* clang-format off */
 static const struct command {
 	const char *name;
-	const char *arguments;
+	const char *arguments; /* what it cannot do without, options too */
 	const char *help;
 	int operands_min, operands_max; /* max -1: as many as wanted */
 	unsigned int takes;             /* BITs of special */
@@ -42,21 +45,21 @@ static const struct command {
 } commands[] = {
 	{ "enrol",     "STRING",  "trust the server that the operator's string names",  1,  1, 0, command_enrol },
 	{ "register",  "[NAME]",  "make an account: phone number, e-mail or nickname",  0,  1, 0, command_register },
-	{ "bind",      "",        "bind this terminal to the account",                  0,  0, BIT(SPECIAL_VERIFICATION) | BIT(SPECIAL_LABEL), command_bind },
+	{ "bind",      "--serial SERIAL", "bind this terminal to the account",                  0,  0, BIT(SPECIAL_VERIFICATION) | BIT(SPECIAL_LABEL), command_bind },
 	{ "password",  "",        "change the account's password",                      0,  0, BIT(SPECIAL_NEW_PASSWORD), command_password },
-	{ "backup",    "FOLDER…", "back up folders, a snapshot each",                   1, -1, BIT(SPECIAL_LABEL), command_backup },
+	{ "backup",    "FOLDER…", "back up folders, a snapshot each",                   1, -1, BIT(SPECIAL_LABEL) | BIT(SPECIAL_DRY_RUN), command_backup },
 	{ "snapshots", "",        "list the account's snapshots",                       0,  0, 0, command_snapshots },
 	{ "show",      "SNAPSHOT", "list what is in a snapshot",                        1,  1, BIT(SPECIAL_CATEGORY), command_show },
-	{ "restore",   "SNAPSHOT", "write a snapshot into a folder",                    1,  1, BIT(SPECIAL_TARGET) | BIT(SPECIAL_VERIFY) | BIT(SPECIAL_RESUME) | BIT(SPECIAL_CATEGORY), command_restore },
+	{ "restore",   "SNAPSHOT --target DIR", "write a snapshot into a folder",       1,  1, BIT(SPECIAL_TARGET) | BIT(SPECIAL_VERIFY) | BIT(SPECIAL_RESUME) | BIT(SPECIAL_CATEGORY), command_restore },
 	{ "notices",   "",        "print what the server has to tell",                  0,  0, BIT(SPECIAL_FOLLOW), command_notices },
-	{ "status",    "",        "where this terminal stands, and whether the server answers", 0, 0, 0, command_status },
+	{ "status",    "",        "where this terminal stands; does the server answer?", 0, 0, 0, command_status },
 };
 
 /* Options: name, argument or NULL, what is set, help. */
-enum option_kind { OPTION_TEXT, OPTION_FLAG, OPTION_DURATION, OPTION_VERSION, OPTION_HELP };
+enum option_kind { OPTION_TEXT, OPTION_FLAG, OPTION_DURATION, OPTION_CATEGORY, OPTION_VERSION, OPTION_HELP };
 
 #define FIELD(member) offsetof(struct options, member)
-#define EVERY         -1
+#define EVERY         (-1)
 
 static const struct option_row {
 	const char *name;
@@ -78,11 +81,12 @@ static const struct option_row {
 	{ "new-password-file", "FILE",     OPTION_TEXT,     FIELD(new_password_file), SPECIAL_NEW_PASSWORD, "password: the new one" },
 	{ "verification-file", "FILE",     OPTION_TEXT,     FIELD(verification_file), SPECIAL_VERIFICATION, "bind: the verification information to set" },
 	{ "label",             "TEXT",     OPTION_TEXT,     FIELD(label),             SPECIAL_LABEL,        "bind, backup: your words for it" },
-	{ "category",          "WORD",     OPTION_TEXT,     FIELD(category),          SPECIAL_CATEGORY,     "show, restore: only these files" },
+	{ "category",          "WORD",     OPTION_CATEGORY,     FIELD(category),          SPECIAL_CATEGORY,     "show, restore: only these files" },
 	{ "target",            "DIR",      OPTION_TEXT,     FIELD(target),            SPECIAL_TARGET,       "restore: the folder to write to" },
 	{ "verify",            NULL,       OPTION_FLAG,     FIELD(verify),            SPECIAL_VERIFY,       "restore: read all again and compare" },
 	{ "resume",            NULL,       OPTION_FLAG,     FIELD(resume),            SPECIAL_RESUME,       "restore: go on with one that was begun" },
 	{ "follow",            NULL,       OPTION_FLAG,     FIELD(follow),            SPECIAL_FOLLOW,       "notices: go on as they come" },
+	{ "dry-run",           NULL,       OPTION_FLAG,     FIELD(dry_run),           SPECIAL_DRY_RUN,      "backup: look through, send nothing" },
 	{ "version",           NULL,       OPTION_VERSION,  0,                        EVERY, "print the version" },
 	{ "help",              NULL,       OPTION_HELP,     0,                        EVERY, "print this" },
 };
@@ -98,7 +102,7 @@ static void print_usage(FILE *to)
 	for (size_t i = 0; i < nitems(commands); i++) {
 		snprintf(left, sizeof(left), "%s %s", commands[i].name,
 		    commands[i].arguments);
-		fprintf(to, "  %-22s %s\n", left, commands[i].help);
+		fprintf(to, "  %-30s %s\n", left, commands[i].help);
 	}
 	fprintf(to, "\nSNAPSHOT is latest, a number, or a moment in UTC "
 		    "(2026-11-20T18:30).\n\n");
@@ -106,8 +110,22 @@ static void print_usage(FILE *to)
 		const char *argument = option_rows[i].argument;
 		snprintf(left, sizeof(left), "--%s %s", option_rows[i].name,
 		    argument ? argument : "");
-		fprintf(to, "  %-26s %s\n", left, option_rows[i].help);
+		fprintf(to, "  %-30s %s\n", left, option_rows[i].help);
 	}
+}
+
+static bool is_category(const char *word)
+{
+	for (unsigned int i = 1; i < KEEPSAKE_CATEGORIES; i++)
+		if (strcmp(keepsake_category(i), word) == 0)
+			return true;
+	return false;
+}
+
+static void print_categories(FILE *to)
+{
+	for (unsigned int i = 1; i < KEEPSAKE_CATEGORIES; i++)
+		fprintf(to, "%s%s", i > 1 ? ", " : "", keepsake_category(i));
 }
 
 /* What reading the options ends with. */
@@ -120,6 +138,16 @@ static enum parsed take_option(
 	uint64_t duration_ms;
 
 	switch (row->kind) {
+	case OPTION_CATEGORY:
+		if (!is_category(text)) {
+			fprintf(stderr, "keepsake: --%s %s: it is one of ",
+			    row->name, text);
+			print_categories(stderr);
+			fputc('\n', stderr);
+			return PARSED_WRONG;
+		}
+		memcpy(at, &text, sizeof(text));
+		return PARSED_RUN;
 	case OPTION_TEXT:
 		memcpy(at, &text, sizeof(text));
 		return PARSED_RUN;
@@ -164,8 +192,12 @@ static enum parsed parse_options(
 		};
 	while (parsed == PARSED_RUN &&
 	       (c = getopt_long(argc, argv, "", rows, NULL)) != -1) {
-		if (c < OPTION_BASE)
-			return PARSED_WRONG; /* getopt has said why */
+		if (c < OPTION_BASE) {
+			/* getopt has said why */
+			fprintf(stderr, "keepsake: keepsake --help lists the "
+					"options\n");
+			return PARSED_WRONG;
+		}
 		const struct option_row *row = &option_rows[c - OPTION_BASE];
 		if (row->special != EVERY)
 			*given |= BIT(row->special);
@@ -258,8 +290,13 @@ static void say_failure(const struct run *run, enum status status,
 
 enum exit_code command_failed(const struct run *run, enum status status)
 {
-	say_failure(run, status, keepsake_detail(run->keepsake),
-	    keepsake_advice(run->keepsake));
+	const char *detail = keepsake_detail(run->keepsake);
+
+	if (detail[0] != '\0')
+		say_failure(
+		    run, status, detail, keepsake_advice(run->keepsake));
+	else
+		say_failure(run, status, run->detail, run->advice);
 	return exit_code_of(status);
 }
 
@@ -275,18 +312,35 @@ static void on_signal(int number)
 {
 	(void)number;
 	atomic_store(&interrupted, true);
+	alarm(END_SECONDS_MAX);
 }
 
-/* The first TERM or INT ends in good order, the second at once. */
+/* What is under way waits for somebody who does not answer. */
+static void on_alarm(int number)
+{
+	static const char text[] = "\nkeepsake: interrupted\n";
+
+	(void)number;
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		_exit(EXIT_FAILED); /* and nobody is told */
+	_exit(EXIT_FAILED);
+}
+
+/*
+ * The first TERM or INT ends in good order, but soon; the second at once.
+ * Either may: what was not finished is gone on with next time.
+ */
 static void catch_signals(void)
 {
 	struct sigaction action = {
 		.sa_handler = on_signal,
 		.sa_flags = (int)SA_RESETHAND,
 	};
+	const struct sigaction late = { .sa_handler = on_alarm };
 
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGALRM, &late, NULL);
 }
 
 static enum exit_code run_command(
@@ -314,14 +368,18 @@ static enum exit_code run_command(
 		return exit_code_of(st);
 	}
 	ask_to_remember(run);
-	enum exit_code code = command->run(run);
+	enum exit_code code = EXIT_FAILED;
+	if (atomic_load(&interrupted))
+		say_failure(run, STATUS_PENDING, "interrupted", "");
+	else
+		code = command->run(run);
 	keepsake_close(&run->keepsake);
 	return code;
 }
 
 int main(int argc, char **argv)
 {
-	struct run run = { 0 };
+	struct run run = { .advice = "" };
 	unsigned int given = 0;
 
 	heap_tune();
@@ -345,5 +403,10 @@ int main(int argc, char **argv)
 		return EXIT_FAILED; /* the log has said why */
 	enum exit_code code = run_command(&run, command);
 	keepsake_library_end();
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		fprintf(stderr, "keepsake: standard output cannot be written: "
+				"is its disk full?\n");
+		code = EXIT_FAILED;
+	}
 	return (int)code;
 }

@@ -1,9 +1,12 @@
 #include "output.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -11,6 +14,8 @@
 #include "base/util.h"
 
 #define UTF8_BYTES_MAX 4
+#define LINE_BYTES     160
+#define COLUMNS_USUAL  80
 #define DRAW_MS        200
 #define RATE_MS_MIN    1000 /* before that no rate means anything */
 
@@ -77,6 +82,22 @@ json_t *json_of_time(uint64_t wall_ms)
 	return json_string(text);
 }
 
+json_t *json_of_totals(
+    const struct keepsake_total totals[static KEEPSAKE_CATEGORIES])
+{
+	json_t *all = json_object();
+
+	for (unsigned int i = 1; i < KEEPSAKE_CATEGORIES; i++) {
+		if (totals[i].files == 0)
+			continue;
+		json_object_set_new(all, keepsake_category(i),
+		    json_pack("{s:I, s:I}", "files",
+			(json_int_t)totals[i].files, "bytes",
+			(json_int_t)totals[i].bytes));
+	}
+	return all;
+}
+
 void time_text(
     char out[static TIME_TEXT_BYTES], int64_t seconds, uint32_t nanoseconds)
 {
@@ -88,7 +109,7 @@ void time_text(
 		len =
 		    strftime(out, TIME_TEXT_BYTES, "%Y-%m-%dT%H:%M:%S", &parts);
 	if (len == 0)
-		len = (size_t)snprintf(out, TIME_TEXT_BYTES, "@%lld",
+		snprintf(out, TIME_TEXT_BYTES, "@%lld",
 		    (long long)seconds); /* a year past all reason */
 	else if (nanoseconds > 0)
 		snprintf(out + len, TIME_TEXT_BYTES - len, ".%09uZ",
@@ -106,7 +127,40 @@ bool json_print(json_t *value)
 	return done;
 }
 
-static void draw_rate(
+/* A line of progress, as it is put together. */
+struct line {
+	char text[LINE_BYTES];
+	size_t len;
+};
+
+static void line_add(struct line *self, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void line_add(struct line *self, const char *format, ...)
+{
+	size_t room = sizeof(self->text) - self->len;
+	va_list args;
+
+	va_start(args, format);
+	int len = vsnprintf(self->text + self->len, room, format, args);
+	va_end(args);
+	if (len > 0)
+		self->len += min_of((size_t)len, room - 1);
+}
+
+static void add_time_left(struct line *line, uint64_t seconds)
+{
+	unsigned long long minutes = seconds / 60;
+
+	if (minutes < 60)
+		line_add(line, "  %llu:%02u left", minutes,
+		    (unsigned int)(seconds % 60));
+	else
+		line_add(line, "  %llu h %02llu min left", minutes / 60,
+		    minutes % 60);
+}
+
+static void add_rate(struct line *line,
     const struct keepsake_progress *progress, uint64_t passed_ms)
 {
 	char rate[TEXT_SIZE_BYTES];
@@ -115,21 +169,46 @@ static void draw_rate(
 	if (passed_ms < RATE_MS_MIN)
 		return;
 	text_of_size(rate, progress->bytes * 1000 / passed_ms);
-	fprintf(stderr, "  %s/s", rate);
+	line_add(line, "  %s/s", rate);
 	if (progress->bytes_total <= progress->bytes)
 		return;
 	double share =
 	    (double)(progress->bytes_total - progress->bytes) / (double)done;
-	unsigned long long left_s =
-	    (unsigned long long)(share * (double)passed_ms / 1000.0);
-	fprintf(stderr, "  %llu:%02llu left", left_s / 60, left_s % 60);
+	add_time_left(line, (uint64_t)(share * (double)passed_ms / 1000.0));
+}
+
+static void add_done(
+    struct line *line, const struct keepsake_progress *progress)
+{
+	char done[TEXT_SIZE_BYTES], total[TEXT_SIZE_BYTES];
+
+	text_of_size(done, progress->bytes);
+	if (progress->bytes_total == 0) {
+		line_add(line, "  %llu files, %s",
+		    (unsigned long long)progress->files, done);
+		return;
+	}
+	text_of_size(total, progress->bytes_total);
+	line_add(line, "  %3u%%  %s of %s",
+	    (unsigned int)min_of(
+		(uint64_t)100, progress->bytes * 100 / progress->bytes_total),
+	    done, total);
+}
+
+static size_t terminal_columns(void)
+{
+	struct winsize size;
+
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+		return COLUMNS_USUAL;
+	return size.ws_col;
 }
 
 void progress_show(void *arg, const struct keepsake_progress *progress)
 {
 	struct progress *self = arg;
 	uint64_t now = clock_interval_ms();
-	char done[TEXT_SIZE_BYTES], total[TEXT_SIZE_BYTES];
+	struct line line = { .len = 0 };
 
 	if (!self->shown)
 		return;
@@ -139,19 +218,12 @@ void progress_show(void *arg, const struct keepsake_progress *progress)
 		return;
 	self->drawn_ms = now;
 	self->drawn = true;
-	text_of_size(done, progress->bytes);
-	fprintf(stderr, "\r\033[K%s", self->verb);
-	if (progress->bytes_total > 0) {
-		text_of_size(total, progress->bytes_total);
-		fprintf(stderr, "  %3u%%  %s of %s",
-		    (unsigned int)min_of((uint64_t)100,
-			progress->bytes * 100 / progress->bytes_total),
-		    done, total);
-	} else {
-		fprintf(stderr, "  %llu files, %s",
-		    (unsigned long long)progress->files, done);
-	}
-	draw_rate(progress, now - self->begun_ms);
+	line_add(&line, "%s", self->verb);
+	add_done(&line, progress);
+	add_rate(&line, progress, now - self->begun_ms);
+	/* What wraps cannot be written over. */
+	fprintf(stderr, "\r\033[K%.*s",
+	    (int)min_of(line.len, terminal_columns() - 1), line.text);
 	fflush(stderr);
 }
 

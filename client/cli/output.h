@@ -24,6 +24,10 @@ json_t *json_of_id(const uint8_t id[static KEEPSAKE_ID_BYTES]);
 /** A JSON string of a wall time, RFC 3339 in UTC. */
 json_t *json_of_time(uint64_t wall_ms);
 
+/** A JSON object {category: {files, bytes}} of those that have files. */
+json_t *json_of_totals(
+    const struct keepsake_total totals[static KEEPSAKE_CATEGORIES]);
+
 #define TIME_TEXT_BYTES 48
 
 /** A file's time as RFC 3339 in UTC; the fraction only where there is one. */

@@ -9,21 +9,6 @@
 
 /* snapshots and show: what is on the server. */
 
-static json_t *categories_json(const struct keepsake_snapshot *snapshot)
-{
-	json_t *all = json_object();
-
-	for (unsigned int i = 1; i < KEEPSAKE_CATEGORIES; i++) {
-		const struct keepsake_total *total = &snapshot->categories[i];
-		if (total->files == 0)
-			continue;
-		json_object_set_new(all, keepsake_category(i),
-		    json_pack("{s:I, s:I}", "files", (json_int_t)total->files,
-			"bytes", (json_int_t)total->bytes));
-	}
-	return all;
-}
-
 static json_t *snapshot_json(const struct keepsake_snapshot *snapshot)
 {
 	return json_pack(
@@ -36,7 +21,7 @@ static json_t *snapshot_json(const struct keepsake_snapshot *snapshot)
 	    "bytes", (json_int_t)snapshot->bytes, "sealed_bytes",
 	    (json_int_t)snapshot->sealed_bytes, "errors",
 	    (json_int_t)snapshot->errors, "categories",
-	    categories_json(snapshot));
+	    json_of_totals(snapshot->categories));
 }
 
 static void print_snapshot(const struct keepsake_snapshot *snapshot)
@@ -176,39 +161,24 @@ static bool on_entry(void *arg, const struct keepsake_entry *entry)
 	return done && !atomic_load(&interrupted);
 }
 
-/* Whether there is a category ${word}. */
-static bool is_category(const char *word)
-{
-	for (unsigned int i = 1; i < KEEPSAKE_CATEGORIES; i++)
-		if (strcmp(keepsake_category(i), word) == 0)
-			return true;
-	return false;
-}
-
 enum exit_code command_show(struct run *run)
 {
 	struct shower shower = { .run = run };
-	const char *category = run->options.category;
-
-	if (category && !is_category(category)) {
-		fprintf(stderr,
-		    "keepsake: %s: no such category; keepsake(1) lists "
-		    "them\n",
-		    category);
-		return EXIT_USAGE;
-	}
 	enum status st = keepsake_show(
 	    run->keepsake, run->operands[0], on_entry, &shower, NULL);
 	if (run->options.json && (st == STATUS_OK || shower.begun))
 		puts(shower.begun ? "]" : "[]");
 	if (st != STATUS_OK && shower.begun) {
 		/* The array is out: what went wrong goes beside it. */
-		fprintf(
-		    stderr, "keepsake: %s\n", keepsake_detail(run->keepsake));
+		fprintf(stderr, "keepsake: %s\nkeepsake: %s\n",
+		    keepsake_detail(run->keepsake),
+		    keepsake_advice(run->keepsake));
 		return exit_code_of(st);
 	}
 	if (st != STATUS_OK)
 		return command_failed(run, st);
-	return shower.unprinted || fflush(stdout) != 0 ? EXIT_FAILED
-						       : EXIT_DONE;
+	if (atomic_load(&interrupted))
+		fprintf(stderr, "keepsake: interrupted\n");
+	return shower.unprinted || atomic_load(&interrupted) ? EXIT_FAILED
+							     : EXIT_DONE;
 }

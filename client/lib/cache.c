@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/util.h"
 #include "crypto/seal.h"
 
@@ -545,25 +546,6 @@ static enum status known_write(struct cache_writer *self,
 	return st;
 }
 
-/** Make the new name in the folder of ${path} durable. */
-static enum status folder_sync(const char *path)
-{
-	char folder[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-	size_t len = slash ? (size_t)(slash - path) + 1 : 0;
-
-	if (len >= sizeof(folder))
-		return STATUS_NO_SPACE;
-	memcpy(folder, path, len);
-	strcpy(folder + len, ".");
-	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return STATUS_DENIED;
-	int rc = fsync(fd);
-	close(fd);
-	return rc == 0 ? STATUS_OK : STATUS_NO_SPACE;
-}
-
 enum status cache_writer_finish(struct cache_writer *self,
     const struct known_chunks *known, const struct chunk_id *root,
     const uint8_t root_hash[static ROOT_HASH_BYTES])
@@ -599,7 +581,7 @@ enum status cache_writer_finish(struct cache_writer *self,
 	if (fsync(self->fd) < 0 || rename(self->temporary, self->path) < 0)
 		return STATUS_NO_SPACE;
 	self->linked = false;
-	return folder_sync(self->path);
+	return file_sync_folder(self->path);
 }
 
 bool cache_may_trust(const struct stat *stat, const struct timespec *now)

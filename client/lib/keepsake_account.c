@@ -49,7 +49,7 @@ static enum status register_name(struct keepsake *self, const char *name)
 	if (st == STATUS_CONFLICT)
 		return call_refuse(self, st,
 		    "choose another name; if it is yours, use it: keepsake "
-		    "--name NAME bind",
+		    "--name NAME bind --serial SERIAL",
 		    "this name is taken");
 	if (st != STATUS_OK)
 		return call_refuse_session(self, st);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "backup.h"
@@ -122,13 +123,17 @@ static enum status run_backup(struct keepsake *self,
 static enum status find_folder(
     struct keepsake *self, const char *path, char **out)
 {
+	struct stat stat_now;
+
 	*out = realpath(path, NULL);
-	if (*out)
-		return STATUS_OK;
-	return call_refuse(self,
-	    errno == EACCES ? STATUS_DENIED : STATUS_NOT_FOUND,
-	    "name a folder that is there and may be read", "%s: %s", path,
-	    strerror(errno));
+	if (!*out || stat(*out, &stat_now) != 0)
+		return call_refuse(self,
+		    errno == EACCES ? STATUS_DENIED : STATUS_NOT_FOUND,
+		    "name a folder that is there and may be read", "%s: %s",
+		    path, strerror(errno));
+	if (!S_ISDIR(stat_now.st_mode))
+		return refuse_folder(self, STATUS_NOT_FOUND, path);
+	return STATUS_OK;
 }
 
 static enum status lock_terminal(struct keepsake *self)
@@ -171,24 +176,23 @@ enum status keepsake_look(struct keepsake *self,
 
 	call_begin(self);
 	enum status st = find_folder(self, what->path, &real_path);
-	if (st != STATUS_OK)
-		return st;
 	const struct backup_options options = {
 		.root = real_path,
 		.cancel = what->cancel,
 		.report = what->report ? on_trouble : NULL,
 		.arg = (void *)what, /* only read */
 	};
+	if (st != STATUS_OK)
+		goto out;
 	st = backup_look(&options, &survey);
-	if (st == STATUS_OK) {
-		*out = (struct keepsake_survey){
-			.files = survey.files,
-			.bytes = survey.bytes,
-		};
-		totals_copy(out->categories, survey.categories);
-	} else {
+	if (st != STATUS_OK) {
 		refuse_folder(self, st, real_path);
+		goto out;
 	}
+	out->files = survey.files;
+	out->bytes = survey.bytes;
+	totals_copy(out->categories, survey.categories);
+out:
 	free(real_path);
 	return st;
 }

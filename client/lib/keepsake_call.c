@@ -197,7 +197,7 @@ enum status call_refuse_session(struct keepsake *self, enum status status)
 	/* The wire counts from 1, so that 0 can say: not told. */
 	if (status == STATUS_DENIED && tries > 0)
 		return call_refuse(self, status, session_advice(self->session),
-		    "%s; %u more tries", session_detail(self->session),
+		    "%s; tries left: %u", session_detail(self->session),
 		    tries - 1);
 	return call_refuse(self, status, session_advice(self->session), "%s",
 	    session_detail(self->session));
@@ -229,8 +229,7 @@ static enum status refuse_login(struct keepsake *self, enum status status,
 	call_refuse_session(self, status);
 	if (status == STATUS_DENIED && self->advice[0] == '\0' &&
 	    id_is_none(&account->terminal))
-		self->advice = "before a terminal may do this it must be "
-			       "bound: keepsake bind";
+		self->advice = "bind it first: keepsake bind --serial SERIAL";
 	return status;
 }
 

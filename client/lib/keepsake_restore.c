@@ -1,5 +1,6 @@
 #include "keepsake.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include "base/util.h"
@@ -33,6 +34,8 @@ static void on_skipped(
 	const struct listener *listener = arg;
 	const struct keepsake_restore *what = listener->what;
 
+	if (error == ECANCELED)
+		return; /* not this file's fault: --resume goes on with it */
 	report_path(
 	    what->report, what->arg, path, restore_skip_text(skip), error);
 }

@@ -90,14 +90,15 @@ static enum status list_snapshots(struct keepsake *self,
 	st = remote_snapshots(self->remote, &list, &count);
 	if (st != STATUS_OK)
 		return call_refuse_remote(self, st);
-	*list_out = NULL;
-	*count_out = count;
-	if (count > 0)
-		*list_out = calloc(count, sizeof(**list_out));
-	if (count > 0 && !*list_out)
+	/* One at least: calloc may give NULL for none. */
+	struct keepsake_snapshot *described =
+	    calloc(count > 0 ? count : 1, sizeof(*described));
+	if (!described)
 		st = call_refuse_plainly(self, STATUS_NO_SPACE);
-	for (size_t i = 0; st == STATUS_OK && i < count; i++)
-		describe(self, &list[i], &(*list_out)[i]);
+	for (size_t i = 0; described && i < count; i++)
+		describe(self, &list[i], &described[i]);
+	*list_out = described;
+	*count_out = count;
 	free_snapshots(list, count);
 	return st;
 }

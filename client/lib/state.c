@@ -244,7 +244,9 @@ enum status state_set_enrolment(
 	enum status st = enrolment_format(text, enrolment);
 	if (st != STATUS_OK)
 		return st;
-	strcat(text, "\n"); /* there is room for one more */
+	size_t len = strlen(text);
+	text[len] = '\n'; /* there is room for one more */
+	text[len + 1] = '\0';
 	return write_text(self, "enrolment", text);
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "base/util.h"
 #include "crypto/arena.h"
 #include "crypto/seal.h"
@@ -177,8 +178,8 @@ static enum status summary_unpack(struct summary *out, struct slice packed)
 		.files = message->files,
 		.errors = message->errors };
 	memcpy(out->root_key, message->root_key.data, CHUNK_KEY_BYTES);
-	strcpy(out->label, message->label);
-	strcpy(out->host, message->host);
+	text_copy(out->label, sizeof(out->label), message->label);
+	text_copy(out->host, sizeof(out->host), message->host);
 	for (size_t i = 0; i < message->n_categories; i++) {
 		const Manifest__CategoryTotal *total = message->categories[i];
 		/* A newer terminal may know more categories. */

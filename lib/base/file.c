@@ -97,8 +97,7 @@ enum status file_read_secret(
 	return st;
 }
 
-/* Sync the folder that holds ${path}, so that a rename or a new name lasts. */
-static enum status sync_folder(const char *path)
+enum status file_sync_folder(const char *path)
 {
 	char folder[PATH_MAX];
 	const char *slash = strrchr(path, '/');
@@ -151,7 +150,7 @@ enum status file_create(
 {
 	enum status st = write_new(path, contents, mode);
 
-	return st == STATUS_OK ? sync_folder(path) : st;
+	return st == STATUS_OK ? file_sync_folder(path) : st;
 }
 
 enum status file_replace(
@@ -168,7 +167,7 @@ enum status file_replace(
 		st = file_status(errno, path);
 		unlink(temporary);
 	}
-	return st == STATUS_OK ? sync_folder(path) : st;
+	return st == STATUS_OK ? file_sync_folder(path) : st;
 }
 
 enum status folder_make(const char *path)

@@ -43,6 +43,9 @@ enum status file_create(
 enum status file_replace(
     const char *path, struct slice contents, unsigned int mode);
 
+/** Sync the folder that holds ${path}: then a new name in it lasts. */
+enum status file_sync_folder(const char *path);
+
 /**
  * Make a folder and those above it that are missing, mode 0700.
  *

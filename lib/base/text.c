@@ -53,6 +53,18 @@ bool text_is_clean(struct slice text)
 	return true;
 }
 
+bool text_copy(char *out, size_t size, const char *text)
+{
+	size_t len = strlen(text) + 1;
+
+	if (len > size) {
+		out[0] = '\0';
+		return false;
+	}
+	memcpy(out, text, len);
+	return true;
+}
+
 /* Read the digits ${text} starts with; ${rest} is what follows them. */
 static enum status leading_number(
     uint64_t *out, const char *text, uint64_t max, const char **rest)

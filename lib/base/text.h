@@ -32,6 +32,12 @@ enum status text_size(uint64_t *out, const char *text);
  */
 enum status text_duration(uint64_t *out_ms, const char *text);
 
+/**
+ * Copy ${text} with its NUL to ${out}, which has room for ${size} bytes.
+ * False, and ${out} is "", where it does not fit.
+ */
+bool text_copy(char *out, size_t size, const char *text);
+
 #define TEXT_SIZE_BYTES 32
 
 /** ${bytes} for people, "12.3 MiB", to ${out}; returns ${out}. */

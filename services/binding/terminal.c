@@ -28,9 +28,9 @@ enum status terminal_describe(
 		*why_out = why;
 		return STATUS_MALFORMED;
 	}
-	strcpy(self->imei, bind->imei);
-	strcpy(self->serial, bind->serial);
-	strcpy(self->label, bind->label);
+	text_copy(self->imei, sizeof(self->imei), bind->imei);
+	text_copy(self->serial, sizeof(self->serial), bind->serial);
+	text_copy(self->label, sizeof(self->label), bind->label);
 	return STATUS_OK;
 }
 

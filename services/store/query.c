@@ -83,16 +83,17 @@ void store_fill_snapshot(Store__Snapshot *out, const struct snapshot *from)
 #define MORE_BYTES       2
 
 static enum status list_snapshots(
-    struct exchange *x, const struct db_page *page, Store__SnapshotList *reply)
+    struct exchange *x, const struct db_page *page)
 {
+	Store__SnapshotList reply = STORE__SNAPSHOT_LIST__INIT;
 	Store__Snapshot items[SNAPSHOTS_A_PAGE];
 	Store__Snapshot *pointers[SNAPSHOTS_A_PAGE];
 	size_t bytes = MORE_BYTES;
 	struct snapshot snapshots[SNAPSHOTS_A_PAGE];
 
 	assert(page->count <= SNAPSHOTS_A_PAGE);
-	reply->snapshots = pointers;
-	reply->more = page->more;
+	reply.snapshots = pointers;
+	reply.more = page->more;
 	for (size_t i = 0; i < page->count; i++) {
 		const struct db_entry *entry = &page->entries[i];
 		enum status st = store_db_snapshot_unpack(
@@ -103,20 +104,19 @@ static enum status list_snapshots(
 		bytes += ENTRY_HEAD_BYTES +
 			 store__snapshot__get_packed_size(&items[i]);
 		if (bytes > BODY_BYTES_MAX) {
-			reply->more = true;
+			reply.more = true;
 			break;
 		}
 		pointers[i] = &items[i];
-		reply->n_snapshots++;
+		reply.n_snapshots++;
 	}
-	return exchange_reply(x, &reply->base);
+	return exchange_reply(x, &reply.base);
 }
 
 enum status store_on_snapshots(void *state, struct exchange *x)
 {
 	struct store *self = state;
 	Store__SnapshotQuery *msg = NULL;
-	Store__SnapshotList reply = STORE__SNAPSHOT_LIST__INIT;
 	struct db_page page = { 0 };
 
 	enum status st =
@@ -126,7 +126,7 @@ enum status store_on_snapshots(void *state, struct exchange *x)
 	st = store_db_snapshots(
 	    self->db, &x->ticket.account, msg->after, SNAPSHOTS_A_PAGE, &page);
 	if (st == STATUS_OK)
-		st = list_snapshots(x, &page, &reply);
+		st = list_snapshots(x, &page);
 	else
 		st = store_read_failed(x, st);
 	db_page_clear(&page);

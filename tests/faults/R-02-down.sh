@@ -3,7 +3,6 @@
 # so with a time to come back, and recovers without a restart.
 # shellcheck source=tests/scenario/lib.sh
 . "$(dirname "$0")/../scenario/lib.sh"
-# shellcheck disable=SC2119 # the defaults
 world_up
 terminal_of_new one anna
 terminal_of_new two bert
@@ -88,7 +87,7 @@ case_pass
 # auth asks binding, and answers when it does not: docs/protocol.md.
 case_begin "R-02 without binding a login says what is missing"
 service_stop binding
-said=$(expect_error 5 unavailable one --timeout 15s backup "$WORLD/tree")
+said=$(expect_error 5 unavailable one --timeout 11s backup "$WORLD/tree")
 assert_match binding "$(json .detail "$said")" detail
 service_start binding
 case_pass

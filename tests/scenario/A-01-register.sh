@@ -4,7 +4,6 @@
 # told.
 # shellcheck source=tests/scenario/lib.sh
 . "$(dirname "$0")/../scenario/lib.sh"
-# shellcheck disable=SC2119 # the defaults
 world_up
 
 readonly PHONE=+491701234567 EMAIL=anna@example.org

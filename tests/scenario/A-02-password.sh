@@ -3,7 +3,6 @@
 # with the old one; keys are wrapped anew and no blob is sent again.
 # shellcheck source=tests/scenario/lib.sh
 . "$(dirname "$0")/../scenario/lib.sh"
-# shellcheck disable=SC2119 # the defaults
 world_up
 terminal_of_new one anna
 tree_make "$WORLD/tree" 8 30 2

@@ -5,7 +5,6 @@
 . "$(dirname "$0")/../scenario/lib.sh"
 readonly TESTDATA=$PWD/../shared/testdata
 readonly SAMPLES=$PWD/tests/vectors/phone
-# shellcheck disable=SC2119 # the defaults
 world_up
 terminal_of_new one anna
 

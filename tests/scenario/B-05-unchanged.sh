@@ -3,7 +3,6 @@
 # never shared between accounts.
 # shellcheck source=tests/scenario/lib.sh
 . "$(dirname "$0")/../scenario/lib.sh"
-# shellcheck disable=SC2119 # the defaults
 world_up
 readonly MIB=32 FILES=100
 terminal_of_new one anna

@@ -2,7 +2,6 @@
 # B-06: snapshots are named by ordinal or by time; listed, shown, restored.
 # shellcheck source=tests/scenario/lib.sh
 . "$(dirname "$0")/../scenario/lib.sh"
-# shellcheck disable=SC2119 # the defaults
 world_up
 terminal_of_new one anna
 

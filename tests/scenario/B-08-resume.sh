@@ -3,7 +3,6 @@
 # what is left half never shows up as a snapshot.
 # shellcheck source=tests/scenario/lib.sh
 . "$(dirname "$0")/../scenario/lib.sh"
-# shellcheck disable=SC2119 # the defaults
 world_up
 readonly MIB=64 FILES=120
 terminal_of_new one anna

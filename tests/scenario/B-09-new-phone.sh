@@ -3,7 +3,6 @@
 # times, modes and links; without the proof it gets nothing.
 # shellcheck source=tests/scenario/lib.sh
 . "$(dirname "$0")/../scenario/lib.sh"
-# shellcheck disable=SC2119 # the defaults
 world_up
 terminal_of_new old anna
 tree_make "$WORLD/tree" 16 60 9 --odd

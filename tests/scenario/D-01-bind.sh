@@ -3,7 +3,6 @@
 # binding sets verification information.  D-02: what is bound stays so.
 # shellcheck source=tests/scenario/lib.sh
 . "$(dirname "$0")/../scenario/lib.sh"
-# shellcheck disable=SC2119 # the defaults
 world_up
 readonly IMEI=490154203237518
 terminal_enrolled one

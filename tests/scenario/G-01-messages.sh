@@ -3,7 +3,6 @@
 # version, with a clear status; and goes on.  R-03, G-05: hostile frames.
 # shellcheck source=tests/scenario/lib.sh
 . "$(dirname "$0")/../scenario/lib.sh"
-# shellcheck disable=SC2119 # the defaults
 world_up
 terminal_of_new one anna
 read -r upload _ < <(raw_login one anna UPLOAD)

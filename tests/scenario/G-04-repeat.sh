@@ -3,7 +3,6 @@
 # restart; clients get through the restart of any process unnoticed.
 # shellcheck source=tests/scenario/lib.sh
 . "$(dirname "$0")/../scenario/lib.sh"
-# shellcheck disable=SC2119 # the defaults
 world_up
 terminal_of_new one anna
 terminal_of_new two bert

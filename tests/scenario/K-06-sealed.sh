@@ -4,7 +4,6 @@
 # terminal from time to time, so that it is not forgotten.
 # shellcheck source=tests/scenario/lib.sh
 . "$(dirname "$0")/../scenario/lib.sh"
-# shellcheck disable=SC2119 # the defaults
 world_up
 terminal_of_new one anna
 tree_make "$WORLD/tree" 2 10 6

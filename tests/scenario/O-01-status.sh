@@ -3,7 +3,6 @@
 # scripts, with exit codes that mean something.
 # shellcheck source=tests/scenario/lib.sh
 . "$(dirname "$0")/../scenario/lib.sh"
-# shellcheck disable=SC2119 # the defaults
 world_up
 terminal_of_new one anna
 mkdir "$WORLD/tree"

@@ -3,7 +3,6 @@
 # clearly and without touching it.
 # shellcheck source=tests/scenario/lib.sh
 . "$(dirname "$0")/../scenario/lib.sh"
-# shellcheck disable=SC2119 # the defaults
 world_up
 terminal_of_new one anna
 tree_make "$WORLD/tree" 1 5 8

@@ -3,7 +3,6 @@
 # quiet in a pipe, no secret in the arguments, the man page.
 # shellcheck source=tests/scenario/lib.sh
 . "$(dirname "$0")/../scenario/lib.sh"
-# shellcheck disable=SC2119 # the defaults
 world_up
 terminal_of_new one anna
 tree_make "$WORLD/tree" 64 60 1

@@ -4,14 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/util.h"
 #include "bus/caller.h"
 #include "scratch.h"
+#include "skip_time.h"
 
 #define GUARD_MS   20000 /* a test that would wait for good ends here */
 #define LONG_MS    60000 /* a deadline that is not to be reached */
@@ -22,19 +21,6 @@
 static struct loop *loop;
 static struct timer guard;
 static bool timed_out;
-
-/* ---- time that a test can make pass ---- */
-
-static uint64_t skipped_ms;
-
-int clock_gettime(clockid_t id, struct timespec *out)
-{
-	int rc = (int)syscall(SYS_clock_gettime, id, out);
-
-	if (rc == 0 && id == CLOCK_BOOTTIME)
-		out->tv_sec += (time_t)(skipped_ms / 1000);
-	return rc;
-}
 
 static void on_guard(void *arg)
 {
