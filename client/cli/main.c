@@ -37,22 +37,22 @@ enum special {
 /* clang-format off */
 static const struct command {
 	const char *name;
-	const char *arguments; /* what it cannot do without, options too */
+	const char *arguments; /* operands, and the options it needs */
 	const char *help;
 	int operands_min, operands_max; /* max -1: as many as wanted */
 	unsigned int takes;             /* BITs of special */
 	command_fn *run;
 } commands[] = {
-	{ "enrol",     "STRING",  "trust the server that the operator's string names",  1,  1, 0, command_enrol },
-	{ "register",  "[NAME]",  "make an account: phone number, e-mail or nickname",  0,  1, 0, command_register },
-	{ "bind",      "--serial SERIAL", "bind this terminal to the account",                  0,  0, BIT(SPECIAL_VERIFICATION) | BIT(SPECIAL_LABEL), command_bind },
-	{ "password",  "",        "change the account's password",                      0,  0, BIT(SPECIAL_NEW_PASSWORD), command_password },
-	{ "backup",    "FOLDER…", "back up folders, a snapshot each",                   1, -1, BIT(SPECIAL_LABEL) | BIT(SPECIAL_DRY_RUN), command_backup },
-	{ "snapshots", "",        "list the account's snapshots",                       0,  0, 0, command_snapshots },
-	{ "show",      "SNAPSHOT", "list what is in a snapshot",                        1,  1, BIT(SPECIAL_CATEGORY), command_show },
-	{ "restore",   "SNAPSHOT --target DIR", "write a snapshot into a folder",       1,  1, BIT(SPECIAL_TARGET) | BIT(SPECIAL_VERIFY) | BIT(SPECIAL_RESUME) | BIT(SPECIAL_CATEGORY), command_restore },
-	{ "notices",   "",        "print what the server has to tell",                  0,  0, BIT(SPECIAL_FOLLOW), command_notices },
-	{ "status",    "",        "where this terminal stands; does the server answer?", 0, 0, 0, command_status },
+	{ "enrol",     "STRING",                "trust the server that the string names",            1,  1, 0, command_enrol },
+	{ "register",  "[NAME]",                "make an account: phone number, e-mail or nickname", 0,  1, 0, command_register },
+	{ "bind",      "--serial SERIAL",       "bind this terminal to the account",                 0,  0, BIT(SPECIAL_VERIFICATION) | BIT(SPECIAL_LABEL), command_bind },
+	{ "password",  "",                      "change the account's password",                     0,  0, BIT(SPECIAL_NEW_PASSWORD), command_password },
+	{ "backup",    "FOLDER...",             "back up folders, a snapshot each",                  1, -1, BIT(SPECIAL_LABEL) | BIT(SPECIAL_DRY_RUN), command_backup },
+	{ "snapshots", "",                      "list the account's snapshots",                      0,  0, 0, command_snapshots },
+	{ "show",      "SNAPSHOT",              "list what is in a snapshot",                        1,  1, BIT(SPECIAL_CATEGORY), command_show },
+	{ "restore",   "SNAPSHOT --target DIR", "write a snapshot into a folder",                    1,  1, BIT(SPECIAL_TARGET) | BIT(SPECIAL_VERIFY) | BIT(SPECIAL_RESUME) | BIT(SPECIAL_CATEGORY), command_restore },
+	{ "notices",   "",                      "print what the server has to tell",                 0,  0, BIT(SPECIAL_FOLLOW), command_notices },
+	{ "status",    "",                      "where this terminal stands; is the server there?",  0,  0, 0, command_status },
 };
 
 /* Options: name, argument or NULL, what is set, help. */
@@ -69,26 +69,26 @@ static const struct option_row {
 	int special; /* or EVERY: all commands take it */
 	const char *help;
 } option_rows[] = {
-	{ "state",             "DIR",      OPTION_TEXT,     FIELD(state),             EVERY, "the terminal's state folder" },
-	{ "name",              "NAME",     OPTION_TEXT,     FIELD(name),              EVERY, "the account, instead of the remembered one" },
-	{ "password-file",     "FILE",     OPTION_TEXT,     FIELD(password_file),     EVERY, "read the password from FILE, mode 0600" },
-	{ "imei",              "IMEI",     OPTION_TEXT,     FIELD(imei),              EVERY, "of this terminal" },
-	{ "serial",            "SERIAL",   OPTION_TEXT,     FIELD(serial),            EVERY, "of this terminal" },
-	{ "imsi",              "IMSI",     OPTION_TEXT,     FIELD(imsi),              EVERY, "of the card in it" },
-	{ "timeout",           "DURATION", OPTION_DURATION, FIELD(timeout_ms),        EVERY, "give up after: 30s, 5min; see keepsake(1)" },
-	{ "json",              NULL,       OPTION_FLAG,     FIELD(json),              EVERY, "print JSON" },
-	{ "quiet",             NULL,       OPTION_FLAG,     FIELD(quiet),             EVERY, "print errors only" },
+	{ "state",             "DIR",      OPTION_TEXT,     FIELD(state),             EVERY,                "the terminal's state folder" },
+	{ "name",              "NAME",     OPTION_TEXT,     FIELD(name),              EVERY,                "the account, instead of the remembered one" },
+	{ "password-file",     "FILE",     OPTION_TEXT,     FIELD(password_file),     EVERY,                "read the password from FILE, mode 0600" },
+	{ "imei",              "IMEI",     OPTION_TEXT,     FIELD(imei),              EVERY,                "of this terminal" },
+	{ "serial",            "SERIAL",   OPTION_TEXT,     FIELD(serial),            EVERY,                "of this terminal" },
+	{ "imsi",              "IMSI",     OPTION_TEXT,     FIELD(imsi),              EVERY,                "of the card in it" },
+	{ "timeout",           "DURATION", OPTION_DURATION, FIELD(timeout_ms),        EVERY,                "give up after: 30s, 5min; see keepsake(1)" },
+	{ "json",              NULL,       OPTION_FLAG,     FIELD(json),              EVERY,                "print JSON" },
+	{ "quiet",             NULL,       OPTION_FLAG,     FIELD(quiet),             EVERY,                "print errors only" },
 	{ "new-password-file", "FILE",     OPTION_TEXT,     FIELD(new_password_file), SPECIAL_NEW_PASSWORD, "password: the new one" },
 	{ "verification-file", "FILE",     OPTION_TEXT,     FIELD(verification_file), SPECIAL_VERIFICATION, "bind: the verification information to set" },
 	{ "label",             "TEXT",     OPTION_TEXT,     FIELD(label),             SPECIAL_LABEL,        "bind, backup: your words for it" },
-	{ "category",          "WORD",     OPTION_CATEGORY,     FIELD(category),          SPECIAL_CATEGORY,     "show, restore: only these files" },
+	{ "category",          "WORD",     OPTION_CATEGORY, FIELD(category),          SPECIAL_CATEGORY,     "show, restore: only these files" },
 	{ "target",            "DIR",      OPTION_TEXT,     FIELD(target),            SPECIAL_TARGET,       "restore: the folder to write to" },
 	{ "verify",            NULL,       OPTION_FLAG,     FIELD(verify),            SPECIAL_VERIFY,       "restore: read all again and compare" },
 	{ "resume",            NULL,       OPTION_FLAG,     FIELD(resume),            SPECIAL_RESUME,       "restore: go on with one that was begun" },
 	{ "follow",            NULL,       OPTION_FLAG,     FIELD(follow),            SPECIAL_FOLLOW,       "notices: go on as they come" },
 	{ "dry-run",           NULL,       OPTION_FLAG,     FIELD(dry_run),           SPECIAL_DRY_RUN,      "backup: look through, send nothing" },
-	{ "version",           NULL,       OPTION_VERSION,  0,                        EVERY, "print the version" },
-	{ "help",              NULL,       OPTION_HELP,     0,                        EVERY, "print this" },
+	{ "version",           NULL,       OPTION_VERSION,  0,                        EVERY,                "print the version" },
+	{ "help",              NULL,       OPTION_HELP,     0,                        EVERY,                "print this" },
 };
 /* clang-format on */
 
@@ -102,7 +102,7 @@ static void print_usage(FILE *to)
 	for (size_t i = 0; i < nitems(commands); i++) {
 		snprintf(left, sizeof(left), "%s %s", commands[i].name,
 		    commands[i].arguments);
-		fprintf(to, "  %-30s %s\n", left, commands[i].help);
+		fprintf(to, "  %-29s %s\n", left, commands[i].help);
 	}
 	fprintf(to, "\nSNAPSHOT is latest, a number, or a moment in UTC "
 		    "(2026-11-20T18:30).\n\n");
@@ -110,7 +110,7 @@ static void print_usage(FILE *to)
 		const char *argument = option_rows[i].argument;
 		snprintf(left, sizeof(left), "--%s %s", option_rows[i].name,
 		    argument ? argument : "");
-		fprintf(to, "  %-30s %s\n", left, option_rows[i].help);
+		fprintf(to, "  %-29s %s\n", left, option_rows[i].help);
 	}
 }
 

@@ -127,10 +127,14 @@ bool json_print(json_t *value)
 	return done;
 }
 
-/* A line of progress, as it is put together. */
+/*
+ * A line of progress, as it is put together: of whole parts, and no wider
+ * than the terminal, for what wraps cannot be written over.
+ */
 struct line {
 	char text[LINE_BYTES];
 	size_t len;
+	size_t len_max;
 };
 
 static void line_add(struct line *self, const char *format, ...)
@@ -138,14 +142,18 @@ static void line_add(struct line *self, const char *format, ...)
 
 static void line_add(struct line *self, const char *format, ...)
 {
-	size_t room = sizeof(self->text) - self->len;
+	size_t room = self->len_max - self->len;
 	va_list args;
 
 	va_start(args, format);
-	int len = vsnprintf(self->text + self->len, room, format, args);
+	int len = vsnprintf(self->text + self->len, room + 1, format, args);
 	va_end(args);
-	if (len > 0)
-		self->len += min_of((size_t)len, room - 1);
+	if (len >= 0 && (size_t)len <= room) {
+		self->len += (size_t)len;
+	} else {
+		self->text[self->len] = '\0';
+		self->len_max = self->len; /* and nothing behind it */
+	}
 }
 
 static void add_time_left(struct line *line, uint64_t seconds)
@@ -208,7 +216,7 @@ void progress_show(void *arg, const struct keepsake_progress *progress)
 {
 	struct progress *self = arg;
 	uint64_t now = clock_interval_ms();
-	struct line line = { .len = 0 };
+	struct line line = { .text = "" };
 
 	if (!self->shown)
 		return;
@@ -218,12 +226,12 @@ void progress_show(void *arg, const struct keepsake_progress *progress)
 		return;
 	self->drawn_ms = now;
 	self->drawn = true;
+	size_t columns = terminal_columns();
+	line.len_max = min_of(columns, sizeof(line.text)) - 1;
 	line_add(&line, "%s", self->verb);
 	add_done(&line, progress);
 	add_rate(&line, progress, now - self->begun_ms);
-	/* What wraps cannot be written over. */
-	fprintf(stderr, "\r\033[K%.*s",
-	    (int)min_of(line.len, terminal_columns() - 1), line.text);
+	fprintf(stderr, "\r\033[K%s", line.text);
 	fflush(stderr);
 }
 

@@ -17,7 +17,7 @@ static const struct shape {
 	unsigned int loose_bits;
 } shapes[] = {
 #define SHAPE_DATA 0
-	{ 160 << 10, 208 << 10, CHUNK_RAW_BYTES_MAX, 17, 14 },
+	{ 192 << 10, 232 << 10, CHUNK_RAW_BYTES_MAX, 18, 13 },
 #define SHAPE_TEXT 1
 	{ 384 << 10, 640 << 10, CHUNK_BYTES_MAX,     20, 15 },
 #define SHAPE_NODE 2

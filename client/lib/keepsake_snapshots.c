@@ -166,19 +166,13 @@ static bool is_named(
 }
 
 /* Find the snapshot ${which}; ${out} is to be cleared. */
-static enum status find_snapshot(
-    struct keepsake *self, const char *which, struct snapshot *out)
+static enum status find_snapshot(struct keepsake *self, enum naming naming,
+    const char *which, struct snapshot *out)
 {
-	enum naming naming = naming_of(which);
 	struct snapshot *list = NULL;
 	size_t count = 0, at;
-
-	if (naming == NAMING_NONE)
-		return call_refuse(self, STATUS_NOT_FOUND,
-		    "name one by latest, by its number, or by a moment in "
-		    "UTC such as 2026-11-20 or 2026-11-20T18:30:00Z",
-		    "%s: not how snapshots are named", which);
 	enum status st = remote_snapshots(self->remote, &list, &count);
+
 	if (st != STATUS_OK)
 		return call_refuse_remote(self, st);
 	/* The newest that fits. */
@@ -200,14 +194,20 @@ static enum status find_snapshot(
 enum status snapshot_begin(
     struct keepsake *self, const char *which, struct snapshot *out)
 {
-	enum status st = call_transfer(self, DIRECTION_DOWNLOAD);
+	enum naming naming = naming_of(which);
 
+	if (naming == NAMING_NONE)
+		return call_refuse(self, STATUS_NOT_FOUND,
+		    "name one by latest, by its number, or by a moment in "
+		    "UTC such as 2026-11-20 or 2026-11-20T18:30:00Z",
+		    "%s: not how snapshots are named", which);
+	enum status st = call_transfer(self, DIRECTION_DOWNLOAD);
 	if (st != STATUS_OK)
 		return st;
 	st = remote_restore_begin(self->remote);
 	if (st != STATUS_OK)
 		return call_refuse_remote(self, st);
-	return find_snapshot(self, which, out);
+	return find_snapshot(self, naming, which, out);
 }
 
 struct shower {

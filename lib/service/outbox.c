@@ -247,6 +247,7 @@ void outbox_destroy(struct outbox **self_p)
 
 	if (!self)
 		return;
+	outbox_disconnect(self); /* the last parcel searches for no more */
 	loop_timer_cancel(self->loop, &self->retry);
 	loop_timer_cancel(self->loop, &self->search);
 	while (self->first) {

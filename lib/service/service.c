@@ -166,6 +166,8 @@ enum status service_ask(struct service *self, enum role peer, uint32_t type,
 	};
 	struct bytes packed = { 0 };
 
+	if (!self->peers[peer])
+		return STATUS_UNAVAILABLE; /* closed, as the service ends */
 	if (account)
 		header.account = *account;
 	if (trace)

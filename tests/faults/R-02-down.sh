@@ -70,6 +70,22 @@ for name in auth store binding notify; do
 	case_pass
 done
 
+case_begin "R-02 what a service had in hand when it died is told at once"
+kill -STOP "${SERVICE_PID[store]}"
+# shellcheck disable=SC2086 # arguments
+raw one ${MESSAGE[store]} >"$WORLD/said" &
+asked=$!
+sleep 1 # it is with the service by then
+[ ! -s "$WORLD/said" ] || fail "answered: $(cat "$WORLD/said")"
+begin=$EPOCHREALTIME
+service_kill store
+wait "$asked"
+assert_match '^unavailable .*store' "$(cat "$WORLD/said")" answer
+assert_at_most 3 "$(awk "BEGIN { print $EPOCHREALTIME - $begin }")" seconds
+service_start store
+wait_for 10 serves store || fail "store does not serve"
+case_pass
+
 case_begin "R-02 without notify a backup is done, and told later"
 service_stop notify
 keepsake_as one --quiet backup "$WORLD/tree"

@@ -101,6 +101,29 @@ service_start notify
 wait_for 30 has two backup_done 1 || fail "not told"
 case_pass
 
+# Who is to be told, notify learns from binding.
+case_begin "N-05 what notify took, and did not hand on when it died, is told"
+head -c 60000000 /dev/urandom >"$WORLD/tree/large"
+stored() {
+	[ "$(stat -c %s "$WORLD/store/data.mdb")" -gt $((4 << 20)) ]
+}
+client_begin one --json backup "$WORLD/tree"
+wait_for 20 stored || fail "the backup does not begin"
+kill -STOP "${CLIENT_PID[one]}"
+service_stop binding
+kill -CONT "${CLIENT_PID[one]}"
+client_end one || fail "exit status $?: $(client_out one)"
+taken() {
+	[ "$(figure store outbox_waiting)" -eq 0 ]
+}
+wait_for 10 taken || fail "notify does not take it"
+service_kill notify
+service_start binding
+service_start notify
+: >"$WORLD/told.two"
+wait_for 30 has two backup_done 1 || fail "not told"
+case_pass
+
 # A raw login takes notices and does not say so.
 case_begin "N-05 what was not acknowledged comes again, under the same id"
 keepsake_as one --quiet backup "$WORLD/tree"

@@ -47,8 +47,8 @@ case_begin "T-01 a snapshot that is not there is named"
 assert_names '^17: ' "$(expect_error 6 not_found one show 17)"
 assert_names '^x: ' "$(expect_error 6 not_found one restore x \
     --target "$WORLD/target")"
-expect_error 6 not_found one restore 1 --category x \
-    --target "$WORLD/target" >/dev/null
+expect_status 2 keepsake_as one restore 1 --category x \
+    --target "$WORLD/target" 2>/dev/null
 case_pass
 
 case_begin "T-01 a target that is not empty is named, and left as it is"

@@ -182,6 +182,32 @@ START_TEST(greedy_together)
 }
 END_TEST
 
+/* Field ${tag} of one byte, which no message here has. */
+START_TEST(unknown_field)
+{
+	static const struct {
+		uint32_t tag;
+		enum status want;
+	} fields[] = {
+		{ 12, STATUS_OK },
+		{ 63, STATUS_OK },
+		{ 64, STATUS_VERSION },
+		{ 127, STATUS_VERSION },
+		{ 128, STATUS_OK },
+	};
+	uint32_t key = fields[_i].tag << 3; /* a number */
+	const uint8_t field[] = { (uint8_t)(key | 0x80), (uint8_t)(key >> 7),
+		1 };
+	Common__StatusReport *report = NULL;
+
+	pack_report(1);
+	ck_assert_int_eq(
+	    bytes_append(&packed, slice_of(field, sizeof(field))), STATUS_OK);
+	ck_assert_int_eq(unpack_report(&report), fields[_i].want);
+	ck_assert_str_eq(report->program, "keepsake-test");
+}
+END_TEST
+
 START_TEST(noise)
 {
 	Common__StatusReport *report = NULL;
@@ -205,18 +231,22 @@ int main(void)
 {
 	Suite *suite = suite_create("unpack");
 	TCase *good = tcase_create("R-03 messages unpacked");
+	TCase *version = tcase_create("O-08 fields of a later version");
 	TCase *bad = tcase_create("R-03 G-05 messages refused");
 
 	tcase_add_checked_fixture(good, setup, teardown);
+	tcase_add_checked_fixture(version, setup, teardown);
 	tcase_add_checked_fixture(bad, setup, teardown);
 	tcase_add_test(good, there_and_back);
 	tcase_add_test(good, appended);
 	tcase_add_test(good, used_again);
+	tcase_add_loop_test(version, unknown_field, 0, 5);
 	tcase_add_test(bad, cut_short);
 	tcase_add_loop_test(bad, greedy, 0, 3);
 	tcase_add_test(bad, greedy_together);
 	tcase_add_loop_test(bad, noise, 0, 4);
 	suite_add_tcase(suite, good);
+	suite_add_tcase(suite, version);
 	suite_add_tcase(suite, bad);
 
 	SRunner *runner = srunner_create(suite);

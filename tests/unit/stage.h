@@ -140,6 +140,21 @@ static inline void stage_setup(
 	asker_connect(&ops);
 }
 
+/*
+ * The server's process ends, and another begins.  Who asks connects anew: a
+ * message may be lost on a connection that is just ending, and nobody here
+ * sends it again.
+ */
+static inline void stage_restart(void)
+{
+	asker_disconnect(&gateway);
+	asker_disconnect(&ops);
+	stage_close();
+	stage_open();
+	asker_connect(&gateway);
+	asker_connect(&ops);
+}
+
 static inline void stage_teardown(void)
 {
 	asker_disconnect(&gateway);

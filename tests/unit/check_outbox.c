@@ -1,0 +1,575 @@
+#include <check.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "bus/unpack.h"
+#include "scratch.h"
+#include "service/answers.h"
+#include "service/outbox.h"
+#include "skip_time.h"
+
+#define GUARD_MS 30000 /* a test that would wait for good ends here */
+#define MANY     1200  /* more than an outbox, or a page, holds at once */
+#define ACCOUNTS 600   /* more than are looked into in one step */
+#define ROWS     1     /* table */
+
+static const struct id anna = { "account of anna" };
+
+/* ---- the service: database, link, outbox ---- */
+
+static struct loop *loop;
+static struct bus *bus;
+static struct db *db;
+static struct caller *link_to_notify;
+static struct outbox *outbox;
+static struct timer guard;
+static char endpoint[2 * SCRATCH_BYTES];
+
+static void on_guard(void *arg)
+{
+	(void)arg;
+	ck_abort_msg("nothing happens any more");
+}
+
+static void on_db(void *arg)
+{
+	(void)arg;
+	db_complete(db);
+}
+
+/* The process begins, as service_main has it. */
+static void service_open(void)
+{
+	struct curve_keys keys;
+	struct db_options options = {
+		.path = scratch_path("data"),
+		.service = "store",
+		.format = 1,
+		.map_bytes = 1 << 20,
+		.map_bytes_max = 64 << 20,
+		.reserve_bytes = 1 << 20,
+	};
+	struct caller_options link = {
+		.name = "notify",
+		.endpoint = endpoint,
+		.envelope_count = 1,
+	};
+
+	ck_assert_int_eq(loop_new(&loop), STATUS_OK);
+	guard = (struct timer){ .fired = on_guard };
+	loop_timer_set(loop, &guard, GUARD_MS);
+	ck_assert_int_eq(curve_keys_make(&keys), STATUS_OK);
+	ck_assert_int_eq(bus_new(&keys, &bus), STATUS_OK);
+	ck_assert_int_eq(db_open(&options, &db), STATUS_OK);
+	ck_assert_int_eq(
+	    loop_watch_fd(loop, db_event_fd(db), on_db, NULL), STATUS_OK);
+	ck_assert_int_eq(
+	    caller_new(bus, loop, &link, &link_to_notify), STATUS_OK);
+	ck_assert_int_eq(
+	    outbox_new(db, loop, link_to_notify, &outbox), STATUS_OK);
+}
+
+/* It ends, in the same order as there. */
+static void service_close(void)
+{
+	loop_forget_fd(loop, db_event_fd(db));
+	outbox_disconnect(outbox);
+	caller_destroy(&link_to_notify);
+	db_close(&db);
+	outbox_destroy(&outbox);
+	ck_assert_ptr_null(outbox);
+	outbox_destroy(&outbox);
+	bus_destroy(&bus);
+	loop_timer_cancel(loop, &guard);
+	loop_destroy(&loop);
+}
+
+/* ---- notify, as far as it is needed here ---- */
+
+static struct notify {
+	struct bus *bus;
+	void *door;
+	struct message message;
+	enum status says; /* PENDING: nothing */
+	unsigned int told;
+	struct id account; /* of the latest Tell */
+	struct id notice, first_notice;
+	uint64_t when_ms;
+	Notify__Kind kind;
+	unsigned int distinct; /* notices, where fewer than MANY were told */
+	struct id seen[MANY];
+} notify;
+
+static void note_notice(const struct id *id)
+{
+	for (unsigned int i = 0; i < notify.distinct; i++)
+		if (id_equal(&notify.seen[i], id))
+			return;
+	ck_assert_uint_lt(notify.distinct, MANY);
+	notify.seen[notify.distinct++] = *id;
+}
+
+static void answer_with(const struct header *asked, enum status status)
+{
+	struct header header = {
+		.request = asked->request,
+		.type = TYPE_REPLY,
+		.status = status,
+	};
+	struct bytes packed = { 0 };
+
+	ck_assert_int_eq(header_pack(&packed, &header), STATUS_OK);
+	ck_assert_int_eq(
+	    frame_copy(&notify.message.header, bytes_slice(&packed)),
+	    STATUS_OK);
+	ck_assert_int_eq(
+	    frame_copy(&notify.message.body, (struct slice){ 0 }), STATUS_OK);
+	ck_assert_int_eq(message_send(&notify.message, notify.door), STATUS_OK);
+	bytes_clear(&packed);
+}
+
+static void hear(void)
+{
+	struct header header;
+	struct unpack unpack;
+	Notify__Tell *tell;
+
+	ck_assert_int_eq(
+	    header_unpack(&header, frame_slice(&notify.message.header)),
+	    STATUS_OK);
+	ck_assert_uint_eq(header.type, NOTIFY__TYPE__TELL);
+	unpack_begin(&unpack);
+	ck_assert_int_eq(unpack_message(&unpack, &notify__tell__descriptor,
+			     frame_slice(&notify.message.body), &tell),
+	    STATUS_OK);
+	ck_assert_int_eq(
+	    id_from(&notify.account, field_slice(tell->account_id)), STATUS_OK);
+	ck_assert(id_equal(&header.account, &notify.account));
+	ck_assert_ptr_nonnull(tell->notice);
+	ck_assert_int_eq(
+	    id_from(&notify.notice, field_slice(tell->notice->notice_id)),
+	    STATUS_OK);
+	notify.when_ms = tell->notice->when_ms;
+	notify.kind = tell->notice->kind;
+	unpack_end(&unpack);
+	if (notify.told++ == 0)
+		notify.first_notice = notify.notice;
+	note_notice(&notify.notice);
+	if (notify.says != STATUS_PENDING)
+		answer_with(&header, notify.says);
+}
+
+static void on_notify_readable(void *arg)
+{
+	(void)arg;
+	while (message_receive(&notify.message, notify.door, 2) == STATUS_OK)
+		hear();
+}
+
+static void notify_open(enum status says)
+{
+	struct curve_keys keys;
+
+	notify.says = says;
+	ck_assert_int_eq(curve_keys_make(&keys), STATUS_OK);
+	ck_assert_int_eq(bus_new(&keys, &notify.bus), STATUS_OK);
+	ck_assert_int_eq(
+	    bus_bind(notify.bus, "store", endpoint, NULL, &notify.door),
+	    STATUS_OK);
+	message_init(&notify.message);
+	ck_assert_int_eq(
+	    loop_watch_socket(loop, notify.door, on_notify_readable, NULL),
+	    STATUS_OK);
+}
+
+static void notify_close(void)
+{
+	if (!notify.bus)
+		return;
+	loop_forget_socket(loop, notify.door);
+	message_clear(&notify.message);
+	bus_close(&notify.door);
+	bus_destroy(&notify.bus);
+}
+
+static void setup(void)
+{
+	scratch_make();
+	snprintf(endpoint, sizeof(endpoint), "ipc://%s", scratch_path("run/s"));
+	service_open();
+}
+
+static void teardown(void)
+{
+	notify_close();
+	service_close();
+	scratch_remove();
+}
+
+/* ---- waiting for something to be so ---- */
+
+static struct timer look;
+static bool (*is_so)(void);
+
+static void on_look(void *arg)
+{
+	(void)arg;
+	if (is_so())
+		loop_stop(loop);
+	else
+		loop_timer_set(loop, &look, 2);
+}
+
+static void wait_until(bool (*condition)(void))
+{
+	is_so = condition;
+	look = (struct timer){ .fired = on_look };
+	loop_timer_set(loop, &look, 0);
+	ck_assert_int_eq(loop_run(loop), STATUS_OK);
+}
+
+static bool nothing_waits(void)
+{
+	return outbox_waiting(outbox) == 0;
+}
+
+static bool one_waits(void)
+{
+	return outbox_waiting(outbox) == 1;
+}
+
+static bool told_once(void)
+{
+	return notify.told >= 1;
+}
+
+static bool told_twice(void)
+{
+	return notify.told >= 2;
+}
+
+static bool all_told(void)
+{
+	return notify.distinct == MANY && nothing_waits();
+}
+
+static bool each_told(void)
+{
+	return notify.distinct == ACCOUNTS && nothing_waits();
+}
+
+static unsigned int committed;
+
+static bool all_committed(void)
+{
+	return committed == 0;
+}
+
+static void on_committed(
+    void *arg, enum status status, uint64_t generation, size_t failed_op)
+{
+	(void)arg;
+	(void)generation;
+	(void)failed_op;
+	ck_assert_int_eq(status, STATUS_OK);
+	committed--;
+}
+
+static void submit(struct db_batch *batch)
+{
+	committed++;
+	ck_assert_int_eq(
+	    db_submit(db, &batch, on_committed, NULL), STATUS_PENDING);
+}
+
+static void promise(const struct id *account)
+{
+	Notify__Notice notice = NOTIFY__NOTICE__INIT;
+	struct db_batch *batch = db_batch_new(account, DB_GENERATION_ANY, NULL);
+
+	notice.kind = NOTIFY__KIND__BACKUP_DONE;
+	db_batch_put(batch, ROWS, slice_text("change"), slice_text("1"));
+	outbox_put(batch, account, &notice);
+	submit(batch);
+	ck_assert_uint_eq(notice.notice_id.len, 0); /* nothing dangles */
+}
+
+static size_t rows_of(const struct id *account)
+{
+	struct db_page page = { 0 };
+	struct slice all = { 0 };
+
+	ck_assert_int_eq(
+	    db_scan(db, account, TABLE_OUTBOX, all, all, 0, false, &page),
+	    STATUS_OK);
+	size_t count = page.count;
+	db_page_clear(&page);
+	return count;
+}
+
+static struct id account_of(uint32_t number)
+{
+	struct id id = { { 1 } };
+
+	put_be32(id.bytes + 12, number);
+	return id;
+}
+
+/* ---- told ---- */
+
+START_TEST(told)
+{
+	notify_open(STATUS_OK);
+	promise(&anna);
+	wait_until(all_committed);
+	ck_assert_uint_eq(rows_of(&anna), 1);
+	outbox_kick(outbox, &anna);
+	ck_assert_uint_eq(outbox_waiting(outbox), 1);
+	wait_until(nothing_waits);
+	ck_assert_uint_eq(notify.told, 1);
+	ck_assert(id_equal(&notify.account, &anna));
+	ck_assert(!id_is_none(&notify.notice));
+	ck_assert_int_eq(notify.kind, NOTIFY__KIND__BACKUP_DONE);
+	ck_assert_uint_le(notify.when_ms, clock_wall_ms());
+	ck_assert_uint_ge(notify.when_ms + 60000, clock_wall_ms());
+	ck_assert_uint_eq(rows_of(&anna), 0);
+}
+END_TEST
+
+START_TEST(kicked_twice)
+{
+	notify_open(STATUS_OK);
+	promise(&anna);
+	wait_until(all_committed);
+	outbox_kick(outbox, &anna);
+	outbox_kick(outbox, &anna);
+	ck_assert_uint_eq(outbox_waiting(outbox), 1);
+	wait_until(nothing_waits);
+	ck_assert_uint_eq(notify.distinct, 1);
+	outbox_kick(outbox, &anna);
+	ck_assert_uint_eq(outbox_waiting(outbox), 0);
+}
+END_TEST
+
+/* The row is there until notify has it, however long that takes. */
+START_TEST(kept_while_notify_is_down)
+{
+	promise(&anna);
+	wait_until(all_committed);
+	outbox_kick(outbox, &anna);
+	for (int i = 0; i < 3; i++) {
+		skipped_ms += 61000; /* past the call's deadline */
+		loop_timer_set(loop, &guard, GUARD_MS);
+		wait_until(one_waits);
+		ck_assert_uint_eq(rows_of(&anna), 1);
+	}
+	notify_open(STATUS_OK);
+	wait_until(nothing_waits);
+	ck_assert_uint_eq(notify.distinct, 1);
+	ck_assert_uint_eq(rows_of(&anna), 0);
+}
+END_TEST
+
+/* Whatever notify says but OK, it is told again. */
+START_TEST(kept_while_notify_refuses)
+{
+	static const enum status refusals[] = { STATUS_INTERNAL,
+		STATUS_NO_SPACE, STATUS_BUSY, STATUS_UNKNOWN };
+
+	notify_open(refusals[_i]);
+	promise(&anna);
+	wait_until(all_committed);
+	outbox_kick(outbox, &anna);
+	capture_begin(STDERR_FILENO);
+	wait_until(told_twice);
+	capture_end();
+	ck_assert_uint_eq(rows_of(&anna), 1);
+	notify.says = STATUS_OK;
+	wait_until(nothing_waits);
+	ck_assert_uint_eq(notify.distinct, 1); /* a repeat is known by its id */
+	ck_assert_uint_eq(rows_of(&anna), 0);
+}
+END_TEST
+
+START_TEST(account_removed)
+{
+	notify_open(STATUS_PENDING);
+	promise(&anna);
+	wait_until(all_committed);
+	outbox_kick(outbox, &anna);
+	wait_until(told_once);
+	struct db_batch *batch = db_batch_new(&anna, DB_GENERATION_ANY, NULL);
+	db_batch_remove_account(batch);
+	submit(batch);
+	wait_until(all_committed);
+	/* told after all: there is no row to delete, and nothing to repeat */
+	notify_close();
+	notify_open(STATUS_OK);
+	wait_until(nothing_waits);
+}
+END_TEST
+
+START_TEST(too_large)
+{
+	static Notify__Figure figures[200];
+	static Notify__Figure *pointers[nitems(figures)];
+	static char name[] = "a name of a good many bytes";
+	Notify__Notice notice = NOTIFY__NOTICE__INIT;
+	struct db_batch *batch = db_batch_new(&anna, DB_GENERATION_ANY, NULL);
+
+	for (size_t i = 0; i < nitems(figures); i++) {
+		figures[i] = (Notify__Figure)NOTIFY__FIGURE__INIT;
+		figures[i].name = name;
+		pointers[i] = &figures[i];
+	}
+	notice.figures = pointers;
+	notice.n_figures = nitems(figures);
+	db_batch_put(batch, ROWS, slice_text("change"), slice_text("1"));
+	outbox_put(batch, &anna, &notice);
+	/* the change and its notice go together or not at all */
+	ck_assert_int_eq(db_submit(db, &batch, NULL, NULL), STATUS_TOO_LARGE);
+	db_batch_destroy(&batch);
+}
+END_TEST
+
+/* ---- across a restart ---- */
+
+static void restart(void)
+{
+	notify_close();
+	service_close();
+	service_open();
+}
+
+/* The process ended between the commit and the kick. */
+START_TEST(found_after_a_restart)
+{
+	promise(&anna);
+	wait_until(all_committed);
+	restart();
+	ck_assert_uint_eq(rows_of(&anna), 1);
+	notify_open(STATUS_OK);
+	wait_until(told_once);
+	wait_until(nothing_waits);
+	ck_assert_uint_eq(rows_of(&anna), 0);
+}
+END_TEST
+
+/* It ended when notify had it, and did not know. */
+START_TEST(told_again_after_a_restart)
+{
+	notify_open(STATUS_PENDING);
+	promise(&anna);
+	wait_until(all_committed);
+	outbox_kick(outbox, &anna);
+	wait_until(told_once);
+	restart();
+	ck_assert_uint_eq(rows_of(&anna), 1);
+	notify_open(STATUS_OK);
+	wait_until(told_twice);
+	wait_until(nothing_waits);
+	ck_assert(id_equal(&notify.notice, &notify.first_notice));
+	ck_assert_uint_eq(rows_of(&anna), 0);
+	/* and once more: gone is gone */
+	notify.told = 0;
+	restart();
+	notify_open(STATUS_OK);
+	promise(&anna);
+	wait_until(all_committed);
+	outbox_kick(outbox, &anna);
+	wait_until(nothing_waits);
+	ck_assert_uint_eq(notify.told, 1);
+	ck_assert_uint_eq(notify.distinct, 2);
+}
+END_TEST
+
+START_TEST(many_accounts)
+{
+	for (uint32_t i = 0; i < ACCOUNTS; i++) {
+		struct id account = account_of(i);
+		promise(&account);
+	}
+	wait_until(all_committed);
+	restart();
+	notify_open(STATUS_OK);
+	wait_until(each_told);
+	for (uint32_t i = 0; i < ACCOUNTS; i++) {
+		struct id account = account_of(i);
+		ck_assert_uint_eq(rows_of(&account), 0);
+	}
+}
+END_TEST
+
+START_TEST(many_notices)
+{
+	for (int i = 0; i < MANY; i++)
+		promise(&anna);
+	wait_until(all_committed);
+	outbox_kick(outbox, &anna);
+	notify_open(STATUS_OK);
+	wait_until(all_told);
+	ck_assert_uint_eq(rows_of(&anna), 0);
+}
+END_TEST
+
+/* An outbox that goes while it is full leaves nothing in the loop. */
+START_TEST(ended_when_full)
+{
+	for (int i = 0; i < MANY; i++)
+		promise(&anna);
+	wait_until(all_committed);
+	outbox_kick(outbox, &anna);
+	loop_forget_fd(loop, db_event_fd(db));
+	caller_destroy(&link_to_notify);
+	db_close(&db);
+	outbox_destroy(&outbox);
+	look = (struct timer){ .fired = on_look };
+	is_so = all_committed;
+	loop_timer_set(loop, &look, 20);
+	ck_assert_int_eq(loop_run(loop), STATUS_OK);
+	bus_destroy(&bus);
+	loop_timer_cancel(loop, &guard);
+	loop_destroy(&loop);
+	service_open();
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("outbox");
+	TCase *promises = tcase_create("N-05 what was promised is told");
+	TCase *restarts = tcase_create("N-05 R-01 told after a restart");
+	TCase *numbers = tcase_create("N-05 G-05 much to tell");
+
+	tcase_add_checked_fixture(promises, setup, teardown);
+	tcase_add_checked_fixture(restarts, setup, teardown);
+	tcase_add_checked_fixture(numbers, setup, teardown);
+	tcase_set_timeout(numbers, 60);
+	tcase_add_test(promises, told);
+	tcase_add_test(promises, kicked_twice);
+	tcase_add_test(promises, kept_while_notify_is_down);
+	tcase_add_loop_test(promises, kept_while_notify_refuses, 0, 4);
+	tcase_add_test(promises, account_removed);
+	tcase_add_test(promises, too_large);
+	tcase_add_test(restarts, found_after_a_restart);
+	tcase_add_test(restarts, told_again_after_a_restart);
+	tcase_add_test(numbers, many_accounts);
+	tcase_add_test(numbers, many_notices);
+	tcase_add_test(numbers, ended_when_full);
+	suite_add_tcase(suite, promises);
+	suite_add_tcase(suite, restarts);
+	suite_add_tcase(suite, numbers);
+
+	if (sodium_init() < 0)
+		return EXIT_FAILURE;
+	log_level_set(LOG_WARNING);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
