@@ -207,7 +207,7 @@ void zmtp_bearer_destroy(struct zmtp_bearer **self_p)
 	router_destroy(&self->router);
 	if (self->socket)
 		loop_forget_socket(self->program->loop, self->socket);
-	bus_close(&self->socket);
+	bus_close_sent(&self->socket);
 	message_clear(&self->incoming);
 	free(self);
 	*self_p = NULL;

@@ -23,6 +23,7 @@
 #define HANDSHAKE_IVL_MS     30000
 #define RECONNECT_IVL_MS     50
 #define RECONNECT_IVL_MAX_MS 1000
+#define LINGER_MS            1000 /* for the last answers of a door */
 #define BACKLOG              1024
 /* A frame as CURVE has it on the wire: nonce, tag, command name, flags. */
 #define WIRE_BYTES_MAX         (PAYLOAD_BYTES_MAX + 64)
@@ -299,15 +300,24 @@ void bus_unmonitor(void *socket, void **monitor_p)
 	bus_close(monitor_p);
 }
 
-void bus_close(void **socket_p)
+static void close_in(void **socket_p, int linger_ms)
 {
 	if (*socket_p) {
-		int no_linger = 0;
 		zmq_setsockopt(
-		    *socket_p, ZMQ_LINGER, &no_linger, sizeof(no_linger));
+		    *socket_p, ZMQ_LINGER, &linger_ms, sizeof(linger_ms));
 		zmq_close(*socket_p);
 	}
 	*socket_p = NULL;
+}
+
+void bus_close(void **socket_p)
+{
+	close_in(socket_p, 0);
+}
+
+void bus_close_sent(void **socket_p)
+{
+	close_in(socket_p, LINGER_MS);
 }
 
 /* How an attempt to come in ended. */

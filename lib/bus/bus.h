@@ -89,8 +89,14 @@ int bus_monitor_event(void *monitor, int64_t *value_out);
  */
 void bus_unmonitor(void *socket, void **monitor_p);
 
-/** Close ${socket_p}, and leave NULL; NULL is fine. */
+/** Close ${socket_p}, and leave NULL; NULL is fine.  What waits is lost. */
 void bus_close(void **socket_p);
+
+/**
+ * The same, but what was sent may still leave: bus_destroy waits for it, at
+ * most a second.
+ */
+void bus_close_sent(void **socket_p);
 
 /**
  * Prove that a key on no list is refused and one on a list is let in, by

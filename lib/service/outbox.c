@@ -208,8 +208,10 @@ static void on_search(void *arg)
 
 	if (db_accounts(self->db,
 		id_is_none(&self->searched) ? NULL : &self->searched, accounts,
-		nitems(accounts), &count) != STATUS_OK)
+		nitems(accounts), &count) != STATUS_OK) {
+		loop_timer_set(self->loop, &self->search, RETRY_MS_MAX);
 		return;
+	}
 	for (size_t i = 0; i < count; i++)
 		if (!accounts[i].removed)
 			outbox_kick(self, &accounts[i].id);

@@ -552,7 +552,7 @@ void server_destroy(struct server **self_p)
 	loop_timer_cancel(self->program->loop, &self->stop_timer);
 	for (size_t i = 0; i < self->doors_count; i++) {
 		loop_forget_socket(self->program->loop, self->doors[i].socket);
-		bus_close(&self->doors[i].socket);
+		bus_close_sent(&self->doors[i].socket);
 	}
 	while (self->first) {
 		struct exchange *x = self->first;

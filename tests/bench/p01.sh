@@ -150,7 +150,7 @@ borg_restore() {
 }
 
 borg_restored() {
-	echo "$restored"
+	echo "$restored/tree"
 }
 
 borg_stored() {
