@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/options.h"
 #include "base/util.h"
 #include "command.h"
 #include "crypto/arena.h"
@@ -59,6 +60,8 @@ int main(int argc, char **argv)
 	int option;
 
 	log_program("keepsakectl");
+	if (!options_exact("keepsakectl", options, argc, argv))
+		return EXIT_USAGE;
 	while (
 	    (option = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
 		switch (option) {

@@ -9,6 +9,7 @@
 #include "base/bounds.h"
 #include "base/heap.h"
 #include "base/log.h"
+#include "base/options.h"
 #include "base/text.h"
 #include "base/util.h"
 #include "command.h"
@@ -190,6 +191,8 @@ static enum parsed parse_options(
 							   : no_argument,
 			.val = OPTION_BASE + (int)i,
 		};
+	if (!options_exact("keepsake", rows, argc, argv))
+		return PARSED_WRONG;
 	while (parsed == PARSED_RUN &&
 	       (c = getopt_long(argc, argv, "", rows, NULL)) != -1) {
 		if (c < OPTION_BASE) {

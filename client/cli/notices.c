@@ -10,7 +10,8 @@
 
 struct printer {
 	const struct run *run;
-	json_t *all; /* NULL: print each as it comes */
+	bool as_array; /* else a line each */
+	bool begun;    /* something of the array is out */
 };
 
 static json_t *notice_json(const struct keepsake_notice *notice)
@@ -45,24 +46,23 @@ static bool on_notice(void *arg, const struct keepsake_notice *notice)
 {
 	struct printer *printer = arg;
 
-	if (printer->all)
-		return json_array_append_new(
-			   printer->all, notice_json(notice)) == 0;
-	if (printer->run->options.json)
-		return json_print(notice_json(notice));
-	return print_notice(notice);
+	if (!printer->run->options.json)
+		return print_notice(notice);
+	if (printer->as_array &&
+	    fputs(printer->begun ? "," : "[", stdout) == EOF)
+		return false;
+	printer->begun = true;
+	return json_print(notice_json(notice));
 }
 
 enum exit_code command_notices(struct run *run)
 {
 	struct printer printer = { .run = run };
 
-	if (run->options.json && !run->options.follow)
-		printer.all = json_array();
+	printer.as_array = run->options.json && !run->options.follow;
 	enum status st = keepsake_notices(run->keepsake, run->options.follow,
 	    &interrupted, on_notice, &printer);
-	if (printer.all && st == STATUS_OK)
-		return json_print(printer.all) ? EXIT_DONE : EXIT_FAILED;
-	json_decref(printer.all);
+	if (printer.as_array && (printer.begun || st == STATUS_OK))
+		puts(printer.begun ? "]" : "[]");
 	return st == STATUS_OK ? EXIT_DONE : command_failed(run, st);
 }

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/heap.h"
 #include "base/log.h"
+#include "base/options.h"
 #include "base/util.h"
 #include "crypto/arena.h"
 #include "service/settings.h"
@@ -64,6 +65,10 @@ static enum program_outcome read_options(struct wishes *out, const char *about,
 	int option;
 
 	*out = (struct wishes){ .config = CONFIG_DEFAULT };
+	if (!options_exact(program_name, long_options, argc, argv)) {
+		*exit_code = 2;
+		return PROGRAM_FAILED;
+	}
 	while ((option = getopt_long(argc, argv, "c:hV", long_options, NULL)) !=
 	       -1) {
 		switch (option) {

@@ -157,7 +157,7 @@ int service_main(const struct service_kind *kind, int argc, char **argv)
 }
 
 enum status service_ask(struct service *self, enum role peer, uint32_t type,
-    const struct id *account, const struct id *trace,
+    const struct id *account, const struct header *behalf,
     const ProtobufCMessage *body, answer_fn *done, void *arg)
 {
 	struct header header = {
@@ -170,8 +170,11 @@ enum status service_ask(struct service *self, enum role peer, uint32_t type,
 		return STATUS_UNAVAILABLE; /* closed, as the service ends */
 	if (account)
 		header.account = *account;
-	if (trace)
-		header.trace = *trace;
+	if (behalf)
+		header.trace = behalf->trace;
+	if (behalf && behalf->deadline_ms > 0)
+		header.deadline_ms = min_of(header.deadline_ms,
+		    behalf->deadline_ms - behalf->deadline_ms / 4);
 	enum status st = pack_message(&packed, body);
 	if (st == STATUS_OK)
 		st = caller_ask(self->peers[peer], &header,

@@ -45,14 +45,16 @@ int service_main(const struct service_kind *kind, int argc, char **argv);
 #define SERVICE_ASK_MS 10000
 
 /**
- * Ask a peer service on behalf of ${trace}'s request.
+ * Ask a peer service.
  *
  * account  for routing; NULL for none
+ * behalf   of the request that it is for: its trace goes along, and who sent
+ *          it is to have an answer before giving up.  NULL: nobody waits
  *
  * Results as caller_ask.
  */
 enum status service_ask(struct service *self, enum role peer, uint32_t type,
-    const struct id *account, const struct id *trace,
+    const struct id *account, const struct header *behalf,
     const ProtobufCMessage *body, answer_fn *done, void *arg);
 
 #endif

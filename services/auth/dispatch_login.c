@@ -189,8 +189,8 @@ static enum status look_up(struct attempt *self)
 	lookup.peer_key =
 	    field_of(slice_of(header->peer.id, header->peer.id_len));
 	enum status st = service_ask(self->auth->service, ROLE_BINDING,
-	    BINDING__TYPE__LOOKUP, NULL, &header->trace, &lookup.base,
-	    on_looked_up, self);
+	    BINDING__TYPE__LOOKUP, NULL, header, &lookup.base, on_looked_up,
+	    self);
 	if (st == STATUS_OK)
 		return STATUS_PENDING;
 	if (st == STATUS_BUSY)

@@ -211,8 +211,8 @@ static enum status ask_verification(struct bind *bind)
 	query.account_id =
 	    field_of(slice_of(x->ticket.account.bytes, ID_BYTES));
 	enum status st = service_ask(bind->binding->service, ROLE_AUTH,
-	    AUTH__TYPE__VERIFICATION_STATE, &x->ticket.account,
-	    &x->header.trace, &query.base, on_verification, bind);
+	    AUTH__TYPE__VERIFICATION_STATE, &x->ticket.account, &x->header,
+	    &query.base, on_verification, bind);
 	if (st == STATUS_OK)
 		return STATUS_PENDING;
 	bind_destroy(&bind);
