@@ -115,6 +115,7 @@ help:
 	@echo 'make run        start a whole system here, show what it does, serve'
 	@echo 'make demo       the same, but stop when it has been shown'
 	@echo 'make check      all tests, plain and sanitized, and lint'
+	@echo 'make fuzz       each decoder on random bytes, SECONDS= (60) each'
 	@echo 'make bench      speed, as ratios against restic and borg'
 	@echo 'make install    programs, man pages, library (DESTDIR=, PREFIX=)'
 
@@ -146,6 +147,38 @@ check:
 unit: units
 	@printf 'ids\ttest\tresult\tseconds\n' > $(BUILD)/unit.tsv
 	tests/run $(BUILD) $(BUILD)/unit.tsv unit
+
+# A harness for each decoder of bytes from outside.  replay_X runs it over
+# its corpus, for make check; fuzz_X looks for more, and needs clang.
+HARNESSES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+REPLAYS   := $(HARNESSES:%=$(BUILD)/tests/fuzz/replay_%)
+FUZZERS   := $(HARNESSES:%=$(BUILD)/tests/fuzz/fuzz_%)
+FUZZED    := $(BUILD)/fuzz
+SECONDS   ?= 60
+FUZZ_CC   ?= clang-14
+
+$(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o \
+                              $(BUILD)/tests/fuzz/replay.o \
+                              $(PARTS) $(LIBRARY) $(COMMON)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o \
+                            $(PARTS) $(LIBRARY) $(COMMON)
+	$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/tests/fuzz/seeds: $(BUILD)/tests/fuzz/seeds.o \
+                           $(PARTS) $(LIBRARY) $(COMMON)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+.PHONY: replays fuzzers fuzz
+replays: $(REPLAYS)
+fuzzers: $(FUZZERS)
+
+fuzz:
+	@deploy/install-deps build fuzz
+	$(MAKE) BUILD=$(FUZZED) CC=$(FUZZ_CC) \
+	    CFLAGS='$(SANITIZE) -fsanitize=fuzzer-no-link' fuzzers
+	tests/fuzz/run $(FUZZED) $(SECONDS)
 
 lint: export LINT_FLAGS = $(ALL_CFLAGS)
 lint: $(PROTO_C)

@@ -671,6 +671,8 @@ static enum status node_enter(struct manifest_reader *self,
 	struct bytes plain = { 0 };
 	enum status st = self->source.get(self->source.arg, name, &plain);
 
+	if (st == STATUS_NOT_FOUND)
+		st = STATUS_MALFORMED; /* here that would mean the end */
 	if (st != STATUS_OK)
 		goto out;
 	st = STATUS_MALFORMED;

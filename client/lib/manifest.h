@@ -181,7 +181,8 @@ void manifest_reader_destroy(struct manifest_reader **self_p);
  *
  * STATUS_OK         there it is
  * STATUS_NOT_FOUND  that was the last one
- * STATUS_MALFORMED  not a manifest: order, levels, lengths or fields
+ * STATUS_MALFORMED  not a manifest: order, levels, lengths or fields, or a
+ *                   node that ${source} has not
  * others            what ${source} answered
  */
 enum status manifest_reader_next(

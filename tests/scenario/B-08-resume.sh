@@ -58,7 +58,6 @@ for name in store gateway; do
 	backup_begin "$((count + 1))"
 	service_kill "$name"
 	client_runs one || fail "the backup ended before"
-	sleep 0.3
 	service_start "$name"
 	client_end one || fail "exit status $?: $(client_out one)"
 	assert_json ".snapshot == $count + 1" "$(client_out one)" backup
@@ -103,7 +102,6 @@ for name in store gateway; do
 	restore_begin --verify
 	service_kill "$name"
 	client_runs one || fail "the restore ended before"
-	sleep 0.3
 	service_start "$name"
 	client_end one || fail "exit status $?: $(client_out one)"
 	assert_same_tree "$WORLD/tree" "$WORLD/target"

@@ -63,7 +63,6 @@ remember() { # ANSWER; what was shown is in $WORLD/shown
 	local pid=$! typed
 	exec {typed}>"$WORLD/typed"
 	wait_for 20 grep -q Password "$WORLD/shown" || fail "not asked"
-	sleep 0.3 # the echo is off by then
 	printf '%s\n' "$1" >&"$typed"
 	wait "$pid" || fail "exit status $?: $(cat "$WORLD/shown")"
 	exec {typed}>&-

@@ -82,7 +82,6 @@ echo text >"$WORLD/moving/file"
 client_begin one --json backup "$WORLD/moving"
 while client_runs one; do
 	echo more >>"$WORLD/moving/log"
-	sleep 0.005
 done
 status=0
 client_end one || status=$?

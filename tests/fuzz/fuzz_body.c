@@ -1,0 +1,60 @@
+#include "../../services/binding/terminal.h"
+#include "../../services/notify/notice.h"
+#include "base/bounds.h"
+#include "bus/unpack.h"
+#include "fuzz.h"
+#include "fuzz_body.h"
+
+/* What a terminal says of itself, and what a service tells. */
+static void check_contents(const ProtobufCMessage *message)
+{
+	const char *why = NULL;
+
+	if (message->descriptor == &binding__bind__descriptor) {
+		struct terminal terminal = { 0 };
+		if (terminal_describe(&terminal, (const Binding__Bind *)message,
+			&why) != STATUS_OK)
+			assert(why);
+	} else if (message->descriptor == &notify__tell__descriptor) {
+		const Notify__Tell *tell = (const Notify__Tell *)message;
+		struct id id;
+		if (tell->notice &&
+		    notice_check(tell->notice, &id, &why) != STATUS_OK)
+			assert(why);
+	}
+}
+
+/*
+ * The body of every message; the first byte chooses which.
+ *
+ * Must hold: no more than UNPACK_BYTES_MAX is used, and what unpacks also
+ * packs, and unpacks from that to the same.
+ */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct slice input = slice_of(data, len);
+	const ProtobufCMessageDescriptor *type =
+	    body_types[take_byte(&input) % nitems(body_types)];
+	ProtobufCMessage *first = NULL, *second = NULL;
+	struct bytes packed = { 0 }, again = { 0 };
+	struct unpack unpack, unpack_again;
+
+	unpack_begin(&unpack);
+	unpack_begin(&unpack_again);
+	enum status st = unpack_message(&unpack, type, input, &first);
+	assert(unpack.used <= UNPACK_BYTES_MAX);
+	if (st == STATUS_MALFORMED)
+		goto out;
+	check_contents(first);
+	assert(pack_message(&packed, first) == STATUS_OK);
+	assert(unpack_message(
+		   &unpack_again, type, bytes_slice(&packed), &second) == st);
+	assert(pack_message(&again, second) == STATUS_OK);
+	assert(slice_equal(bytes_slice(&packed), bytes_slice(&again)));
+out:
+	unpack_end(&unpack);
+	unpack_end(&unpack_again);
+	bytes_clear(&packed);
+	bytes_clear(&again);
+	return 0;
+}

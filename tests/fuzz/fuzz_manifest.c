@@ -1,0 +1,84 @@
+#include "manifest.h"
+
+#include "fuzz.h"
+
+/* Nodes as the input has them, each after its length, two bytes. */
+struct supply {
+	struct slice rest;
+	bool ran_out;
+};
+
+static void node_want(void *arg, const struct chunk_name *name)
+{
+	(void)arg;
+	(void)name;
+}
+
+static enum status node_get(
+    void *arg, const struct chunk_name *name, struct bytes *plain)
+{
+	struct supply *supply = arg;
+
+	(void)name;
+	supply->ran_out |= supply->rest.len == 0;
+	if (supply->ran_out)
+		return STATUS_NOT_FOUND;
+	return bytes_copy(plain, take(&supply->rest, take_16(&supply->rest)));
+}
+
+static void encode(struct bytes *out, const struct entry *entry)
+{
+	size_t at = 0, end;
+
+	do {
+		end = min_of(at + ENTRY_EXTENTS_MAX, entry->extents_count);
+		assert(entry_encode(entry, at, end, out) == STATUS_OK);
+		at = end;
+	} while (end < entry->extents_count);
+}
+
+/* What was read can be written, and read again to the same. */
+static void check_entry(const struct entry *entry)
+{
+	struct bytes first = { 0 }, second = { 0 };
+	struct entry again = { 0 };
+	struct entry_decoder *decoder = entry_decoder_new();
+
+	assert(decoder);
+	assert(path_is_valid(bytes_slice(&entry->path)));
+	encode(&first, entry);
+	struct slice input = bytes_slice(&first);
+	assert(entry_decode(decoder, &input, &again) == STATUS_OK);
+	assert(input.len == 0);
+	encode(&second, &again);
+	assert(slice_equal(bytes_slice(&first), bytes_slice(&second)));
+	entry_decoder_destroy(&decoder);
+	entry_clear(&again);
+	bytes_clear(&first);
+	bytes_clear(&second);
+}
+
+/*
+ * The manifest of a snapshot, from its top node on.
+ *
+ * Must hold: every entry that is read has a valid path and can be written
+ * again; and where a node is missing the manifest does not seem to end.
+ */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct supply supply = { slice_of(data, len), false };
+	struct node_source source = { &supply, node_want, node_get };
+	const struct chunk_name root = { .key = { 1 } };
+	struct manifest_reader *reader = manifest_reader_new(&source, &root);
+	struct entry entry = { 0 };
+	enum status st;
+
+	assert(reader);
+	while ((st = manifest_reader_next(reader, &entry)) == STATUS_OK)
+		check_entry(&entry);
+	assert(st == STATUS_MALFORMED || st == STATUS_NOT_FOUND);
+	assert(!supply.ran_out || st == STATUS_MALFORMED);
+	manifest_reader_destroy(&reader);
+	entry_clear(&entry);
+	return 0;
+}

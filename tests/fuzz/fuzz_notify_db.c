@@ -1,0 +1,100 @@
+#include "hostile_db.h"
+
+#include "../../services/notify/notify_db.c"
+
+static const struct id terminal = { { 2 } };
+
+static void expand(struct db_batch *batch)
+{
+	struct recipients terminals = { { { { 2 } } }, ACCOUNT_TERMINALS_MAX };
+	size_t count;
+	bool more;
+
+	notify_db_expand(
+	    NULL, batch, &HOSTILE_ACCOUNT, &terminals, 1, &count, &more);
+}
+
+static void deliveries(struct db_batch *batch)
+{
+	struct delivery page[DELIVERY_BATCH_MAX];
+	size_t count;
+	bool more;
+
+	if (notify_db_deliveries(NULL, &HOSTILE_ACCOUNT, &terminal, NULL, page,
+		&count, &more) != STATUS_OK)
+		return;
+	assert(count <= DELIVERY_BATCH_MAX);
+	for (size_t i = 0; i < count; i++)
+		notify_db_put_attempt(batch, &terminal, &page[i]);
+}
+
+static void leases(struct db_batch *batch)
+{
+	struct lease page[LEASES_A_PAGE];
+	size_t count;
+
+	if (notify_db_leases(NULL, &HOSTILE_ACCOUNT, page, &count) != STATUS_OK)
+		return;
+	for (size_t i = 0; i < count; i++)
+		notify_db_put_lease(batch, &page[i]);
+}
+
+static void notice(void)
+{
+	const struct notice_key key = { .stored_ms = 1 };
+	struct bytes packed = { 0 };
+
+	if (notify_db_notice(NULL, &HOSTILE_ACCOUNT, &key, &packed) ==
+	    STATUS_OK)
+		assert(packed.len <= NOTICE_BYTES_MAX);
+	bytes_clear(&packed);
+}
+
+/*
+ * Damaged rows of notify; the first byte chooses what is done with them.
+ *
+ * Must hold: a notice that is read has at most NOTICE_BYTES_MAX, and what
+ * is read can be written to its next table.
+ */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct slice input = slice_of(data, len);
+	unsigned int choice = take_byte(&input) % 8;
+	struct db_batch *batch = hostile_batch();
+	struct totals totals = { 0 };
+	struct buried buried;
+	bool last;
+
+	hostile_rows = input;
+	switch (choice) {
+	case 0:
+		expand(batch);
+		break;
+	case 1:
+		deliveries(batch);
+		break;
+	case 2:
+		leases(batch);
+		break;
+	case 3:
+		notice();
+		break;
+	case 4:
+		notify_db_acknowledge(
+		    NULL, batch, &HOSTILE_ACCOUNT, &terminal, &terminal, &last);
+		break;
+	case 5:
+		notify_db_bury(
+		    NULL, batch, &HOSTILE_ACCOUNT, UINT64_MAX, 1, &buried);
+		break;
+	case 6:
+		notify_db_forget_told(
+		    NULL, batch, &HOSTILE_ACCOUNT, UINT64_MAX);
+		break;
+	default:
+		notify_db_count(NULL, &HOSTILE_ACCOUNT, &totals);
+		break;
+	}
+	db_batch_destroy(&batch);
+	return 0;
+}

@@ -1,0 +1,31 @@
+/* What is inside the seal can only be reached from within. */
+#include "../../client/lib/summary.c"
+
+#include "fuzz.h"
+
+/*
+ * The summary of a snapshot: first as the store hands it out, then what is
+ * inside it, as if the account had sealed these bytes.
+ *
+ * Must hold: what is accepted can be written and read again, to the same.
+ */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct summary first, second;
+	struct bytes packed = { 0 }, again = { 0 };
+	struct slice input = slice_of(data, len);
+	static const struct account_keys keys;
+	uint8_t key[SEAL_KEY_BYTES];
+
+	assert(key_open(key, &keys, input) != STATUS_OK);
+	if (summary_unpack(&first, input) != STATUS_OK)
+		return 0;
+	assert(summary_pack(&first, &packed) == STATUS_OK);
+	assert(packed.len <= SNAPSHOT_SEALED_SUMMARY_BYTES_MAX);
+	assert(summary_unpack(&second, bytes_slice(&packed)) == STATUS_OK);
+	assert(summary_pack(&second, &again) == STATUS_OK);
+	assert(slice_equal(bytes_slice(&packed), bytes_slice(&again)));
+	bytes_clear(&packed);
+	bytes_clear(&again);
+	return 0;
+}

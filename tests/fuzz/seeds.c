@@ -1,0 +1,679 @@
+#include <sodium.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <zmq.h>
+
+#include "../../services/store/store_db.h"
+#include "base/bounds.h"
+#include "bus/header.h"
+#include "bus/unpack.h"
+#include "crypto/auth_keys.h"
+#include "crypto/enrolment.h"
+#include "crypto/ticket.h"
+#include "fuzz_body.h"
+#include "fuzz_opaque.h"
+#include "manifest.pb-c.h"
+
+/*
+ * seeds FOLDER: write the corpus that the harnesses begin with, a folder
+ * for each with a few small and good inputs.  Run it again when a layout
+ * changes:
+ *
+ *   make build/tests/fuzz/seeds && build/tests/fuzz/seeds tests/fuzz/corpus
+ */
+
+#define PATH_BYTES     4096
+#define MANIFEST_BYTES 32 /* of chunk ids and keys */
+
+static const char *folder;
+
+/* What is being put together. */
+static struct bytes seed;
+
+static void add(struct slice part)
+{
+	assert(bytes_append(&seed, part) == STATUS_OK);
+}
+
+static void add_byte(unsigned int number)
+{
+	const uint8_t byte = (uint8_t)number;
+
+	add(slice_of(&byte, 1));
+}
+
+static void add_16(size_t number)
+{
+	uint8_t bytes[2];
+
+	put_be16(bytes, (uint16_t)number);
+	add(slice_of(bytes, sizeof(bytes)));
+}
+
+static void add_64(uint64_t number)
+{
+	uint8_t bytes[8];
+
+	put_be64(bytes, number);
+	add(slice_of(bytes, sizeof(bytes)));
+}
+
+static void add_text(const char *text)
+{
+	add(slice_text(text));
+}
+
+/* ${len} times the same byte: an id, a key. */
+static void add_many(uint8_t byte, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		add_byte(byte);
+}
+
+static void add_message(const ProtobufCMessage *message)
+{
+	assert(pack_message(&seed, message) == STATUS_OK);
+}
+
+/* A message after its length, as in a manifest. */
+static void add_delimited(const ProtobufCMessage *message)
+{
+	size_t len = protobuf_c_message_get_packed_size(message);
+
+	for (; len >= 0x80; len >>= 7)
+		add_byte(0x80 | (len & 0x7f));
+	add_byte((unsigned int)len);
+	add_message(message);
+}
+
+/* Put the length, two bytes, before what was added since ${at}. */
+static void frame_since(size_t at)
+{
+	size_t len = seed.len - at;
+
+	add_16(0);
+	memmove(seed.data + at + 2, seed.data + at, len);
+	put_be16(seed.data + at, (uint16_t)len);
+}
+
+/* What was put together is corpus/${what}/${name}. */
+static void save(const char *what, const char *name)
+{
+	char path[PATH_BYTES];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, what);
+	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "%s/%s/%s", folder, what, name);
+	FILE *file = fopen(path, "wb");
+	assert(file);
+	assert(fwrite(seed.data, 1, seed.len, file) == seed.len);
+	assert(fclose(file) == 0);
+	bytes_clear(&seed);
+}
+
+static void save_text(const char *what, const char *name, const char *text)
+{
+	add_text(text);
+	save(what, name);
+}
+
+/* ---- the bus ---- */
+
+static void headers(void)
+{
+	static const uint8_t critical[] = { 0x80, 0x04, 1 }; /* field 64 */
+	struct header header = {
+		.request = { { 1 } },
+		.account = { { 2 } },
+		.trace = { { 3 } },
+		.type = 0x0203,
+		.deadline_ms = 30000,
+		.ticket = { 1, 2, 3 },
+		.ticket_len = TICKET_BYTES,
+		.peer = { .kind = PEER_CURVE_KEY,
+		    .id = { 4 },
+		    .id_len = 32,
+		    .address = "192.0.2.1" },
+	};
+
+	assert(header_pack(&seed, &header) == STATUS_OK);
+	save("header", "request");
+	header = (struct header){ .request = { { 1 } },
+		.trace = { { 1 } },
+		.type = TYPE_REPLY,
+		.status = STATUS_BUSY,
+		.retry_after_ms = 500,
+		.tries_remaining = 2,
+		.server_time_ms = 1790000000000,
+		.detail = "später" };
+	assert(header_pack(&seed, &header) == STATUS_OK);
+	save("header", "reply");
+	assert(header_pack(&seed, &header) == STATUS_OK);
+	add(slice_of(critical, sizeof(critical)));
+	save("header", "critical");
+}
+
+static void body(const ProtobufCMessage *message)
+{
+	struct bytes packed = { 0 };
+	size_t type = 0;
+
+	while (body_types[type] != message->descriptor) {
+		type++;
+		assert(type < nitems(body_types));
+	}
+	assert(pack_message(&packed, message) == STATUS_OK);
+	add_byte((unsigned int)type);
+	add(bytes_slice(&packed));
+	save("body", message->descriptor->name);
+	bytes_clear(&packed);
+}
+
+static void bodies(void)
+{
+	uint8_t bytes[64] = { 1, 2, 3 };
+	ProtobufCBinaryData id = { ID_BYTES, bytes }, long_id = { 32, bytes };
+	ProtobufCBinaryData ids[] = { id, id };
+	Common__Figure *reported = &(Common__Figure)COMMON__FIGURE__INIT;
+	Common__StatusReport report = COMMON__STATUS_REPORT__INIT;
+	Auth__RegisterBegin begin = AUTH__REGISTER_BEGIN__INIT;
+	Auth__LoginDone done = AUTH__LOGIN_DONE__INIT;
+	Store__Snapshot *snapshot = &(Store__Snapshot)STORE__SNAPSHOT__INIT;
+	Store__SnapshotList snapshots = STORE__SNAPSHOT_LIST__INIT;
+	Store__Put put = STORE__PUT__INIT;
+	Binding__Bind bind = BINDING__BIND__INIT;
+	Binding__Terminal *terminal =
+	    &(Binding__Terminal)BINDING__TERMINAL__INIT;
+	Binding__TerminalList terminals = BINDING__TERMINAL_LIST__INIT;
+	Notify__Figure *figure = &(Notify__Figure)NOTIFY__FIGURE__INIT;
+	Notify__Notice notice = NOTIFY__NOTICE__INIT;
+	Notify__Tell tell = NOTIFY__TELL__INIT;
+	Notify__Ack ack = NOTIFY__ACK__INIT;
+
+	report.program = "keepsake-store";
+	reported->name = "map_bytes";
+	report.figures = &reported;
+	report.n_figures = 1;
+	body(&report.base);
+	begin.name = "ann@example.org";
+	begin.opaque_request = long_id;
+	body(&begin.base);
+	done.ticket = done.wrapped_root = long_id;
+	done.account_id = id;
+	done.expiry_ms = 1790000000000;
+	body(&done.base);
+	snapshot->ordinal = 7;
+	snapshot->root_id = snapshot->sealed_key = long_id;
+	snapshots.snapshots = &snapshot;
+	snapshots.n_snapshots = 1;
+	body(&snapshots.base);
+	put.lease_id = id;
+	put.chunk_id = put.refs = long_id;
+	put.node = true;
+	body(&put.base);
+	bind.imei = "490154203237518";
+	bind.serial = "R58M123";
+	bind.label = "Anns Telefon";
+	body(&bind.base);
+	terminal->terminal_id = id;
+	terminal->peer_key = long_id;
+	terminals.terminals = &terminal;
+	terminals.n_terminals = 1;
+	body(&terminals.base);
+	figure->name = "ordinal";
+	figure->value = 7;
+	notice.notice_id = id;
+	notice.kind = NOTIFY__KIND__BACKUP_DONE;
+	notice.when_ms = 1790000000000;
+	notice.figures = &figure;
+	notice.n_figures = 1;
+	tell.account_id = id;
+	tell.notice = &notice;
+	body(&tell.base);
+	ack.notice_ids = ids;
+	ack.n_notice_ids = nitems(ids);
+	body(&ack.base);
+}
+
+static void messages(void)
+{
+	static const size_t frames[] = { 5, 1, 40, 100, 200 };
+
+	add_byte(2);
+	for (size_t i = 0; i < nitems(frames); i++) {
+		add_16(frames[i]);
+		add_many((uint8_t)i, frames[i]);
+	}
+	save("message", "routed");
+	add_byte(0);
+	add_16(40);
+	add_many(1, 40);
+	add_16(0);
+	save("message", "empty-body");
+}
+
+/* ---- what is signed or sealed ---- */
+
+static void tickets(void)
+{
+	static const uint8_t key_seed[crypto_sign_SEEDBYTES] = { 1 };
+	uint8_t public_key[TICKET_PUBLIC_BYTES];
+	uint8_t secret_key[TICKET_SECRET_BYTES];
+	uint8_t bytes[TICKET_BYTES];
+	struct ticket ticket = { .direction = DIRECTION_UPLOAD,
+		.account = { { 1 } },
+		.terminal = { { 2 } },
+		.issued_ms = 1790000000000,
+		.expiry_ms = 1790000600000 };
+
+	crypto_sign_seed_keypair(public_key, secret_key, key_seed);
+	ticket_sign(bytes, &ticket, secret_key);
+	add(slice_of(bytes, sizeof(bytes)));
+	save("ticket", "good");
+	ticket.expiry_ms = ticket.issued_ms = 1;
+	ticket_sign(bytes, &ticket, secret_key);
+	add(slice_of(bytes, sizeof(bytes)));
+	save("ticket", "expired");
+}
+
+static void envelopes(void)
+{
+	static const uint8_t key_seed[crypto_kx_SEEDBYTES] = { 1 };
+	static const uint8_t session_key[OPAQUE_KEY_BYTES] = { 2 };
+	uint8_t public_key[ENVELOPE_PUBLIC_BYTES];
+	uint8_t secret_key[ENVELOPE_SECRET_BYTES];
+	uint8_t sealed[ENVELOPE_REQUEST_BYTES(5)];
+	struct envelope_reply_key key;
+	struct slice plain = slice_text("plain"), label = slice_text("type");
+
+	crypto_kx_seed_keypair(public_key, secret_key, key_seed);
+	assert(envelope_request_seal(sealed, &key, public_key, plain, label) ==
+	       STATUS_OK);
+	add_byte((unsigned int)label.len);
+	add(label);
+	add(slice_of(sealed, sizeof(sealed)));
+	save("envelope", "request");
+	session_seal(
+	    sealed, session_key, SESSION_TO_AUTH, "fuzz", plain, label);
+	add_byte((unsigned int)label.len);
+	add(label);
+	add(slice_of(sealed, SEALED_BYTES(plain.len)));
+	save("envelope", "session");
+}
+
+static void opaque_message(
+    const char *what, unsigned int choice, const char *name, struct slice part)
+{
+	add_byte(choice);
+	add(part);
+	save(what, name);
+}
+
+static void opaque(void)
+{
+	struct opaque_ends *ends = opaque_ends();
+	uint8_t response[OPAQUE_RESPONSE_BYTES], record[OPAQUE_RECORD_BYTES];
+	uint8_t export_key[OPAQUE_KEY_BYTES], ke2[OPAQUE_KE2_BYTES];
+	struct slice request = slice_of(ends->request, OPAQUE_REQUEST_BYTES);
+	struct slice ke1 = slice_of(ends->ke1, OPAQUE_KE1_BYTES);
+	struct opaque_expected expected;
+
+	assert(opaque_registration_respond(response, &ends->server,
+		   ends->credential_id, request) == STATUS_OK);
+	assert(
+	    opaque_registration_finish(record, export_key, &ends->registration,
+		&opaque_fixed, ends->server.public_key, ends->password,
+		slice_of(response, sizeof(response))) == STATUS_OK);
+	assert(opaque_login_respond(ke2, &expected, &opaque_fixed,
+		   &ends->server, ends->credential_id,
+		   slice_of(record, sizeof(record)), ke1) == STATUS_OK);
+	opaque_message("opaque_server", 0, "request", request);
+	opaque_message(
+	    "opaque_server", 1, "record", slice_of(record, sizeof(record)));
+	opaque_message("opaque_server", 2, "ke1", ke1);
+	opaque_message("opaque_server", 3, "ke3",
+	    slice_of(expected.client_mac, OPAQUE_KE3_BYTES));
+	opaque_message("opaque_client", 0, "response",
+	    slice_of(response, sizeof(response)));
+	opaque_message("opaque_client", 1, "ke2", slice_of(ke2, sizeof(ke2)));
+}
+
+static void keys(void)
+{
+	static const uint8_t key_seed[OPAQUE_SEED_BYTES] = { 1 };
+	uint8_t secret[OPAQUE_SECRET_BYTES];
+	char text[ENROLMENT_TEXT_BYTES], trust[AUTH_PUBLIC_TEXT_BYTES];
+	char z85[41];
+	struct enrolment enrolment = { .host = "keepsake.example.org",
+		.port = 7700,
+		.gateway_key = { 1 },
+		.auth_x25519 = { 2 } };
+	struct auth_public public_keys = { .x25519 = { 2 }, .ticket = { 3 } };
+
+	opaque_key_pair(secret, public_keys.opaque, key_seed);
+	memcpy(enrolment.auth_opaque, public_keys.opaque, ENROLMENT_KEY_BYTES);
+	assert(enrolment_format(text, &enrolment) == STATUS_OK);
+	save_text("enrolment", "name", text);
+	strcpy(enrolment.host, "[2001:db8::1]");
+	assert(enrolment_format(text, &enrolment) == STATUS_OK);
+	add_text(text);
+	save_text("enrolment", "address", "&future=1");
+	auth_public_format(trust, &public_keys);
+	save_text("trust", "keys", trust);
+	assert(zmq_z85_encode(z85, secret, sizeof(secret)));
+	add_text(z85);
+	save_text("curve_key", "key", "\n");
+}
+
+/* ---- what people and phones write ---- */
+
+static void texts(void)
+{
+	save_text("name", "phone", "+49 (151) 234-567 89");
+	save_text("name", "email", "Ann.B@Example.ORG");
+	save_text("name", "nickname", "Straße_7");
+	save_text("imei", "good", "490154203237518");
+	save_text("conf", "example",
+	    "# comment\n[common]\nrun = /run/keepsake\nkeys = /etc/keepsake\n"
+	    "\n[store]\ndata = /var/lib/keepsake/store\nquota = 10G\n"
+	    "[gateway]\nlisten = tcp://0.0.0.0:7700\n");
+	add_64(UINT64_MAX);
+	save_text("text", "size", "12M");
+	add_64(1000);
+	save_text("text", "number", "999");
+	add_64(0);
+	save_text("text", "duration", "90min");
+	add_64(0);
+	save_text("text", "hex", "00112233445566778899aAbBcCdDeEfF");
+	add_64(0);
+	save_text("text", "words", "käse \xe2\x82\xac \xf0\x9f\x93\xb1 \"x\"");
+	add_text("DCIM/Camera/IMG_1.JPG");
+	add_byte(0);
+	save("category", "name");
+	add_text("data/unknown");
+	add_byte(0);
+	save_text("category", "head", "\xff\xd8\xff\xe0 JFIF");
+	save_text("state", "account",
+	    "name=ann\naccount=00112233445566778899aabbccddeeff\nasked=17\n");
+	add_byte(15);
+	add_16(9);
+	add_text("swordfish");
+	add_16(3);
+	add_text("SN1");
+	add_16(15);
+	add_text("490154203237518");
+	save_text("code", "all", "262011234567890");
+}
+
+/* ---- backups ---- */
+
+static void add_entry(
+    Manifest__Type type, const char *path, const char *target, bool extent)
+{
+	static uint8_t bytes[MANIFEST_BYTES];
+	Manifest__Entry entry = MANIFEST__ENTRY__INIT;
+	Manifest__Owner owner = MANIFEST__OWNER__INIT;
+	Manifest__Extent parts[] = { MANIFEST__EXTENT__INIT,
+		MANIFEST__EXTENT__INIT };
+	Manifest__Extent *pointers[] = { &parts[0], &parts[1] };
+
+	entry.type = type;
+	entry.path = field_of(slice_text(path));
+	entry.target = field_of(slice_text(target));
+	entry.mode = 0644;
+	entry.mtime_s = 1790000000;
+	entry.owner = &owner;
+	if (extent) {
+		entry.category = 9;
+		entry.size = 150;
+		entry.hash = field_of(slice_of(bytes, 16));
+		parts[0].chunk_id = parts[0].chunk_key =
+		    field_of(slice_of(bytes, sizeof(bytes)));
+		parts[0].offset = 10;
+		parts[0].length = 100;
+		parts[1].length = 50; /* a hole */
+		entry.extents = pointers;
+		entry.n_extents = nitems(parts);
+	}
+	add_delimited(&entry.base);
+}
+
+static void add_leaf(void)
+{
+	size_t at = seed.len;
+
+	add_byte(0); /* level */
+	add_entry(MANIFEST__TYPE__FOLDER, "a", "", false);
+	add_entry(MANIFEST__TYPE__FILE, "a/b", "", true);
+	add_entry(MANIFEST__TYPE__HARD_LINK, "a/c", "a/b", false);
+	add_entry(MANIFEST__TYPE__SYMLINK, "d", "a/b", false);
+	frame_since(at);
+}
+
+static void manifests(void)
+{
+	static uint8_t bytes[MANIFEST_BYTES];
+	Manifest__Link link = MANIFEST__LINK__INIT;
+
+	add_leaf();
+	save("manifest", "leaf");
+	link.chunk_id = link.chunk_key =
+	    field_of(slice_of(bytes, sizeof(bytes)));
+	add_byte(1);
+	add_delimited(&link.base);
+	frame_since(0);
+	add_leaf();
+	save("manifest", "tree");
+
+	add_byte(1); /* frames with entries */
+	add_16(1);   /* chunks */
+	size_t at = seed.len;
+	add_many(1, 20); /* stamp */
+	add_entry(MANIFEST__TYPE__FILE, "a/b", "", true);
+	frame_since(at);
+	at = seed.len;
+	add_many(7, 15);
+	add_byte(64); /* pages */
+	frame_since(at);
+	save("cache", "one-file");
+}
+
+static void summaries(void)
+{
+	static uint8_t bytes[MANIFEST_BYTES];
+	Manifest__Summary summary = MANIFEST__SUMMARY__INIT;
+	Manifest__CategoryTotal total = MANIFEST__CATEGORY_TOTAL__INIT;
+	Manifest__CategoryTotal *totals[] = { &total };
+
+	summary.root_key = field_of(slice_of(bytes, sizeof(bytes)));
+	summary.started_ms = 1790000000000;
+	summary.label = "before the holiday";
+	summary.host = "phone";
+	total.category = 9;
+	total.files = total.bytes = 17;
+	summary.categories = totals;
+	summary.n_categories = nitems(totals);
+	add_message(&summary.base);
+	frame_since(0);
+	add_many(0, 16);
+	save("summary", "good");
+}
+
+static void add_chunk(unsigned int method, size_t plain_len)
+{
+	add_byte(0);
+	add_byte(method);
+	add_16(0);
+	add_16(plain_len);
+}
+
+static void chunks(void)
+{
+	/* zstd of 64 times "a": one block, a run, RFC 8878 clause 3.1.1. */
+	static const uint8_t run[] = { 0x28, 0xb5, 0x2f, 0xfd, 0x20, 0x40, 0x03,
+		0x02, 0x00, 'a' };
+
+	add_chunk(0, 5);
+	add_text("plain");
+	add_many(0, 8);
+	save("chunk", "raw");
+	add_chunk(1, 64);
+	add(slice_of(run, sizeof(run)));
+	add_many(0, 8);
+	save("chunk", "zstd");
+}
+
+/* ---- rows ---- */
+
+/* Begin a row whose key is ${key_len} times the byte ${key}. */
+static void add_row(uint8_t key, size_t key_len, size_t value_len)
+{
+	add_byte((unsigned int)key_len);
+	add_16(value_len);
+	add_many(key, key_len);
+	if (value_len > 0)
+		add_byte(1); /* version */
+}
+
+static void auth_rows(void)
+{
+	add_byte(0);
+	add_row(7, 0, 42);
+	add_many(1, 41);
+	save("auth_db", "account");
+	add_byte(1);
+	add_row(7, 1, 14 + OPAQUE_RECORD_BYTES + 72);
+	add_many(1, 13 + OPAQUE_RECORD_BYTES + 72);
+	save("auth_db", "credential");
+	add_byte(2);
+	add_row(7, 1, 9);
+	add_many(1, 8);
+	save("auth_db", "told");
+}
+
+static void store_rows(void)
+{
+	const struct chunk chunk = { .sequence = 7,
+		.node = true,
+		.sealed_bytes = 4080,
+		.refs_count = 3,
+		.data_chunks = 3 };
+	const struct snapshot snapshot = { .ordinal = 7,
+		.taken_ms = 1,
+		.data_chunks = 3,
+		.sealed_key = slice_text("key"),
+		.sealed_summary = slice_text("summary") };
+	uint8_t value[SNAPSHOT_VALUE_BYTES_MAX];
+
+	add_byte(0);
+	add_byte(CHUNK_ID_BYTES);
+	add_16(CHUNK_VALUE_BYTES);
+	add_many(7, CHUNK_ID_BYTES);
+	store_db_chunk_pack(value, &chunk);
+	add(slice_of(value, CHUNK_VALUE_BYTES));
+	save("store_db", "chunk");
+	add_byte(1);
+	add_row(2, 1 + ID_BYTES, LEASE_VALUE_BYTES);
+	add_many(3, LEASE_VALUE_BYTES - 1);
+	save("store_db", "lease");
+	size_t len = store_db_snapshot_pack(value, &snapshot);
+	add_byte(2);
+	add_byte(8);
+	add_16(len);
+	add_many(7, 8);
+	add(slice_of(value, len));
+	save("store_db", "snapshot");
+	add_byte(3);
+	add_row(7, 1, USAGE_VALUE_BYTES);
+	add_many(0, USAGE_VALUE_BYTES - 1);
+	add_row(7, 1, 9);
+	add_many(0, 8);
+	save("store_db", "usage");
+}
+
+static void binding_rows(void)
+{
+	add_row(7, 32, 26 + 16 + 4 + 6);
+	add_byte(1); /* the first */
+	add_many(7, ID_BYTES);
+	add_64(1790000000000);
+	add_byte(15);
+	add_text("490154203237518");
+	add_byte(3);
+	add_text("SN1");
+	add_byte(5);
+	add_text("phone");
+	save("binding_db", "terminal");
+}
+
+static void notify_rows(void)
+{
+	const size_t key_len = 8 + ID_BYTES;
+
+	add_byte(0);
+	add_row(7, key_len, 1 + 40);
+	add_many(3, 40);
+	save("notify_db", "arrived");
+	add_byte(1);
+	add_row(7, ID_BYTES + key_len, 13);
+	add_many(3, 12);
+	save("notify_db", "delivery");
+	add_byte(2);
+	add_row(7, ID_BYTES, 17 + 48);
+	add_many(3, 16 + 48);
+	save("notify_db", "lease");
+	add_byte(3);
+	add_row(7, key_len, 2 + ID_BYTES + 40);
+	add_byte(1);
+	add_many(2, ID_BYTES + 40);
+	save("notify_db", "notice");
+	add_byte(4);
+	add_row(7, ID_BYTES, 9);
+	add_many(0, 8);
+	add_row(7, key_len, 2 + 2 * ID_BYTES + 40);
+	add_byte(2);
+	add_byte(2);
+	add_many(0, ID_BYTES - 1); /* the harness's terminal */
+	add_many(7, ID_BYTES + 40);
+	save("notify_db", "acknowledged");
+	add_byte(5);
+	add_row(7, key_len, 1 + 40);
+	add_many(3, 40);
+	save("notify_db", "buried");
+}
+
+static void rows(void)
+{
+	static const uint8_t escaped[] = { 2, 'a', 'b', 'c', 1, 1, 1, 2, 'd' };
+
+	add(slice_of(escaped, sizeof(escaped)));
+	save("db_key", "escaped");
+	auth_rows();
+	store_rows();
+	binding_rows();
+	notify_rows();
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 2) {
+		fprintf(stderr, "usage: %s FOLDER\n", argv[0]);
+		return 2;
+	}
+	folder = argv[1];
+	mkdir(folder, 0755);
+	opaque_ends(); /* before anything random is made */
+	headers();
+	bodies();
+	messages();
+	tickets();
+	envelopes();
+	opaque();
+	keys();
+	texts();
+	manifests();
+	summaries();
+	chunks();
+	rows();
+	return 0;
+}
