@@ -139,9 +139,9 @@ SANITIZE  := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
 .PHONY: check unit lint bench
 check:
 	@deploy/install-deps build test
-	$(MAKE) CFLAGS='-O2 -g -Werror' all units tools
-	$(MAKE) BUILD=$(SANITIZED) CFLAGS='$(SANITIZE) -Werror' all units tools
-	$(MAKE) lint
+	@$(MAKE) -s CFLAGS='-O2 -g -Werror' all units tools
+	@$(MAKE) -s BUILD=$(SANITIZED) CFLAGS='$(SANITIZE) -Werror' all units tools
+	@$(MAKE) -s lint
 	tests/check $(BUILD) $(SANITIZED)
 
 unit: units

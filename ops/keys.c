@@ -1,6 +1,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/text.h"
@@ -33,8 +34,12 @@ static enum status make_curve(const struct conf *conf, const char *name)
 	settings_key_path(conf, name, ".key", path);
 	enum status st = curve_keys_read(&keys, path);
 	bool is_new = st == STATUS_NOT_FOUND;
+	settings_key_path(conf, name, ".public", path);
+	if (is_new && access(path, F_OK) == 0)
+		return STATUS_CONFLICT; /* it runs on another machine */
 	if (is_new)
 		st = curve_keys_make(&keys);
+	settings_key_path(conf, name, ".key", path);
 	if (st == STATUS_OK && is_new)
 		st = curve_keys_write(&keys, path);
 	settings_key_path(conf, name, ".public", path);

@@ -2,6 +2,7 @@
 
 #include <sodium.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -88,11 +89,25 @@ static enum status write_trust(
 	return file_replace(path, slice_text(text), 0644);
 }
 
+/* Public halves without a seed: auth runs on another machine. */
+static bool trust_is_elsewheres(const struct conf *conf)
+{
+	char path[SETTINGS_PATH_BYTES];
+
+	settings_key_path(conf, "auth", ".seed", path);
+	if (access(path, F_OK) == 0)
+		return false;
+	settings_key_path(conf, "auth", ".trust", path);
+	return access(path, F_OK) == 0;
+}
+
 enum status trust_make(const struct conf *conf)
 {
 	char path[SETTINGS_PATH_BYTES], text[HEX_BYTES(AUTH_SEED_BYTES) + 1];
 	uint8_t seed[AUTH_SEED_BYTES];
 
+	if (trust_is_elsewheres(conf))
+		return STATUS_CONFLICT;
 	randombytes_buf(seed, sizeof(seed));
 	hex_encode(text, slice_of(seed, sizeof(seed)));
 	text[sizeof(text) - 2] = '\n';

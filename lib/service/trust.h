@@ -25,7 +25,9 @@ enum status trust_keys(struct auth_keys **out, const struct conf *conf);
  * Make a new seed and write both files.
  *
  * STATUS_CONFLICT  there is a seed already: it is not touched, and the
- *                  public halves are written anew from it
+ *                  public halves are written anew from it; or there are
+ *                  public halves alone, of an auth elsewhere: nothing is
+ *                  touched
  */
 enum status trust_make(const struct conf *conf);
 
