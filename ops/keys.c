@@ -28,23 +28,21 @@ static void print_outcome(const char *name, enum status st)
 
 static enum status make_curve(const struct conf *conf, const char *name)
 {
-	char path[SETTINGS_PATH_BYTES];
+	char secret[SETTINGS_PATH_BYTES], public[SETTINGS_PATH_BYTES];
 	struct curve_keys keys = { 0 };
 
-	settings_key_path(conf, name, ".key", path);
-	enum status st = curve_keys_read(&keys, path);
-	bool is_new = st == STATUS_NOT_FOUND;
-	settings_key_path(conf, name, ".public", path);
-	if (is_new && access(path, F_OK) == 0)
+	settings_key_path(conf, name, ".key", secret);
+	settings_key_path(conf, name, ".public", public);
+	enum status st = curve_keys_read(&keys, secret);
+	if (st == STATUS_NOT_FOUND && access(public, F_OK) == 0)
 		return STATUS_CONFLICT; /* it runs on another machine */
-	if (is_new)
+	if (st == STATUS_NOT_FOUND) {
 		st = curve_keys_make(&keys);
-	settings_key_path(conf, name, ".key", path);
-	if (st == STATUS_OK && is_new)
-		st = curve_keys_write(&keys, path);
-	settings_key_path(conf, name, ".public", path);
+		if (st == STATUS_OK)
+			st = curve_keys_write(&keys, secret);
+	}
 	if (st == STATUS_OK)
-		st = curve_public_write(keys.public_key, path);
+		st = curve_public_write(keys.public_key, public);
 	sodium_memzero(&keys, sizeof(keys));
 	return st;
 }

@@ -17,8 +17,8 @@
  */
 #define ZSTD_LEVEL       3
 #define ZSTD_WINDOW_LOG  20
-#define ZSTD_CHAIN_LOG   18
-#define ZSTD_HASH_LOG    19
+#define ZSTD_CHAIN_LOG   17
+#define ZSTD_HASH_LOG    18
 #define ZSTD_SEARCH_LOG  1
 #define ZSTD_MATCH_BYTES 5
 

@@ -62,11 +62,10 @@ static void drop_expired(
 	struct db_page page = { 0 };
 	struct slice all = { 0 };
 
-	if (db_scan(server_db(x->server), &x->ticket.account,
-		TABLE_ANSWER_TIMES, all, all, EXPIRED_BURST, false,
-		&page) != STATUS_OK)
-		return; /* another time */
-	for (size_t i = 0; i < page.count; i++) {
+	/* What cannot be read is dropped another time. */
+	enum status st = db_scan(server_db(x->server), &x->ticket.account,
+	    TABLE_ANSWER_TIMES, all, all, EXPIRED_BURST, false, &page);
+	for (size_t i = 0; i < page.count && st == STATUS_OK; i++) {
 		struct slice key = page.entries[i].key;
 		if (key.len != TIME_BYTES + ANSWER_KEY_BYTES ||
 		    get_be64(key.data) > now_ms)

@@ -189,10 +189,9 @@ void outbox_kick(struct outbox *self, const struct id *account)
 	struct db_page page = { 0 };
 	struct slice all = { 0 };
 
-	if (db_scan(self->db, account, TABLE_OUTBOX, all, all,
-		DB_PAGE_ENTRIES_MAX, false, &page) != STATUS_OK)
-		return;
-	for (size_t i = 0; i < page.count; i++)
+	enum status st = db_scan(self->db, account, TABLE_OUTBOX, all, all,
+	    DB_PAGE_ENTRIES_MAX, false, &page);
+	for (size_t i = 0; i < page.count && st == STATUS_OK; i++)
 		if (page.entries[i].key.len == PARCEL_KEY_BYTES)
 			add_parcel(self, account, page.entries[i].key.data,
 			    page.entries[i].value);

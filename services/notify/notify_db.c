@@ -88,14 +88,15 @@ static void put_delivery_key(uint8_t out[static DELIVERY_KEY_BYTES],
 
 /* Whether a row has our version and the lengths its table wants. */
 static enum status check_row(const char *table, struct slice key,
-    size_t key_bytes, struct slice value, size_t value_bytes_min)
+    size_t key_bytes, struct slice value, size_t value_bytes_min,
+    size_t value_bytes_max)
 {
 	enum status st = STATUS_OK;
 
 	if (value.len > 0 && value.data[0] > ROW_VERSION)
 		st = STATUS_VERSION;
 	else if (key.len != key_bytes || value.len < value_bytes_min ||
-		 value.data[0] != ROW_VERSION)
+		 value.len > value_bytes_max || value.data[0] != ROW_VERSION)
 		st = STATUS_MALFORMED;
 	if (st != STATUS_OK)
 		log_error(NULL, "row_unusable", "table=%s status=%s", table,
@@ -112,13 +113,14 @@ struct notice_row {
 static enum status decode_notice(
     struct notice_row *out, struct slice key, struct slice value)
 {
-	enum status st = check_row(
-	    "notices", key, NOTICE_KEY_BYTES, value, NOTICE_HEAD_BYTES);
+	enum status st = check_row("notices", key, NOTICE_KEY_BYTES, value,
+	    NOTICE_HEAD_BYTES, NOTICE_ROW_BYTES_MAX);
 	if (st != STATUS_OK)
 		return st;
 	size_t count = value.data[1];
 	size_t head = NOTICE_HEAD_BYTES + count * ID_BYTES;
-	if (count > ACCOUNT_TERMINALS_MAX || head > value.len) {
+	if (count > ACCOUNT_TERMINALS_MAX || head > value.len ||
+	    value.len - head > NOTICE_BYTES_MAX) {
 		log_error(NULL, "row_unusable", "table=notices status=%s",
 		    status_word(STATUS_MALFORMED));
 		return STATUS_MALFORMED;
@@ -160,8 +162,8 @@ static void put_delivery(struct db_batch *batch, const struct id *terminal,
 static enum status decode_delivery(
     struct delivery *out, struct slice key, struct slice value)
 {
-	enum status st = check_row(
-	    "deliveries", key, DELIVERY_KEY_BYTES, value, DELIVERY_BYTES);
+	enum status st = check_row("deliveries", key, DELIVERY_KEY_BYTES, value,
+	    DELIVERY_BYTES, DELIVERY_BYTES);
 	if (st != STATUS_OK)
 		return st;
 	get_notice_key(&out->notice, key.data + ID_BYTES);
@@ -180,8 +182,8 @@ enum status notify_db_told(struct db *db, const struct id *account,
 
 	enum status st = db_get(db, account, TABLE_TOLD, key, &value);
 	if (st == STATUS_OK)
-		st = check_row(
-		    "told", key, ID_BYTES, bytes_slice(&value), TOLD_BYTES);
+		st = check_row("told", key, ID_BYTES, bytes_slice(&value),
+		    TOLD_BYTES, TOLD_BYTES);
 	if (st == STATUS_OK) {
 		out->stored_ms = get_be64(value.data + 1);
 		out->id = *id;
@@ -214,10 +216,10 @@ void notify_db_forget_told(struct db *db, struct db_batch *batch,
 {
 	struct db_page page = { 0 };
 
-	if (db_scan(db, account, TABLE_TOLD_TIMES, all, all, FORGET_BURST,
-		false, &page) != STATUS_OK)
-		return; /* another time */
-	for (size_t i = 0; i < page.count; i++) {
+	/* What cannot be read is forgotten another time. */
+	enum status st = db_scan(db, account, TABLE_TOLD_TIMES, all, all,
+	    FORGET_BURST, false, &page);
+	for (size_t i = 0; i < page.count && st == STATUS_OK; i++) {
 		struct slice key = page.entries[i].key;
 		if (key.len != NOTICE_KEY_BYTES ||
 		    get_be64(key.data) >= before_ms)
@@ -239,6 +241,12 @@ enum status notify_db_has_arrived(
 	*out = page.count > 0;
 	db_page_clear(&page);
 	return st;
+}
+
+static enum status check_arrived(const struct db_entry *entry)
+{
+	return check_row("arrived", entry->key, NOTICE_KEY_BYTES, entry->value,
+	    1, 1 + NOTICE_BYTES_MAX);
 }
 
 static void expand_one(struct db_batch *batch, const struct db_entry *entry,
@@ -265,8 +273,7 @@ enum status notify_db_expand(struct db *db, struct db_batch *batch,
 	    db, account, TABLE_ARRIVED, all, all, EXPAND_BATCH, false, &page);
 	for (size_t i = 0; i < page.count && st == STATUS_OK; i++) {
 		const struct db_entry *entry = &page.entries[i];
-		st = check_row(
-		    "arrived", entry->key, NOTICE_KEY_BYTES, entry->value, 1);
+		st = check_arrived(entry);
 		if (st == STATUS_OK)
 			expand_one(batch, entry, terminals, now_ms);
 	}
@@ -472,8 +479,7 @@ static enum status bury_arrived(struct db *db, struct db_batch *batch,
 
 	(void)db;
 	(void)account;
-	enum status st =
-	    check_row("arrived", entry->key, NOTICE_KEY_BYTES, entry->value, 1);
+	enum status st = check_arrived(entry);
 	if (st != STATUS_OK)
 		return st;
 	db_batch_require(batch, TABLE_ARRIVED, entry->key);
@@ -524,7 +530,8 @@ enum status notify_db_bury(struct db *db, struct db_batch *batch,
 static enum status decode_lease(
     struct lease *out, struct slice key, struct slice value)
 {
-	enum status st = check_row("leases", key, ID_BYTES, value, LEASE_BYTES);
+	enum status st =
+	    check_row("leases", key, ID_BYTES, value, LEASE_BYTES, LEASE_BYTES);
 	if (st != STATUS_OK)
 		return st;
 	memcpy(out->terminal.bytes, key.data, ID_BYTES);

@@ -42,6 +42,8 @@ enum status hostile_db_scan(struct db *self, const struct id *account,
 	(void)reverse;
 	while (st == STATUS_OK && out->count < limit && hostile_rows.len > 0)
 		st = hostile_row(out);
+	if (st != STATUS_OK)
+		out->count = 0;
 	page_finish(out);
 	out->more = hostile_rows.len > 0;
 	return st;

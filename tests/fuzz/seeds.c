@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <zmq.h>
 
+#include "../../services/notify/notice.h"
 #include "../../services/store/store_db.h"
 #include "base/bounds.h"
 #include "bus/header.h"
@@ -22,8 +23,9 @@
  *   make build/tests/fuzz/seeds && build/tests/fuzz/seeds tests/fuzz/corpus
  */
 
-#define PATH_BYTES     4096
-#define MANIFEST_BYTES 32 /* of chunk ids and keys */
+#define PATH_BYTES       4096
+#define MANIFEST_BYTES   32 /* of chunk ids and keys */
+#define NOTICE_KEY_BYTES (8 + ID_BYTES)
 
 static const char *folder;
 
@@ -606,40 +608,65 @@ static void binding_rows(void)
 	save("binding_db", "terminal");
 }
 
+/* A notice that came, of ${packed_len} bytes. */
+static void add_arrived(size_t packed_len)
+{
+	add_row(7, NOTICE_KEY_BYTES, 1 + packed_len);
+	add_many(3, packed_len);
+}
+
+/* One on its way to ${terminal}, and to another one. */
+static void add_notice(uint8_t terminal, size_t packed_len)
+{
+	add_row(7, NOTICE_KEY_BYTES, 2 + 2 * ID_BYTES + packed_len);
+	add_byte(2);
+	add_byte(terminal);
+	add_many(0, ID_BYTES - 1);
+	add_many(9, ID_BYTES + packed_len);
+}
+
+static void add_delivery(void)
+{
+	add_row(7, ID_BYTES + NOTICE_KEY_BYTES, 1 + 4 + 8);
+	add_many(3, 4 + 8);
+}
+
+/* The first byte chooses in fuzz_notify_db.c; "long" rows are damaged. */
 static void notify_rows(void)
 {
-	const size_t key_len = 8 + ID_BYTES;
+	static const size_t lens[] = { 40, NOTICE_BYTES_MAX + 1,
+		DB_VALUE_BYTES_MAX - 2 - 2 * ID_BYTES };
+	static const char *const names[][4] = {
+		{ "arrived", "notice", "acknowledged", "buried" },
+		{ "arrived-long", "notice-long", "acknowledged-long",
+		    "buried-long" },
+		{ "arrived-longest", "notice-longest", "acknowledged-longest",
+		    "buried-longest" },
+	};
 
-	add_byte(0);
-	add_row(7, key_len, 1 + 40);
-	add_many(3, 40);
-	save("notify_db", "arrived");
+	for (size_t i = 0; i < nitems(lens); i++) {
+		add_byte(0);
+		add_arrived(lens[i]);
+		save("notify_db", names[i][0]);
+		add_byte(3);
+		add_notice(2, lens[i]);
+		save("notify_db", names[i][1]);
+		add_byte(4);
+		add_row(7, ID_BYTES, 1 + 8);
+		add_many(0, 8);
+		add_notice(2, lens[i]);
+		save("notify_db", names[i][2]);
+		add_byte(5);
+		add_arrived(lens[i]);
+		save("notify_db", names[i][3]);
+	}
 	add_byte(1);
-	add_row(7, ID_BYTES + key_len, 13);
-	add_many(3, 12);
+	add_delivery();
 	save("notify_db", "delivery");
 	add_byte(2);
 	add_row(7, ID_BYTES, 17 + 48);
 	add_many(3, 16 + 48);
 	save("notify_db", "lease");
-	add_byte(3);
-	add_row(7, key_len, 2 + ID_BYTES + 40);
-	add_byte(1);
-	add_many(2, ID_BYTES + 40);
-	save("notify_db", "notice");
-	add_byte(4);
-	add_row(7, ID_BYTES, 9);
-	add_many(0, 8);
-	add_row(7, key_len, 2 + 2 * ID_BYTES + 40);
-	add_byte(2);
-	add_byte(2);
-	add_many(0, ID_BYTES - 1); /* the harness's terminal */
-	add_many(7, ID_BYTES + 40);
-	save("notify_db", "acknowledged");
-	add_byte(5);
-	add_row(7, key_len, 1 + 40);
-	add_many(3, 40);
-	save("notify_db", "buried");
 }
 
 static void rows(void)
