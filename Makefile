@@ -139,8 +139,8 @@ SANITIZE  := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
 .PHONY: check unit lint bench
 check:
 	@deploy/install-deps build test
-	@$(MAKE) -s CFLAGS='-O2 -g -Werror' all units tools
-	@$(MAKE) -s BUILD=$(SANITIZED) CFLAGS='$(SANITIZE) -Werror' all units tools
+	@$(MAKE) -s CFLAGS='-O2 -g -Werror' all units tools replays
+	@$(MAKE) -s BUILD=$(SANITIZED) CFLAGS='$(SANITIZE) -Werror' all units tools replays
 	@$(MAKE) -s lint
 	tests/check $(BUILD) $(SANITIZED)
 

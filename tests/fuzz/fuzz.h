@@ -1,7 +1,7 @@
 #ifndef KEEPSAKE_TESTS_FUZZ_H
 #define KEEPSAKE_TESTS_FUZZ_H
 
-#include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,10 +10,21 @@
 
 /*
  * A harness, fuzz_WHAT.c, gives bytes from outside to one decoder and
- * asserts what must hold of the result; that no byte is touched which is
+ * insists on what must hold of the result; that no byte is touched which is
  * not there, the sanitizers see.  Each is one function, which libFuzzer
  * calls (make fuzz), or replay.c (make check).
  */
+
+/** Insist on it, also where assert is compiled out. */
+#define must(condition) \
+	((condition) ? (void)0 : must_fail(__FILE__, __LINE__, #condition))
+
+static inline _Noreturn void must_fail(
+    const char *file, int line, const char *condition)
+{
+	fprintf(stderr, "%s:%d: must hold: %s\n", file, line, condition);
+	abort();
+}
 
 /** Decode ${len} bytes at ${data}, a block of exactly that size; returns 0. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -58,7 +69,7 @@ static inline uint8_t *copy_of(struct slice from)
 {
 	uint8_t *copy = malloc(max_of(from.len, (size_t)1));
 
-	assert(copy);
+	must(copy);
 	if (from.len > 0)
 		memcpy(copy, from.data, from.len);
 	return copy;
@@ -69,7 +80,7 @@ static inline char *text_of(struct slice from)
 {
 	char *text = malloc(from.len + 1);
 
-	assert(text);
+	must(text);
 	if (from.len > 0)
 		memcpy(text, from.data, from.len);
 	text[from.len] = '\0';

@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		if (auth_db_credential(NULL, &HOSTILE_ACCOUNT, CREDENTIAL_OWNER,
 			&credential) != STATUS_OK)
 			break;
-		assert(credential.wrapped_root_len <= WRAPPED_ROOT_BYTES_MAX);
+		must(credential.wrapped_root_len <= WRAPPED_ROOT_BYTES_MAX);
 		auth_db_put_credential(batch, CREDENTIAL_OWNER, &credential);
 		break;
 	default:

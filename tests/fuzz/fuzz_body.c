@@ -14,13 +14,13 @@ static void check_contents(const ProtobufCMessage *message)
 		struct terminal terminal = { 0 };
 		if (terminal_describe(&terminal, (const Binding__Bind *)message,
 			&why) != STATUS_OK)
-			assert(why);
+			must(why);
 	} else if (message->descriptor == &notify__tell__descriptor) {
 		const Notify__Tell *tell = (const Notify__Tell *)message;
 		struct id id;
 		if (tell->notice &&
 		    notice_check(tell->notice, &id, &why) != STATUS_OK)
-			assert(why);
+			must(why);
 	}
 }
 
@@ -42,16 +42,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	unpack_begin(&unpack);
 	unpack_begin(&unpack_again);
 	enum status st = unpack_message(&unpack, type, input, &first);
-	assert(unpack.used <= UNPACK_BYTES_MAX);
+	must(unpack.used <= UNPACK_BYTES_MAX);
 	if (st == STATUS_MALFORMED)
 		goto out;
 	check_contents(first);
-	assert(pack_message(&packed, first) == STATUS_OK);
+	must(pack_message(&packed, first) == STATUS_OK);
 	if (unpack_message(&unpack_again, type, bytes_slice(&packed),
 		&second) == STATUS_MALFORMED)
 		goto out; /* protobuf-c passes a field 0 on, wrongly */
-	assert(pack_message(&again, second) == STATUS_OK);
-	assert(slice_equal(bytes_slice(&packed), bytes_slice(&again)));
+	must(pack_message(&again, second) == STATUS_OK);
+	must(slice_equal(bytes_slice(&packed), bytes_slice(&again)));
 out:
 	unpack_end(&unpack);
 	unpack_end(&unpack_again);

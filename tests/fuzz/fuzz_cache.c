@@ -20,7 +20,7 @@ static int path_make(void)
 
 	snprintf(path, sizeof(path), PATH_TEMPLATE, folder ? folder : "/tmp");
 	int fd = mkstemp(path);
-	assert(sodium_init() >= 0 && fd >= 0 && atexit(path_remove) == 0);
+	must(sodium_init() >= 0 && fd >= 0 && atexit(path_remove) == 0);
 	return fd;
 }
 
@@ -33,13 +33,13 @@ static uint64_t frame_put(
 	size_t len = head + SEALED_BYTES(plain.len);
 	uint8_t *sealed = malloc(len);
 
-	assert(sealed);
+	must(sealed);
 	if (head > 0)
 		put_be32(sealed, (uint32_t)SEALED_BYTES(plain.len));
 	associated_fill(associated, &keys, &file, number);
 	seal(sealed + head, keys.cache, plain,
 	    slice_of(associated, sizeof(associated)));
-	assert(write_at(fd, sealed, len, offset) == STATUS_OK);
+	must(write_at(fd, sealed, len, offset) == STATUS_OK);
 	free(sealed);
 	return offset + len;
 }
@@ -58,10 +58,10 @@ static void file_make(int fd, struct slice input)
 	put_be64(numbers, frames);
 	put_be64(numbers + 8, take_16(&input));
 	put_be64(numbers + 16, offset);
-	assert(ftruncate(fd, 0) == 0);
+	must(ftruncate(fd, 0) == 0);
 	memcpy(start, MAGIC, MAGIC_BYTES);
 	memcpy(start + MAGIC_BYTES, file.bytes, ID_BYTES);
-	assert(write_at(fd, start, sizeof(start), 0) == STATUS_OK);
+	must(write_at(fd, start, sizeof(start), 0) == STATUS_OK);
 	while (input.len > 0) {
 		struct slice plain = take(&input, take_16(&input));
 		offset = frame_put(fd, offset, ++number, plain);
@@ -78,13 +78,13 @@ static void file_read_all(void)
 	const struct entry *entry;
 	const struct stat stat = { 0 };
 
-	assert(known);
+	must(known);
 	enum status st = cache_open(&cache, path, &keys, known);
-	assert((st == STATUS_OK) == (cache != NULL));
+	must((st == STATUS_OK) == (cache != NULL));
 	/* Behind every path: so all are read. */
 	if (cache && cache_find(cache, slice_text("\xff\xff"), &stat, &entry) ==
 			 STATUS_OK)
-		assert(entry->type == ENTRY_FILE);
+		must(entry->type == ENTRY_FILE);
 	cache_close(&cache);
 	known_chunks_destroy(&known);
 }
@@ -101,8 +101,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (fd < 0)
 		fd = path_make();
-	assert(ftruncate(fd, 0) == 0);
-	assert(write_at(fd, data, len, 0) == STATUS_OK);
+	must(ftruncate(fd, 0) == 0);
+	must(write_at(fd, data, len, 0) == STATUS_OK);
 	file_read_all();
 	file_make(fd, slice_of(data, len));
 	file_read_all();

@@ -17,9 +17,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	take(&head, strlen(path) + 1);
 	uint8_t *copy = copy_of(head);
 	category = category_of(NULL, 0, path, slice_of(copy, head.len));
-	assert(category >= CATEGORY_CONTACTS && category < CATEGORY_COUNT);
+	must(category >= CATEGORY_CONTACTS && category < CATEGORY_COUNT);
 	if (category_by_name(&by_name, NULL, 0, path) == STATUS_OK)
-		assert(by_name == category);
+		must(by_name == category);
 	free(copy);
 	free(path);
 	return 0;

@@ -16,15 +16,15 @@ static void open_good(struct chunk_codec *codec, struct slice inner,
 	struct chunk_name name;
 	struct chunk_hash hash;
 
-	assert(sealed);
+	must(sealed);
 	chunk_hash(&hash, plain);
 	chunk_name(&name, &keys, &hash, kind, 0);
 	associated_fill(associated, &keys, &name);
 	seal(sealed, name.key, inner, slice_of(associated, sizeof(associated)));
-	assert(chunk_open(codec, &name, kind,
-		   slice_of(sealed, SEALED_BYTES(inner.len)),
-		   &opened) == STATUS_OK);
-	assert(slice_equal(opened, slice_of(want, plain.len)));
+	must(chunk_open(codec, &name, kind,
+		 slice_of(sealed, SEALED_BYTES(inner.len)),
+		 &opened) == STATUS_OK);
+	must(slice_equal(opened, slice_of(want, plain.len)));
 	free(sealed);
 	free(want);
 }
@@ -46,15 +46,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (!codec)
 		codec = chunk_codec_new(&keys);
-	assert(sodium_init() >= 0 && codec);
-	assert(
-	    chunk_open(codec, &name, kind, input, &plain) == STATUS_MALFORMED);
+	must(sodium_init() >= 0 && codec);
+	must(chunk_open(codec, &name, kind, input, &plain) == STATUS_MALFORMED);
 	if (input.len < CHUNK_HEAD_BYTES || input.len > INNER_BYTES_MAX)
 		return 0;
 	memcpy(codec->inner, input.data, input.len);
 	if (unpack(codec, input.len, &plain) != STATUS_OK)
 		return 0;
-	assert(plain.len <= CHUNK_BYTES_MAX);
+	must(plain.len <= CHUNK_BYTES_MAX);
 	open_good(codec, input, plain, kind);
 	return 0;
 }

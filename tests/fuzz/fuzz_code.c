@@ -20,20 +20,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct code *first = NULL, *second = NULL;
 
 	if (!ready)
-		assert(arena_open(ARENA_BYTES) == STATUS_OK);
+		must(arena_open(ARENA_BYTES) == STATUS_OK);
 	ready = true;
 	factors.password = take(&input, take_16(&input));
 	factors.serial = take(&input, take_16(&input));
 	factors.imei = take(&input, take_16(&input));
 	factors.imsi = input;
 	enum status st = code_new(&first, &factors);
-	assert(st != STATUS_NO_SPACE);
+	must(st != STATUS_NO_SPACE);
 	if (st != STATUS_OK)
 		return 0;
-	assert(code_set_valid(factors.set));
-	assert(code_new(&second, &factors) == STATUS_OK);
-	assert(code_text(first).len > 0);
-	assert(slice_equal(code_text(first), code_text(second)));
+	must(code_set_valid(factors.set));
+	must(code_new(&second, &factors) == STATUS_OK);
+	must(code_text(first).len > 0);
+	must(slice_equal(code_text(first), code_text(second)));
 	code_destroy(&first);
 	code_destroy(&second);
 	return 0;

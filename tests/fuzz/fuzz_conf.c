@@ -20,19 +20,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct conf *conf = NULL;
 	int fd = memfd_create("fuzz", MFD_CLOEXEC);
 
-	assert(fd >= 0);
-	assert(write(fd, data, len) == (ssize_t)len);
+	must(fd >= 0);
+	must(write(fd, data, len) == (ssize_t)len);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (conf_load(settings, settings_count, path, &conf) == STATUS_OK)
 		for (size_t i = 0; i < settings_count; i++) {
 			const struct conf_key *row = &settings[i];
-			assert(conf_text(conf, row->section, row->key));
+			must(conf_text(conf, row->section, row->key));
 			if (row->type < CONF_NUMBER ||
 			    row->type > CONF_DURATION)
 				continue;
 			uint64_t number =
 			    conf_number(conf, row->section, row->key);
-			assert(number >= row->min && number <= row->max);
+			must(number >= row->min && number <= row->max);
 		}
 	conf_destroy(&conf);
 	close(fd);

@@ -15,7 +15,7 @@ static void check_order(struct slice a, struct slice b)
 	int keys = slice_compare(
 	    slice_of(first.data, first.len), slice_of(second.data, second.len));
 	int rows = slice_compare(a, b);
-	assert((keys < 0) == (rows < 0) && (keys > 0) == (rows > 0));
+	must((keys < 0) == (rows < 0) && (keys > 0) == (rows > 0));
 }
 
 /*
@@ -34,17 +34,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct key key, next;
 	size_t out_len = 0;
 
-	assert(out);
+	must(out);
 	check_order(input, other);
 	if (key_decode(out, &out_len, input) == STATUS_OK &&
 	    key_encode(&key, &account, 1, slice_of(out, out_len)) ==
 		STATUS_OK) {
-		assert(slice_equal(input, slice_of(key.data + KEY_HEAD_BYTES,
-					      key.len - KEY_HEAD_BYTES)));
+		must(slice_equal(input, slice_of(key.data + KEY_HEAD_BYTES,
+					    key.len - KEY_HEAD_BYTES)));
 		next = key;
-		assert(key_successor(&next) == STATUS_OK);
-		assert(slice_compare(slice_of(next.data, next.len),
-			   slice_of(key.data, key.len)) > 0);
+		must(key_successor(&next) == STATUS_OK);
+		must(slice_compare(slice_of(next.data, next.len),
+			 slice_of(key.data, key.len)) > 0);
 	}
 	free(out);
 	return 0;

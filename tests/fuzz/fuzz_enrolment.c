@@ -17,14 +17,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct enrolment enrolment, again;
 	const char *why = NULL;
 
-	assert(sodium_init() >= 0);
+	must(sodium_init() >= 0);
 	enum status st = enrolment_parse(&enrolment, text, &why);
-	assert((st == STATUS_OK) == !why);
+	must((st == STATUS_OK) == !why);
 	if (st == STATUS_OK) {
-		assert(enrolment_format(first, &enrolment) == STATUS_OK);
-		assert(enrolment_parse(&again, first, &why) == STATUS_OK);
-		assert(enrolment_format(second, &again) == STATUS_OK);
-		assert(strcmp(first, second) == 0);
+		must(enrolment_format(first, &enrolment) == STATUS_OK);
+		must(enrolment_parse(&again, first, &why) == STATUS_OK);
+		must(enrolment_format(second, &again) == STATUS_OK);
+		must(strcmp(first, second) == 0);
 	}
 	free(text);
 	return 0;

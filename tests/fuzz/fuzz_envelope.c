@@ -22,7 +22,7 @@ static void open_all(struct slice sealed, struct slice associated)
 	uint8_t content[COOKIE_CONTENT_BYTES];
 	struct envelope_reply_key key;
 
-	assert(out);
+	must(out);
 	envelope_request_open(
 	    out, &key, public_key, secret_key, sealed, associated);
 	envelope_reply_open(out, &reply_key, sealed, associated);
@@ -43,16 +43,16 @@ static void seal_and_open(struct slice plain, struct slice associated)
 	uint8_t *sealed = malloc(len), *opened = malloc(plain.len + 1);
 	struct envelope_reply_key terminal, auth;
 
-	assert(sealed && opened);
-	assert(envelope_request_seal(sealed, &terminal, public_key, plain,
-		   associated) == STATUS_OK);
-	assert(envelope_request_open(opened, &auth, public_key, secret_key,
-		   slice_of(sealed, len), associated) == STATUS_OK);
-	assert(slice_equal(plain, slice_of(opened, plain.len)));
-	assert(memcmp(terminal.bytes, auth.bytes, sizeof(auth.bytes)) == 0);
+	must(sealed && opened);
+	must(envelope_request_seal(sealed, &terminal, public_key, plain,
+		 associated) == STATUS_OK);
+	must(envelope_request_open(opened, &auth, public_key, secret_key,
+		 slice_of(sealed, len), associated) == STATUS_OK);
+	must(slice_equal(plain, slice_of(opened, plain.len)));
+	must(memcmp(terminal.bytes, auth.bytes, sizeof(auth.bytes)) == 0);
 	sealed[len - 1] ^= 1;
-	assert(envelope_request_open(opened, &auth, public_key, secret_key,
-		   slice_of(sealed, len), associated) == STATUS_DENIED);
+	must(envelope_request_open(opened, &auth, public_key, secret_key,
+		 slice_of(sealed, len), associated) == STATUS_DENIED);
 	free(sealed);
 	free(opened);
 }
@@ -68,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct slice input = slice_of(data, len);
 	struct slice associated = take(&input, take_byte(&input));
 
-	assert(sodium_init() >= 0);
+	must(sodium_init() >= 0);
 	crypto_kx_seed_keypair(public_key, secret_key, seed);
 	open_all(input, associated);
 	seal_and_open(input, associated);

@@ -14,11 +14,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (header_unpack(&first, slice_of(data, len)) != STATUS_OK)
 		return 0;
-	assert(header_pack(&packed, &first) == STATUS_OK);
-	assert(packed.len <= HEADER_BYTES_MAX);
-	assert(header_unpack(&second, bytes_slice(&packed)) == STATUS_OK);
-	assert(header_pack(&again, &second) == STATUS_OK);
-	assert(slice_equal(bytes_slice(&packed), bytes_slice(&again)));
+	must(header_pack(&packed, &first) == STATUS_OK);
+	must(packed.len <= HEADER_BYTES_MAX);
+	must(header_unpack(&second, bytes_slice(&packed)) == STATUS_OK);
+	must(header_pack(&again, &second) == STATUS_OK);
+	must(slice_equal(bytes_slice(&packed), bytes_slice(&again)));
 	bytes_clear(&packed);
 	bytes_clear(&again);
 	return 0;

@@ -13,12 +13,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (imei_check(text) != STATUS_OK)
 		goto out;
-	assert(strlen(text) == IMEI_DIGITS);
+	must(strlen(text) == IMEI_DIGITS);
 	for (size_t i = 0; i < IMEI_DIGITS; i++) {
 		char digit = text[i];
-		assert(digit >= '0' && digit <= '9');
+		must(digit >= '0' && digit <= '9');
 		text[i] = (char)('0' + (digit - '0' + 1) % 10);
-		assert(imei_check(text) == STATUS_MALFORMED);
+		must(imei_check(text) == STATUS_MALFORMED);
 		text[i] = digit;
 	}
 out:

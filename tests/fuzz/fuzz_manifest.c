@@ -32,7 +32,7 @@ static void encode(struct bytes *out, const struct entry *entry)
 
 	do {
 		end = min_of(at + ENTRY_EXTENTS_MAX, entry->extents_count);
-		assert(entry_encode(entry, at, end, out) == STATUS_OK);
+		must(entry_encode(entry, at, end, out) == STATUS_OK);
 		at = end;
 	} while (end < entry->extents_count);
 }
@@ -44,14 +44,14 @@ static void check_entry(const struct entry *entry)
 	struct entry again = { 0 };
 	struct entry_decoder *decoder = entry_decoder_new();
 
-	assert(decoder);
-	assert(path_is_valid(bytes_slice(&entry->path)));
+	must(decoder);
+	must(path_is_valid(bytes_slice(&entry->path)));
 	encode(&first, entry);
 	struct slice input = bytes_slice(&first);
-	assert(entry_decode(decoder, &input, &again) == STATUS_OK);
-	assert(input.len == 0);
+	must(entry_decode(decoder, &input, &again) == STATUS_OK);
+	must(input.len == 0);
 	encode(&second, &again);
-	assert(slice_equal(bytes_slice(&first), bytes_slice(&second)));
+	must(slice_equal(bytes_slice(&first), bytes_slice(&second)));
 	entry_decoder_destroy(&decoder);
 	entry_clear(&again);
 	bytes_clear(&first);
@@ -73,11 +73,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct entry entry = { 0 };
 	enum status st;
 
-	assert(reader);
+	must(reader);
 	while ((st = manifest_reader_next(reader, &entry)) == STATUS_OK)
 		check_entry(&entry);
-	assert(st == STATUS_MALFORMED || st == STATUS_NOT_FOUND);
-	assert(!supply.ran_out || st == STATUS_MALFORMED);
+	must(st == STATUS_MALFORMED || st == STATUS_NOT_FOUND);
+	must(!supply.ran_out || st == STATUS_MALFORMED);
 	manifest_reader_destroy(&reader);
 	entry_clear(&entry);
 	return 0;

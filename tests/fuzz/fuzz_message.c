@@ -8,12 +8,12 @@ static void sockets_make(void)
 {
 	void *context = zmq_ctx_new(); /* for good */
 
-	assert(context);
+	must(context);
 	receiver = zmq_socket(context, ZMQ_PAIR);
 	sender = zmq_socket(context, ZMQ_PAIR);
-	assert(receiver && sender);
-	assert(zmq_bind(receiver, "inproc://fuzz") == 0);
-	assert(zmq_connect(sender, "inproc://fuzz") == 0);
+	must(receiver && sender);
+	must(zmq_bind(receiver, "inproc://fuzz") == 0);
+	must(zmq_connect(sender, "inproc://fuzz") == 0);
 }
 
 /*
@@ -35,20 +35,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	do {
 		struct slice frame = take(&input, take_16(&input));
 		int more = input.len > 0 ? ZMQ_SNDMORE : 0;
-		assert(zmq_send(sender, frame.data, frame.len, more) >= 0);
+		must(zmq_send(sender, frame.data, frame.len, more) >= 0);
 	} while (input.len > 0);
 
 	message_init(&message);
 	enum status st = message_receive(&message, receiver, envelope_count);
-	assert(st != STATUS_NOT_FOUND);
+	must(st != STATUS_NOT_FOUND);
 	if (st == STATUS_OK) {
-		assert(message.envelope_count == envelope_count);
-		assert(zmq_msg_size(&message.header) <= HEADER_BYTES_MAX);
-		assert(zmq_msg_size(&message.body) <= BODY_BYTES_MAX);
+		must(message.envelope_count == envelope_count);
+		must(zmq_msg_size(&message.header) <= HEADER_BYTES_MAX);
+		must(zmq_msg_size(&message.body) <= BODY_BYTES_MAX);
 	}
 	message_clear(&message);
 	zmq_msg_init(&left);
-	assert(zmq_msg_recv(&left, receiver, ZMQ_DONTWAIT) < 0);
+	must(zmq_msg_recv(&left, receiver, ZMQ_DONTWAIT) < 0);
 	zmq_msg_close(&left);
 	return 0;
 }

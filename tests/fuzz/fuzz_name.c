@@ -15,14 +15,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	const char *why = NULL;
 
 	if (name_parse(&name, slice_of(data, len), &why) != STATUS_OK) {
-		assert(why);
+		must(why);
 		return 0;
 	}
 	struct slice text = slice_of(name.text, name.len);
-	assert(name.len > 0 && name.len <= NAME_BYTES_MAX);
-	assert(strlen(name.text) == name.len && text_is_clean(text));
-	assert(name_parse(&again, text, &why) == STATUS_OK);
-	assert(again.kind == name.kind);
-	assert(slice_equal(text, slice_of(again.text, again.len)));
+	must(name.len > 0 && name.len <= NAME_BYTES_MAX);
+	must(strlen(name.text) == name.len && text_is_clean(text));
+	must(name_parse(&again, text, &why) == STATUS_OK);
+	must(again.kind == name.kind);
+	must(slice_equal(text, slice_of(again.text, again.len)));
 	return 0;
 }

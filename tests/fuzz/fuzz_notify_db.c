@@ -23,7 +23,7 @@ static void deliveries(struct db_batch *batch)
 	if (notify_db_deliveries(NULL, &HOSTILE_ACCOUNT, &terminal, NULL, page,
 		&count, &more) != STATUS_OK)
 		return;
-	assert(count <= DELIVERY_BATCH_MAX);
+	must(count <= DELIVERY_BATCH_MAX);
 	for (size_t i = 0; i < count; i++)
 		notify_db_put_attempt(batch, &terminal, &page[i]);
 }
@@ -46,7 +46,7 @@ static void notice(void)
 
 	if (notify_db_notice(NULL, &HOSTILE_ACCOUNT, &key, &packed) ==
 	    STATUS_OK)
-		assert(packed.len <= NOTICE_BYTES_MAX);
+		must(packed.len <= NOTICE_BYTES_MAX);
 	bytes_clear(&packed);
 }
 

@@ -61,15 +61,15 @@ static struct opaque_ends *opaque_ends(void)
 
 	if (ends.password.len > 0)
 		return &ends;
-	assert(randombytes_set_implementation(&opaque_randombytes) == 0);
-	assert(sodium_init() >= 0);
+	must(randombytes_set_implementation(&opaque_randombytes) == 0);
+	must(sodium_init() >= 0);
 	opaque_key_pair(ends.server.secret_key, ends.server.public_key, seed);
 	ends.password = slice_text("password");
 	ends.credential_id = slice_text("account");
-	assert(opaque_registration_start(&ends.registration, ends.request,
-		   ends.password) == STATUS_OK);
-	assert(opaque_login_start(&ends.login, ends.ke1, ends.password) ==
-	       STATUS_OK);
+	must(opaque_registration_start(
+		 &ends.registration, ends.request, ends.password) == STATUS_OK);
+	must(opaque_login_start(&ends.login, ends.ke1, ends.password) ==
+	     STATUS_OK);
 	return &ends;
 }
 

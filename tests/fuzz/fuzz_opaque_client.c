@@ -20,8 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 			&ends->registration, &opaque_fixed,
 			ends->server.public_key, ends->password,
 			input) == STATUS_OK)
-			assert(opaque_record_check(slice_of(
-				   record, sizeof(record))) == STATUS_OK);
+			must(opaque_record_check(slice_of(
+				 record, sizeof(record))) == STATUS_OK);
 	} else {
 		opaque_login_finish(ke3, &keys, &ends->login, &opaque_fixed,
 		    ends->server.public_key, ends->password, input);

@@ -25,10 +25,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		break;
 	case 1:
 		if (opaque_record_check(input) == STATUS_OK)
-			assert(
-			    opaque_login_respond(ke2, &expected, &opaque_fixed,
-				&ends->server, ends->credential_id, input,
-				ke1) == STATUS_OK);
+			must(opaque_login_respond(ke2, &expected, &opaque_fixed,
+				 &ends->server, ends->credential_id, input,
+				 ke1) == STATUS_OK);
 		break;
 	case 2:
 		opaque_login_respond(ke2, &expected, &opaque_fixed,
@@ -37,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		break;
 	default:
 		if (opaque_login_check(&expected, input) == STATUS_OK)
-			assert(slice_equal(input,
+			must(slice_equal(input,
 			    slice_of(expected.client_mac, OPAQUE_MAC_BYTES)));
 		break;
 	}

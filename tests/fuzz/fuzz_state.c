@@ -17,13 +17,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (memchr(data, '\0', len))
 		return 0; /* read_text refuses it */
-	assert(bytes_copy(&text, slice_of(data, len)) == STATUS_OK);
-	assert(bytes_append(&text, slice_of("", 1)) == STATUS_OK);
+	must(bytes_copy(&text, slice_of(data, len)) == STATUS_OK);
+	must(bytes_append(&text, slice_of("", 1)) == STATUS_OK);
 	for (size_t i = 0; i < nitems(fields); i++)
 		if (text_field(&text, fields[i], value, sizeof(value)) ==
 		    STATUS_OK)
-			assert(strlen(value) < sizeof(value) &&
-			       !strchr(value, '\n'));
+			must(strlen(value) < sizeof(value) &&
+			     !strchr(value, '\n'));
 	id_field(&text, "account", &id);
 	bytes_clear(&text);
 	return 0;

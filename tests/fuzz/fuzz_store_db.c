@@ -11,8 +11,8 @@ static void chunks(struct db_batch *batch)
 		if (store_db_chunk(NULL, &HOSTILE_ACCOUNT, &id, &chunk) !=
 		    STATUS_OK)
 			continue;
-		assert(chunk.sealed_bytes <= BLOB_BYTES_MAX);
-		assert(chunk.refs_count <= NODE_REFS_MAX);
+		must(chunk.sealed_bytes <= BLOB_BYTES_MAX);
+		must(chunk.refs_count <= NODE_REFS_MAX);
 		store_db_put_chunk(batch, &id, &chunk);
 	}
 }
@@ -43,8 +43,8 @@ static void snapshots(struct db_batch *batch)
 		if (store_db_snapshot_unpack(&snapshot, page.entries[i].key,
 			page.entries[i].value) != STATUS_OK)
 			continue;
-		assert(snapshot.sealed_key.len <= SEALED_KEY_BYTES_MAX);
-		assert(snapshot.sealed_summary.len <= SEALED_SUMMARY_BYTES_MAX);
+		must(snapshot.sealed_key.len <= SEALED_KEY_BYTES_MAX);
+		must(snapshot.sealed_summary.len <= SEALED_SUMMARY_BYTES_MAX);
 		store_db_put_snapshot(batch, &snapshot);
 	}
 out:

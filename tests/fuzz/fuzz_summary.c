@@ -17,14 +17,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	static const struct account_keys keys;
 	uint8_t key[SEAL_KEY_BYTES];
 
-	assert(key_open(key, &keys, input) != STATUS_OK);
+	must(key_open(key, &keys, input) != STATUS_OK);
 	if (summary_unpack(&first, input) != STATUS_OK)
 		return 0;
-	assert(summary_pack(&first, &packed) == STATUS_OK);
-	assert(packed.len <= SNAPSHOT_SEALED_SUMMARY_BYTES_MAX);
-	assert(summary_unpack(&second, bytes_slice(&packed)) == STATUS_OK);
-	assert(summary_pack(&second, &again) == STATUS_OK);
-	assert(slice_equal(bytes_slice(&packed), bytes_slice(&again)));
+	must(summary_pack(&first, &packed) == STATUS_OK);
+	must(packed.len <= SNAPSHOT_SEALED_SUMMARY_BYTES_MAX);
+	must(summary_unpack(&second, bytes_slice(&packed)) == STATUS_OK);
+	must(summary_pack(&second, &again) == STATUS_OK);
+	must(slice_equal(bytes_slice(&packed), bytes_slice(&again)));
 	bytes_clear(&packed);
 	bytes_clear(&again);
 	return 0;

@@ -9,12 +9,12 @@ static void numbers(const char *text, uint64_t max)
 	uint64_t number;
 
 	if (text_number(&number, text, max) == STATUS_OK)
-		assert(number <= max);
+		must(number <= max);
 	if (text_duration(&number, text) == STATUS_OK)
-		assert(number <= INT64_MAX);
+		must(number <= INT64_MAX);
 	if (text_size(&number, text) == STATUS_OK) {
-		assert(number <= INT64_MAX);
-		assert(strlen(text_of_size(people, number)) > 0);
+		must(number <= INT64_MAX);
+		must(strlen(text_of_size(people, number)) > 0);
 	}
 }
 
@@ -26,7 +26,7 @@ static void hex(const char *text)
 	if (hex_decode(bytes, sizeof(bytes), text) != STATUS_OK)
 		return;
 	hex_encode(again, slice_of(bytes, sizeof(bytes)));
-	assert(strcasecmp(text, again) == 0);
+	must(strcasecmp(text, again) == 0);
 }
 
 /* Quoted, it is one word of one line, whatever it was. */
@@ -35,10 +35,10 @@ static void quoted(const char *text)
 	char out[LOG_QUOTED_BYTES];
 	size_t len = strlen(log_quoted(out, text));
 
-	assert(len >= 2 && len < sizeof(out));
-	assert(out[0] == '"' && out[len - 1] == '"');
+	must(len >= 2 && len < sizeof(out));
+	must(out[0] == '"' && out[len - 1] == '"');
 	for (size_t i = 0; i < len; i++)
-		assert((uint8_t)out[i] >= ' ' && out[i] != 0x7f);
+		must((uint8_t)out[i] >= ' ' && out[i] != 0x7f);
 }
 
 /*
@@ -59,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	quoted(text);
 	if (text_is_clean(input))
 		for (size_t i = 0; i < input.len; i++)
-			assert(input.data[i] >= ' ' && input.data[i] != 0x7f);
+			must(input.data[i] >= ' ' && input.data[i] != 0x7f);
 	free(text);
 	return 0;
 }

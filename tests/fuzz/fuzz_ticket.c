@@ -14,10 +14,10 @@ static struct ticket_cache *cache;
 
 static void keys_make(void)
 {
-	assert(sodium_init() >= 0);
+	must(sodium_init() >= 0);
 	crypto_sign_seed_keypair(public_key, secret_key, seed);
 	cache = ticket_cache_new(public_key);
-	assert(cache);
+	must(cache);
 }
 
 /* Open ${bytes} in each way; all must agree. */
@@ -26,8 +26,8 @@ static enum status open_all(struct ticket *out, struct slice bytes)
 	struct ticket cached;
 	enum status st = ticket_open(out, bytes, public_key, NOW_MS);
 
-	assert(ticket_cache_open(cache, &cached, bytes, NOW_MS) == st);
-	assert(ticket_cache_open(cache, &cached, bytes, NOW_MS) == st);
+	must(ticket_cache_open(cache, &cached, bytes, NOW_MS) == st);
+	must(ticket_cache_open(cache, &cached, bytes, NOW_MS) == st);
 	return st;
 }
 
@@ -52,12 +52,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	crypto_sign_detached(bytes + TICKET_SIGNED_BYTES, NULL, bytes,
 	    TICKET_SIGNED_BYTES, secret_key);
 	enum status st = open_all(&ticket, slice_of(bytes, sizeof(bytes)));
-	assert(st == STATUS_OK || st == STATUS_VERSION || st == STATUS_EXPIRED);
+	must(st == STATUS_OK || st == STATUS_VERSION || st == STATUS_EXPIRED);
 	if (st != STATUS_OK)
 		return 0;
-	assert(ticket.issued_ms <= NOW_MS + TICKET_SKEW_MS);
-	assert(ticket.expiry_ms >= NOW_MS - TICKET_SKEW_MS);
+	must(ticket.issued_ms <= NOW_MS + TICKET_SKEW_MS);
+	must(ticket.expiry_ms >= NOW_MS - TICKET_SKEW_MS);
 	ticket_sign(again, &ticket, secret_key);
-	assert(memcmp(bytes, again, sizeof(bytes)) == 0);
+	must(memcmp(bytes, again, sizeof(bytes)) == 0);
 	return 0;
 }

@@ -15,11 +15,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	const char *why = NULL;
 
 	enum status st = auth_public_parse(&first, text, &why);
-	assert((st == STATUS_OK) == !why);
+	must((st == STATUS_OK) == !why);
 	if (st == STATUS_OK) {
 		auth_public_format(again, &first);
-		assert(auth_public_parse(&second, again, &why) == STATUS_OK);
-		assert(memcmp(&first, &second, sizeof(first)) == 0);
+		must(auth_public_parse(&second, again, &why) == STATUS_OK);
+		must(memcmp(&first, &second, sizeof(first)) == 0);
 	}
 	free(text);
 	return 0;

@@ -71,7 +71,7 @@ static inline struct db_batch *hostile_batch(void)
 	struct db_batch *batch =
 	    db_batch_new(&HOSTILE_ACCOUNT, DB_GENERATION_ANY, NULL);
 
-	assert(batch);
+	must(batch);
 	return batch;
 }
 

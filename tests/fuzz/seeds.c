@@ -34,7 +34,7 @@ static struct bytes seed;
 
 static void add(struct slice part)
 {
-	assert(bytes_append(&seed, part) == STATUS_OK);
+	must(bytes_append(&seed, part) == STATUS_OK);
 }
 
 static void add_byte(unsigned int number)
@@ -74,7 +74,7 @@ static void add_many(uint8_t byte, size_t len)
 
 static void add_message(const ProtobufCMessage *message)
 {
-	assert(pack_message(&seed, message) == STATUS_OK);
+	must(pack_message(&seed, message) == STATUS_OK);
 }
 
 /* A message after its length, as in a manifest. */
@@ -107,9 +107,9 @@ static void save(const char *what, const char *name)
 	mkdir(path, 0755);
 	snprintf(path, sizeof(path), "%s/%s/%s", folder, what, name);
 	FILE *file = fopen(path, "wb");
-	assert(file);
-	assert(fwrite(seed.data, 1, seed.len, file) == seed.len);
-	assert(fclose(file) == 0);
+	must(file);
+	must(fwrite(seed.data, 1, seed.len, file) == seed.len);
+	must(fclose(file) == 0);
 	bytes_clear(&seed);
 }
 
@@ -138,7 +138,7 @@ static void headers(void)
 		    .address = "192.0.2.1" },
 	};
 
-	assert(header_pack(&seed, &header) == STATUS_OK);
+	must(header_pack(&seed, &header) == STATUS_OK);
 	save("header", "request");
 	header = (struct header){ .request = { { 1 } },
 		.trace = { { 1 } },
@@ -148,9 +148,9 @@ static void headers(void)
 		.tries_remaining = 2,
 		.server_time_ms = 1790000000000,
 		.detail = "später" };
-	assert(header_pack(&seed, &header) == STATUS_OK);
+	must(header_pack(&seed, &header) == STATUS_OK);
 	save("header", "reply");
-	assert(header_pack(&seed, &header) == STATUS_OK);
+	must(header_pack(&seed, &header) == STATUS_OK);
 	add(slice_of(critical, sizeof(critical)));
 	save("header", "critical");
 }
@@ -162,9 +162,9 @@ static void body(const ProtobufCMessage *message)
 
 	while (body_types[type] != message->descriptor) {
 		type++;
-		assert(type < nitems(body_types));
+		must(type < nitems(body_types));
 	}
-	assert(pack_message(&packed, message) == STATUS_OK);
+	must(pack_message(&packed, message) == STATUS_OK);
 	add_byte((unsigned int)type);
 	add(bytes_slice(&packed));
 	save("body", message->descriptor->name);
@@ -289,8 +289,8 @@ static void envelopes(void)
 	struct slice plain = slice_text("plain"), label = slice_text("type");
 
 	crypto_kx_seed_keypair(public_key, secret_key, key_seed);
-	assert(envelope_request_seal(sealed, &key, public_key, plain, label) ==
-	       STATUS_OK);
+	must(envelope_request_seal(sealed, &key, public_key, plain, label) ==
+	     STATUS_OK);
 	add_byte((unsigned int)label.len);
 	add(label);
 	add(slice_of(sealed, sizeof(sealed)));
@@ -320,15 +320,14 @@ static void opaque(void)
 	struct slice ke1 = slice_of(ends->ke1, OPAQUE_KE1_BYTES);
 	struct opaque_expected expected;
 
-	assert(opaque_registration_respond(response, &ends->server,
-		   ends->credential_id, request) == STATUS_OK);
-	assert(
-	    opaque_registration_finish(record, export_key, &ends->registration,
-		&opaque_fixed, ends->server.public_key, ends->password,
-		slice_of(response, sizeof(response))) == STATUS_OK);
-	assert(opaque_login_respond(ke2, &expected, &opaque_fixed,
-		   &ends->server, ends->credential_id,
-		   slice_of(record, sizeof(record)), ke1) == STATUS_OK);
+	must(opaque_registration_respond(response, &ends->server,
+		 ends->credential_id, request) == STATUS_OK);
+	must(opaque_registration_finish(record, export_key, &ends->registration,
+		 &opaque_fixed, ends->server.public_key, ends->password,
+		 slice_of(response, sizeof(response))) == STATUS_OK);
+	must(opaque_login_respond(ke2, &expected, &opaque_fixed, &ends->server,
+		 ends->credential_id, slice_of(record, sizeof(record)),
+		 ke1) == STATUS_OK);
 	opaque_message("opaque_server", 0, "request", request);
 	opaque_message(
 	    "opaque_server", 1, "record", slice_of(record, sizeof(record)));
@@ -354,15 +353,15 @@ static void keys(void)
 
 	opaque_key_pair(secret, public_keys.opaque, key_seed);
 	memcpy(enrolment.auth_opaque, public_keys.opaque, ENROLMENT_KEY_BYTES);
-	assert(enrolment_format(text, &enrolment) == STATUS_OK);
+	must(enrolment_format(text, &enrolment) == STATUS_OK);
 	save_text("enrolment", "name", text);
 	strcpy(enrolment.host, "[2001:db8::1]");
-	assert(enrolment_format(text, &enrolment) == STATUS_OK);
+	must(enrolment_format(text, &enrolment) == STATUS_OK);
 	add_text(text);
 	save_text("enrolment", "address", "&future=1");
 	auth_public_format(trust, &public_keys);
 	save_text("trust", "keys", trust);
-	assert(zmq_z85_encode(z85, secret, sizeof(secret)));
+	must(zmq_z85_encode(z85, secret, sizeof(secret)));
 	add_text(z85);
 	save_text("curve_key", "key", "\n");
 }
