@@ -171,8 +171,10 @@ port_open() { # PORT
 	(: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
-stored_bytes() { # FOLDER: on the disk
-	du -s --block-size=1 "$1" | cut -f1
+# On the disk, without what the store holds back so that deleting works when
+# the disk is full: that is no data, and as large when there is none.
+stored_bytes() { # FOLDER
+	du -s --block-size=1 --exclude=reserve "$1" | cut -f1
 }
 
 # CPU seconds that processes have used; 0 without any.
