@@ -484,6 +484,20 @@ static enum status node_read(struct slice plain)
 	return st;
 }
 
+/* What the store lacks is damage, and not the end of the list. */
+START_TEST(a_node_that_is_not_there)
+{
+	struct chunk_name root = numbered(0);
+	struct entry got = { 0 };
+
+	ck_assert_uint_eq(nodes_count, 0);
+	struct manifest_reader *reader = manifest_reader_new(&source, &root);
+	ck_assert_int_eq(manifest_reader_next(reader, &got), STATUS_MALFORMED);
+	manifest_reader_destroy(&reader);
+	entry_clear(&got);
+}
+END_TEST
+
 START_TEST(hostile_nodes)
 {
 	uint8_t node[2 * ENTRY_MESSAGE_BYTES_MAX] = { 0 };
@@ -544,6 +558,7 @@ int main(void)
 	tcase_add_test(hostile, path_bounds);
 	tcase_add_loop_test(hostile, hostile_entries, 0, nitems(spoilt));
 	tcase_add_test(hostile, hostile_nodes);
+	tcase_add_test(hostile, a_node_that_is_not_there);
 	suite_add_tcase(suite, nodes_case);
 	suite_add_tcase(suite, hostile);
 	SRunner *runner = srunner_create(suite);
