@@ -762,7 +762,7 @@ static enum status login_begin(struct session *self, const char *name,
 	    field_slice(challenge->ke2));
 	if (st == STATUS_DENIED) {
 		refuse(self, st, "name or password is wrong");
-		self->advice = "check both, and mind that wrong tries count";
+		self->advice = "check both; --name names another account";
 	} else if (st != STATUS_OK) {
 		refuse(self, st, NULL);
 	}
