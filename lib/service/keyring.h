@@ -1,0 +1,101 @@
+#ifndef KEEPSAKE_SERVICE_KEYRING_H
+#define KEEPSAKE_SERVICE_KEYRING_H
+
+#include "base/conf.h"
+#include "crypto/seal.h"
+#include "db/db.h"
+
+/*
+ * The keys that seal at rest what a service could read (K-08): one for each
+ * account and one of the service itself, each in a slot of the file
+ * LEDGER/account.keys, wrapped by the service's master key.  No backup takes
+ * that file, and a slot is overwritten in place when its account is deleted:
+ * the rows that are left in free pages and in older copies of the database
+ * can then be read by nobody (A-12).
+ *
+ * Slots are made in advance, so a new account costs no sync of its own:
+ * which slot is the account's is a row of its first batch.
+ *
+ * The master key is a line of hex in KEYS/SERVICE.master, mode 0600; further
+ * lines are former ones, tried where the first does not fit.
+ */
+
+struct keyring;
+
+/** The key of an account; to be wiped after use. */
+struct account_key {
+	uint8_t bytes[KEY_BYTES];
+	uint32_t slot;
+	bool fresh; /* the account had none: keyring_put is needed */
+};
+
+/**
+ * Open the file, or make it.
+ *
+ * ledger   folder
+ * create   whether a missing file is made: only for a database without
+ *          anything sealed in it
+ *
+ * STATUS_OK         ${out} is the caller's, for keyring_destroy
+ * STATUS_NOT_FOUND  there is none, and ${create} is false; logged
+ * STATUS_DENIED     none of the master keys opens it; logged
+ * STATUS_MALFORMED  it is damaged; logged
+ * other             as file_read_secret; logged
+ */
+enum status keyring_new(struct keyring **out, const struct conf *conf,
+    const char *service, const char *ledger, bool create);
+
+void keyring_destroy(struct keyring **self_p);
+
+/**
+ * The account's key.
+ *
+ * db  the service's database, which knows the slot
+ *
+ * STATUS_OK         ${out} is filled
+ * STATUS_NOT_FOUND  the account has none
+ * STATUS_EXPIRED    it was shredded
+ * other             as db_get, or INTERNAL; logged
+ */
+enum status keyring_find(struct keyring *self, struct db *db,
+    const struct id *account, struct account_key *out);
+
+/**
+ * The same, and where the account has no key yet, a fresh one, which is its
+ * own once a batch with keyring_put is committed.
+ */
+enum status keyring_take(struct keyring *self, struct db *db,
+    const struct id *account, struct account_key *out);
+
+/**
+ * Part of the batch that writes the account's first sealed row.  Where
+ * ${key} is fresh, another batch that came first makes it CONFLICT.
+ */
+void keyring_put(struct db_batch *batch, const struct account_key *key);
+
+/** A key of the service itself for what ${label} says; to be wiped. */
+void keyring_derive(const struct keyring *self, const char *label,
+    uint8_t out[static KEY_BYTES]);
+
+/**
+ * Overwrite the account's key, and sync.  From now on keyring_find says
+ * EXPIRED.  Blocks for the time of the sync.
+ *
+ * STATUS_OK           it is gone, or there never was one
+ * STATUS_UNAVAILABLE  the file cannot be written; logged
+ */
+enum status keyring_shred(
+    struct keyring *self, struct db *db, const struct id *account);
+
+/**
+ * Read the master file again and wrap every slot under its first key: into
+ * a new file, which takes the place of the old one; the old one is
+ * overwritten.  Blocks; about a second for a million accounts.
+ *
+ * STATUS_OK  all slots are under the first key; ${count_out} of them
+ * other      as keyring_new; the former file stays as it was
+ */
+enum status keyring_rotate(
+    struct keyring *self, const struct conf *conf, uint64_t *count_out);
+
+#endif
