@@ -374,6 +374,9 @@ static void texts(void)
 	save_text("name", "email", "Ann.B@Example.ORG");
 	save_text("name", "nickname", "Straße_7");
 	save_text("imei", "good", "490154203237518");
+	save_text("iccid", "digits", "89882110000005300811");
+	add(slice_of("\x98\x88\x12\x01\0\0\x50\x03\x80\xf2", 10));
+	save("iccid", "card");
 	save_text("conf", "example",
 	    "# comment\n[common]\nrun = /run/keepsake\nkeys = /etc/keepsake\n"
 	    "\n[store]\ndata = /var/lib/keepsake/store\nquota = 10G\n"
