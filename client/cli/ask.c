@@ -27,6 +27,7 @@ static const struct {
 	[KEEPSAKE_SERIAL]       = { "Serial number: ", NULL, "use --serial SERIAL" },
 	[KEEPSAKE_IMEI]         = { "IMEI: ", NULL, "use --imei IMEI" },
 	[KEEPSAKE_IMSI]         = { "IMSI: ", NULL, "use --imsi IMSI" },
+	[KEEPSAKE_VERIFICATION_NOW] = { "Verification information of the account: ", NULL, "use --verification-file FILE" },
 };
 /* clang-format on */
 _Static_assert(nitems(questions) == KEEPSAKE_SECRET_COUNT, "one for each");
@@ -232,6 +233,7 @@ static const char *file_of(const struct run *run, enum keepsake_secret secret)
 		return run->registering ? options->password_file
 					: options->new_password_file;
 	case KEEPSAKE_VERIFICATION:
+	case KEEPSAKE_VERIFICATION_NOW:
 		return options->verification_file;
 	default:
 		return NULL;

@@ -10,20 +10,30 @@
 #include "bus/unpack.h"
 #include "service/tables.h"
 
-#define PARCEL_KEY_BYTES (8 + ID_BYTES) /* time, then the notice's id */
-#define ASK_MS           60000
-#define RETRY_MS_FIRST   500
-#define RETRY_MS_MAX     60000
-#define PARCELS_MAX      512
-#define ACCOUNTS_A_STEP  256
+/*
+ * Key: time (8), then an id (16), which is the notice's where it is one.  The
+ * time is 0 but for notices, so that they are not in front of what is urgent.
+ * Value: a packed notify.Tell; or 0x01, role (1), type (4), packed message,
+ * for any other.  No packed message begins with 0x01.
+ */
+#define PARCEL_KEY_BYTES  (8 + ID_BYTES)
+#define PARCEL_ADDRESSED  0x01
+#define PARCEL_HEAD_BYTES (1 + 1 + 4)
+#define ASK_MS            60000
+#define RETRY_MS_FIRST    500
+#define RETRY_MS_MAX      60000
+#define PARCELS_MAX       512 /* to one peer */
+#define ACCOUNTS_A_STEP   256
 
-/* One notice on its way. */
+/* One message on its way. */
 struct parcel {
 	struct outbox *outbox;
 	struct parcel *next, *previous;
 	struct id account;
 	uint8_t key[PARCEL_KEY_BYTES];
-	struct bytes body; /* a packed Tell */
+	enum role peer;
+	uint32_t type;
+	struct bytes body;
 	bool under_way;
 	uint64_t due_ms, pause_ms;
 };
@@ -31,13 +41,15 @@ struct parcel {
 struct outbox {
 	struct db *db;
 	struct loop *loop;
-	struct caller *notify;
+	struct caller *const *peers; /* NULL once they are to close */
 	struct parcel *first;
-	size_t count;
-	struct timer retry;  /* for parcels that failed */
-	struct timer search; /* through all accounts, at the start */
-	struct id searched;  /* the last account looked into */
-	bool left_behind;    /* search again once there is room */
+	size_t count;              /* of all, and */
+	size_t counts[ROLE_COUNT]; /* to each */
+	struct timer retry;        /* for parcels that failed */
+	struct timer search;       /* through all accounts, at the start */
+	struct id searched;        /* the last account looked into */
+	/* Search again once there is room. */
+	bool left_behind[ROLE_COUNT];
 };
 
 static struct parcel *find_parcel(struct outbox *self, const struct id *account,
@@ -55,6 +67,7 @@ static void parcel_destroy(struct parcel **parcel_p)
 {
 	struct parcel *parcel = *parcel_p;
 	struct outbox *self = parcel->outbox;
+	enum role peer = parcel->peer;
 
 	if (parcel->previous)
 		parcel->previous->next = parcel->next;
@@ -63,11 +76,12 @@ static void parcel_destroy(struct parcel **parcel_p)
 	if (parcel->next)
 		parcel->next->previous = parcel->previous;
 	self->count--;
+	self->counts[peer]--;
 	bytes_clear(&parcel->body);
 	free(parcel);
 	*parcel_p = NULL;
-	if (self->count == 0 && self->left_behind && self->notify) {
-		self->left_behind = false;
+	if (self->counts[peer] == 0 && self->left_behind[peer] && self->peers) {
+		self->left_behind[peer] = false;
 		self->searched = (struct id){ 0 };
 		loop_timer_set(self->loop, &self->search, 0);
 	}
@@ -95,7 +109,7 @@ static void on_deleted(
 	if (status == STATUS_OK || status == STATUS_CONFLICT)
 		parcel_destroy(&parcel);
 	else
-		retry_later(parcel); /* notify drops the repeat by its id */
+		retry_later(parcel); /* a repeat does no harm */
 }
 
 static void on_told(void *arg, const struct answer *answer)
@@ -104,8 +118,8 @@ static void on_told(void *arg, const struct answer *answer)
 
 	/* CONFLICT: the account is no more, and nobody is left to be told. */
 	if (answer->status != STATUS_OK && answer->status != STATUS_CONFLICT) {
-		log_info(NULL, "notice_waits", "status=%s",
-		    status_word(answer->status));
+		log_info(NULL, "parcel_waits", "peer=%s status=%s",
+		    role_word(parcel->peer), status_word(answer->status));
 		retry_later(parcel);
 		return;
 	}
@@ -122,17 +136,18 @@ static void on_told(void *arg, const struct answer *answer)
 
 static void send_parcel(struct parcel *parcel)
 {
+	struct caller *const *peers = parcel->outbox->peers;
 	struct header header = {
-		.type = NOTIFY__TYPE__TELL,
+		.type = parcel->type,
 		.account = parcel->account,
 		.deadline_ms = ASK_MS,
 	};
 
-	if (!parcel->outbox->notify)
+	if (!peers || !peers[parcel->peer])
 		return; /* at the next start */
 	parcel->under_way = true;
-	if (caller_ask(parcel->outbox->notify, &header,
-		bytes_slice(&parcel->body), NULL, on_told, parcel) != STATUS_OK)
+	if (caller_ask(peers[parcel->peer], &header, bytes_slice(&parcel->body),
+		NULL, on_told, parcel) != STATUS_OK)
 		retry_later(parcel);
 }
 
@@ -152,28 +167,50 @@ static void on_retry(void *arg)
 		loop_timer_set(self->loop, &self->retry, RETRY_MS_FIRST);
 }
 
-/* More wait than are held in memory: they are found again later. */
-static bool is_full(struct outbox *self)
+/* Where a value goes, and what. */
+struct address {
+	enum role peer;
+	uint32_t type;
+	struct slice body;
+};
+
+static enum status read_address(struct address *out, struct slice value)
 {
-	if (self->count < PARCELS_MAX)
+	*out = (struct address){ ROLE_NOTIFY, NOTIFY__TYPE__TELL, value };
+	if (value.data[0] != PARCEL_ADDRESSED)
+		return STATUS_OK;
+	if (value.len < PARCEL_HEAD_BYTES || value.data[1] >= ROLE_COUNT)
+		return STATUS_MALFORMED;
+	out->peer = (enum role)value.data[1];
+	out->type = get_be32(value.data + 2);
+	out->body = slice_of(
+	    value.data + PARCEL_HEAD_BYTES, value.len - PARCEL_HEAD_BYTES);
+	return STATUS_OK;
+}
+
+/* More wait than are held in memory: they are found again later. */
+static bool is_full(struct outbox *self, enum role peer)
+{
+	if (self->counts[peer] < PARCELS_MAX)
 		return false;
-	self->left_behind = true;
+	self->left_behind[peer] = true;
 	return true;
 }
 
 static void add_parcel(struct outbox *self, const struct id *account,
-    const uint8_t key[static PARCEL_KEY_BYTES], struct slice body)
+    const uint8_t key[static PARCEL_KEY_BYTES], const struct address *address)
 {
-	if (find_parcel(self, account, key) || is_full(self))
-		return;
 	struct parcel *parcel = calloc(1, sizeof(*parcel));
-	if (!parcel || bytes_copy(&parcel->body, body) != STATUS_OK) {
+
+	if (!parcel || bytes_copy(&parcel->body, address->body) != STATUS_OK) {
 		log_error(NULL, "no_memory", NULL);
 		free(parcel);
 		return; /* it stays in its row, for the next kick or start */
 	}
 	parcel->outbox = self;
 	parcel->account = *account;
+	parcel->peer = address->peer;
+	parcel->type = address->type;
 	memcpy(parcel->key, key, PARCEL_KEY_BYTES);
 	parcel->pause_ms = RETRY_MS_FIRST;
 	parcel->next = self->first;
@@ -181,7 +218,22 @@ static void add_parcel(struct outbox *self, const struct id *account,
 		self->first->previous = parcel;
 	self->first = parcel;
 	self->count++;
+	self->counts[parcel->peer]++;
 	send_parcel(parcel);
+}
+
+static void take_row(
+    struct outbox *self, const struct id *account, const struct db_entry *row)
+{
+	struct address address;
+
+	if (row->key.len != PARCEL_KEY_BYTES ||
+	    read_address(&address, row->value) != STATUS_OK ||
+	    !self->peers[address.peer])
+		log_error(NULL, "row_unusable", "table=outbox");
+	else if (!find_parcel(self, account, row->key.data) &&
+		 !is_full(self, address.peer))
+		add_parcel(self, account, row->key.data, &address);
 }
 
 void outbox_kick(struct outbox *self, const struct id *account)
@@ -189,12 +241,12 @@ void outbox_kick(struct outbox *self, const struct id *account)
 	struct db_page page = { 0 };
 	struct slice all = { 0 };
 
+	if (!self->peers)
+		return; /* at the next start */
 	enum status st = db_scan(self->db, account, TABLE_OUTBOX, all, all,
 	    DB_PAGE_ENTRIES_MAX, false, &page);
 	for (size_t i = 0; i < page.count && st == STATUS_OK; i++)
-		if (page.entries[i].key.len == PARCEL_KEY_BYTES)
-			add_parcel(self, account, page.entries[i].key.data,
-			    page.entries[i].value);
+		take_row(self, account, &page.entries[i]);
 	db_page_clear(&page);
 }
 
@@ -220,8 +272,8 @@ static void on_search(void *arg)
 	loop_timer_set(self->loop, &self->search, 0);
 }
 
-enum status outbox_new(struct db *db, struct loop *loop, struct caller *notify,
-    struct outbox **out)
+enum status outbox_new(struct db *db, struct loop *loop,
+    struct caller *const *peers, struct outbox **out)
 {
 	struct outbox *self = calloc(1, sizeof(*self));
 
@@ -229,7 +281,7 @@ enum status outbox_new(struct db *db, struct loop *loop, struct caller *notify,
 		return STATUS_NO_SPACE;
 	self->db = db;
 	self->loop = loop;
-	self->notify = notify;
+	self->peers = peers;
 	self->retry = (struct timer){ .fired = on_retry, .arg = self };
 	self->search = (struct timer){ .fired = on_search, .arg = self };
 	loop_timer_set(loop, &self->search, 0);
@@ -239,7 +291,7 @@ enum status outbox_new(struct db *db, struct loop *loop, struct caller *notify,
 
 void outbox_disconnect(struct outbox *self)
 {
-	self->notify = NULL;
+	self->peers = NULL;
 }
 
 void outbox_destroy(struct outbox **self_p)
@@ -259,6 +311,27 @@ void outbox_destroy(struct outbox **self_p)
 	*self_p = NULL;
 }
 
+/* Make a key whose id has not been before. */
+static void make_key(uint8_t out[static PARCEL_KEY_BYTES], uint64_t time_ms)
+{
+	put_be64(out, time_ms);
+	randombytes_buf(out + 8, ID_BYTES);
+}
+
+/* Append ${message} to ${value} and put that.  Without memory the value is
+ * empty, which the batch refuses: the change and its news go together or not
+ * at all. */
+static void put_row(struct db_batch *batch,
+    const uint8_t key[static PARCEL_KEY_BYTES], struct bytes *value,
+    const ProtobufCMessage *message)
+{
+	if (pack_message(value, message) != STATUS_OK)
+		value->len = 0;
+	db_batch_put(batch, TABLE_OUTBOX, slice_of(key, PARCEL_KEY_BYTES),
+	    bytes_slice(value));
+	bytes_clear(value);
+}
+
 void outbox_put(
     struct db_batch *batch, const struct id *account, Notify__Notice *notice)
 {
@@ -267,19 +340,28 @@ void outbox_put(
 	struct bytes value = { 0 };
 
 	notice->when_ms = clock_wall_ms();
-	put_be64(key, notice->when_ms);
-	randombytes_buf(key + 8, ID_BYTES);
+	make_key(key, notice->when_ms);
 	notice->notice_id = field_of(slice_of(key + 8, ID_BYTES));
 	tell.account_id = field_of(slice_of(account->bytes, ID_BYTES));
 	tell.notice = notice;
-	/* Without memory the value stays empty, which the batch refuses:
-	 * the change and its notice go together or not at all. */
-	if (pack_message(&value, &tell.base) != STATUS_OK)
-		value.len = 0;
-	db_batch_put(batch, TABLE_OUTBOX, slice_of(key, PARCEL_KEY_BYTES),
-	    bytes_slice(&value));
+	put_row(batch, key, &value, &tell.base);
 	notice->notice_id = field_of(slice_of(NULL, 0));
-	bytes_clear(&value);
+}
+
+void outbox_put_for(struct db_batch *batch, enum role peer, uint32_t type,
+    const ProtobufCMessage *message)
+{
+	uint8_t head[PARCEL_HEAD_BYTES] = { PARCEL_ADDRESSED, (uint8_t)peer };
+	uint8_t key[PARCEL_KEY_BYTES];
+	struct bytes value = { 0 };
+
+	make_key(key, 0);
+	put_be32(head + 2, type);
+	if (bytes_append(&value, slice_of(head, sizeof(head))) == STATUS_OK)
+		put_row(batch, key, &value, message);
+	else
+		db_batch_put(batch, TABLE_OUTBOX, slice_of(key, sizeof(key)),
+		    slice_of(NULL, 0));
 }
 
 size_t outbox_waiting(const struct outbox *self)

@@ -48,6 +48,15 @@ static const ProtobufCMessageDescriptor *const body_types[] = {
 	&notify__subscribed__descriptor,
 	&notify__notice_list__descriptor,
 	&notify__ack__descriptor,
+	&binding__rebind__descriptor,
+	&binding__unbind__descriptor,
+	&binding__unbound__descriptor,
+	&binding__entry_save__descriptor,
+	&binding__entry_dates__descriptor,
+	&binding__entry__descriptor,
+	&binding__entry_list__descriptor,
+	&binding__entry_fetch__descriptor,
+	&auth__terminal_gone__descriptor,
 };
 
 #endif

@@ -8,10 +8,12 @@ terminal_of_new one anna
 tree_make "$WORLD/tree" 1 5 8
 keepsake_as one --quiet backup "$WORLD/tree"
 readonly DATABASES="auth store binding notify"
+declare -rA FORMAT=([auth]=1 [store]=1 [binding]=2 [notify]=1)
 for name in $DATABASES; do
 	service_stop "$name"
 	cp -a "$WORLD/$name" "$WORLD/$name.before"
-	"$BUILD/tests/tool/setformat" "$name" "$WORLD/$name" 1 2
+	"$BUILD/tests/tool/setformat" "$name" "$WORLD/$name" \
+	    "${FORMAT[$name]}" "$((FORMAT[$name] + 1))"
 	cp -a "$WORLD/$name/data.mdb" "$WORLD/$name.newer"
 done
 
@@ -21,8 +23,8 @@ for name in $DATABASES; do
 	timeout -k 5 30 "$BUILD/keepsake-$name" --config "$WORLD_CONFIG" \
 	    2>"$WORLD/said" || status=$?
 	assert_equal 1 "$status" "exit status"
-	assert_match 'event=database_version .*found=2 .*=1' \
-	    "$(cat "$WORLD/said")" log
+	assert_match "event=database_version\
+ .*found=$((FORMAT[$name] + 1)) .*=${FORMAT[$name]}" "$(cat "$WORLD/said")" log
 	cmp "$WORLD/$name/data.mdb" "$WORLD/$name.newer"
 	case_pass
 done
@@ -38,7 +40,8 @@ case_pass
 
 case_begin "O-08 with the right version everything is there again"
 for name in $DATABASES; do
-	"$BUILD/tests/tool/setformat" "$name" "$WORLD/$name" 2 1
+	"$BUILD/tests/tool/setformat" "$name" "$WORLD/$name" \
+	    "$((FORMAT[$name] + 1))" "${FORMAT[$name]}"
 	service_start "$name"
 done
 assert_restores one 1 "$WORLD/tree"
