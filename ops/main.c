@@ -19,6 +19,7 @@
 static const struct command commands[] = {
 	{ "status",    "",                                        "what every process says of itself",        command_status },
 	{ "keys",      "make",                                    "make the keys that are missing",           command_keys },
+	{ "keys",      "rotate [SERVICE]...",                     "new master keys, for all or these",        command_keys },
 	{ "enrolment", "",                                        "print the string that terminals enrol by", command_enrolment },
 	{ "audit",     "[SERVICE] [--account ID] [--since N]",    "who did what to which entry when",         command_audit },
 	{ "audit",     "verify [SERVICE] [--heads FOLDER]",       "find any change to the audit log",         command_audit },
