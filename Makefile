@@ -195,6 +195,7 @@ bench:
 	@deploy/install-deps build bench
 	$(MAKE) all tools
 	BUILD=$(BUILD) tests/bench/p01.sh
+	BUILD=$(BUILD) tests/bench/p04.sh
 
 # ---- installation ----
 
