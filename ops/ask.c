@@ -180,14 +180,6 @@ enum status ops_ask(struct ops *self, const char *process, uint32_t type,
     const ProtobufCMessage *body, const ProtobufCMessageDescriptor *answer,
     void *answer_out)
 {
-	return ops_ask_within(
-	    self, OPS_ASK_MS, process, type, body, answer, answer_out);
-}
-
-enum status ops_ask_within(struct ops *self, uint32_t deadline_ms,
-    const char *process, uint32_t type, const ProtobufCMessage *body,
-    const ProtobufCMessageDescriptor *answer, void *answer_out)
-{
 	enum status st = ops_open(self);
 
 	if (st != STATUS_OK)
@@ -201,7 +193,7 @@ enum status ops_ask_within(struct ops *self, uint32_t deadline_ms,
 	unpack_begin(&self->asking->unpack);
 	self->asking->detail[0] = '\0';
 	st = ops_begin(
-	    self, process, type, body, deadline_ms, on_expected, &expected);
+	    self, process, type, body, OPS_ASK_MS, on_expected, &expected);
 	if (st != STATUS_OK)
 		return st;
 	ops_await(self);

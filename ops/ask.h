@@ -42,11 +42,6 @@ enum status ops_ask(struct ops *self, const char *process, uint32_t type,
     const ProtobufCMessage *body, const ProtobufCMessageDescriptor *answer,
     void *answer_out);
 
-/** The same for an answer that may take longer, or not so long. */
-enum status ops_ask_within(struct ops *self, uint32_t deadline_ms,
-    const char *process, uint32_t type, const ProtobufCMessage *body,
-    const ProtobufCMessageDescriptor *answer, void *answer_out);
-
 /**
  * Say on standard error why ops_ask returned ${status}, and set the exit
  * code: EXIT_SILENT where the process does not answer, else EXIT_FAILED.

@@ -83,6 +83,8 @@ const struct conf_key settings[] = {
 	  NULL, "where terminals come in" },
 	{ "gateway", "public_address", CONF_TEXT, "127.0.0.1:7400", 0, 0,
 	  NULL, "host:port that enrolment strings name" },
+	{ "gateway", "memory_max", CONF_SIZE, "1G", 0, TIB, NULL,
+	  "a bearer that wants more memory is started anew; 0: no limit" },
 	LISTEN("gateway", "ops"),
 	PEER("gateway", "auth"),
 	PEER("gateway", "store"),
