@@ -82,6 +82,9 @@ static enum status commit(void *arg)
 	binding_db_put_terminal(
 	    &bind->binding->db, batch, &bind->account, terminal);
 	outbox_put(batch, &x->ticket.account, &notice);
+	binding_note(bind->binding, batch, x,
+	    &(struct audit_event){
+		.action = "terminal_bound", .terminal = &terminal->id });
 	x->parked = bind->binding;
 	return exchange_commit(
 	    x, &batch, terminal->first ? on_first_committed : on_committed);

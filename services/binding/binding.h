@@ -53,10 +53,15 @@ enum status binding_reply_bound(
 void binding_tell_gone(struct db_batch *batch, const struct id *account,
     const struct id *terminal);
 
+/** Add ${event}, whose actor is the owner, to a batch of the ticket's account.
+ */
+void binding_note(struct binding *self, struct db_batch *batch,
+    struct exchange *exchange, struct audit_event *event);
+
 /**
  * What the result of a batch means: BUSY, to be asked again, where another
  * change of the account came first, or a claim ran out.  Once it is OK what
- * the batch has in the outbox leaves.
+ * the batch has in the outbox, and its event, leave.
  */
 enum status binding_committed(
     struct binding *self, struct exchange *exchange, enum status status);

@@ -54,14 +54,24 @@ void binding_tell_gone(
 	outbox_put_for(batch, ROLE_AUTH, AUTH__TYPE__TERMINAL_GONE, &gone.base);
 }
 
+void binding_note(struct binding *self, struct db_batch *batch,
+    struct exchange *x, struct audit_event *event)
+{
+	event->actor = "owner";
+	audit_put(self->service->audit, batch, &x->ticket.account, event);
+}
+
 enum status binding_committed(
     struct binding *self, struct exchange *x, enum status status)
 {
 	if (status == STATUS_CONFLICT || status == STATUS_NOT_FOUND)
 		return exchange_retry(x, STATUS_BUSY, RETRY_AFTER_MS,
 		    "another change of the account came first");
-	if (status == STATUS_OK)
+	if (status == STATUS_OK) {
 		outbox_kick(self->service->outbox, &x->ticket.account);
+		audit_kick(
+		    self->service->audit, self->db.db, &x->ticket.account);
+	}
 	return status;
 }
 

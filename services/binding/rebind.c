@@ -50,6 +50,7 @@ static enum status commit(void *arg)
 	struct rebind *rebind = arg;
 	struct exchange *x = rebind->exchange;
 	const struct terminal *after = &rebind->after;
+	bool new_key = !id_equal(&rebind->before.id, &after->id);
 	Notify__Notice notice = NOTIFY__NOTICE__INIT;
 
 	enum status st = binding_reply_bound(x, after);
@@ -61,7 +62,12 @@ static enum status commit(void *arg)
 	binding_db_replace_terminal(&rebind->binding->db, batch,
 	    &rebind->account, &rebind->before, after);
 	outbox_put(batch, &x->ticket.account, &notice);
-	if (!id_equal(&rebind->before.id, &after->id))
+	binding_note(rebind->binding, batch, x,
+	    &(struct audit_event){ .action = "terminal_rebound",
+		.terminal = &after->id,
+		.detail =
+		    new_key ? "with another key" : "identifiers or label" });
+	if (new_key)
 		binding_tell_gone(
 		    batch, &x->ticket.account, &rebind->before.id);
 	x->parked = rebind->binding;

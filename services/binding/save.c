@@ -71,6 +71,10 @@ static enum status commit(void *arg)
 	struct db_batch *batch = binding_db_batch(&save->account);
 	binding_db_put_entry(
 	    &save->binding->db, batch, &save->account, &save->entry);
+	binding_note(save->binding, batch, x,
+	    &(struct audit_event){
+		.action = save->is_new ? "card_saved" : "card_updated",
+		.terminal = &x->ticket.terminal });
 	x->parked = save->binding;
 	return exchange_commit(
 	    x, &batch, save->is_new ? on_new_committed : on_committed);

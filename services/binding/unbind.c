@@ -51,6 +51,9 @@ static enum status commit(struct binding *self, struct exchange *x,
 	binding_db_delete_terminal(&self->db, batch, terminal);
 	outbox_put(batch, &x->ticket.account, &notice);
 	binding_tell_gone(batch, &x->ticket.account, &terminal->id);
+	binding_note(self, batch, x,
+	    &(struct audit_event){
+		.action = "terminal_unbound", .terminal = &terminal->id });
 	x->parked = self;
 	return exchange_commit(x, &batch,
 	    account->terminals_count == 1 ? on_last_committed : on_committed);

@@ -134,6 +134,12 @@ free_port() {
 	echo "$port"
 }
 
+# Whether the programs were built with a sanitizer, whose own memory is above
+# any limit that a program could be given.
+sanitized() {
+	grep -q __asan_init "$BUILD/keepsake-gateway"
+}
+
 # The configuration of a world: the only place that knows its keys.
 world_config() { # FOLDER PORT
 	cat <<-END
@@ -160,6 +166,7 @@ world_config() { # FOLDER PORT
 	[gateway]
 	listen = tcp://127.0.0.1:$2
 	public_address = 127.0.0.1:$2
+	$(! sanitized || echo memory_max = 0)
 	END
 }
 
@@ -213,7 +220,10 @@ service_start() { # NAME [CONFIG]
 	local log=$WORLD_LOG/$name.log offset
 	touch "$log"
 	offset=$(stat -c %s "$log")
-	"$BUILD/keepsake-${name%%[0-9]*}" --config "$config" \
+	# Of the gateway the bearer itself, so that what is killed is gone.
+	local bearer=()
+	[[ $name != gateway* ]] || bearer=(zmtp)
+	"$BUILD/keepsake-${name%%[0-9]*}" "${bearer[@]}" --config "$config" \
 	    >>"$log" 2>&1 </dev/null &
 	SERVICE_PID[$name]=$!
 	log_wait "$name" '(^| )event=ready( |$)' "$READY_SECONDS_MAX" \
