@@ -39,7 +39,8 @@ struct session {
 	enum status status; /* of the answer */
 	struct bytes body;  /* of the answer; opened, where it was sealed */
 	struct unpack unpack;
-	uint32_t tries_remaining;
+	uint32_t tries_remaining; /* as on the wire: one more, 0 is not told */
+	uint32_t retry_after_ms;
 	char detail[DETAIL_BYTES_MAX + 1];
 	const char *advice;
 
@@ -173,9 +174,17 @@ const char *session_advice(const struct session *self)
 	return self->advice;
 }
 
-uint32_t session_tries_remaining(const struct session *self)
+bool session_tries_remaining(const struct session *self, uint32_t *out)
 {
-	return self->tries_remaining;
+	if (self->tries_remaining == 0)
+		return false;
+	*out = self->tries_remaining - 1;
+	return true;
+}
+
+uint32_t session_retry_after_ms(const struct session *self)
+{
+	return self->retry_after_ms;
 }
 
 /* ---- one question ---- */
@@ -187,8 +196,10 @@ static void on_answer(void *arg, const struct answer *answer)
 
 	self->answered = true;
 	self->status = st;
-	if (answer->header)
+	if (answer->header) {
 		self->tries_remaining = answer->header->tries_remaining;
+		self->retry_after_ms = answer->header->retry_after_ms;
+	}
 	if (st == STATUS_OK)
 		st = bytes_copy(&self->body, answer->body);
 	if (st != STATUS_OK)
@@ -204,6 +215,7 @@ static void forget_answer(struct session *self)
 	self->detail[0] = '\0';
 	self->advice = "";
 	self->tries_remaining = 0;
+	self->retry_after_ms = 0;
 }
 
 /* Send ${body} and wait; the answer's body is in self->body then. */

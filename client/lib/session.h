@@ -68,8 +68,15 @@ const char *session_detail(const struct session *self);
 /** What a person can do about it; "" where there is nothing to say. */
 const char *session_advice(const struct session *self);
 
-/** How many wrong tries are left, as the server told; 0: it did not. */
-uint32_t session_tries_remaining(const struct session *self);
+/**
+ * How many wrong tries are left, as the server's last answer told.
+ *
+ * Returns false, and leaves ${out}, where it did not.
+ */
+bool session_tries_remaining(const struct session *self, uint32_t *out);
+
+/** When it is worth trying again, as that answer told; 0: it did not. */
+uint32_t session_retry_after_ms(const struct session *self);
 
 /**
  * What a person can do about a failed request.
