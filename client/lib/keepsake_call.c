@@ -176,17 +176,6 @@ enum status call_session(struct keepsake *self)
 	return st == STATUS_OK ? st : call_refuse_plainly(self, st);
 }
 
-/* What a refused login means for a terminal that stands so. */
-static enum status refuse_login(struct keepsake *self, enum status status,
-    const struct state_account *account)
-{
-	call_refuse_session(self, status);
-	if (status == STATUS_DENIED && self->advice[0] == '\0' &&
-	    id_is_none(&account->terminal))
-		self->advice = "bind it first: keepsake bind --serial SERIAL";
-	return status;
-}
-
 /* Note in the state whose terminal this turned out to be. */
 static enum status note_account(
     struct keepsake *self, struct state_account *account)
@@ -228,7 +217,7 @@ enum status call_prove(struct keepsake *self, enum direction direction,
 	st = session_login(self->session, account_out->name, &factors,
 	    direction, &self->login);
 	if (st != STATUS_OK)
-		return refuse_login(self, st, account_out);
+		return call_refuse_session(self, st);
 	if (set & CODE_PASSWORD)
 		call_remember_password(self, factors.password);
 	return note_account(self, account_out);

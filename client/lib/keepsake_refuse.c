@@ -27,22 +27,31 @@ enum status call_refuse(struct keepsake *self, enum status status,
 
 enum status call_refuse_plainly(struct keepsake *self, enum status status)
 {
-	return call_refuse(self, status, session_advice_for(status, LINK_UP),
-	    "%s", status_text(status));
+	return call_refuse(self, status, session_advice_here(status), "%s",
+	    status_text(status));
 }
 
 enum status call_refuse_file(
     struct keepsake *self, enum status status, const char *name)
 {
-	return call_refuse(self, status,
-	    status == STATUS_DENIED
-		? "files in the state folder must be yours, with mode 0600"
-		: "",
-	    "%s/%s: %s", state_folder(self->state), name,
-	    status == STATUS_DENIED
-		? "refused: a symlink, another user's, open to others, or "
-		  "not to be written"
-		: status_text(status));
+	const char *folder = state_folder(self->state);
+
+	switch (status) {
+	case STATUS_DENIED:
+		return call_refuse(self, status,
+		    "files in the state folder must be yours, with mode 0600",
+		    "%s/%s: refused: a symlink, another user's, open to "
+		    "others, or not to be written",
+		    folder, name);
+	case STATUS_MALFORMED:
+		return call_refuse(self, status,
+		    "put it back from a copy, or begin anew with another "
+		    "folder: --state DIR; the backups are on the server",
+		    "%s/%s: damaged, or not written by keepsake", folder, name);
+	default:
+		return call_refuse(self, status, session_advice_here(status),
+		    "%s/%s: %s", folder, name, status_text(status));
+	}
 }
 
 /* Locked: since when nobody needs to know, but until when. */

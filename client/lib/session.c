@@ -54,7 +54,7 @@ enum status session_refuse(
 	self->status = status;
 	snprintf(self->detail, sizeof(self->detail), "%s",
 	    detail && detail[0] ? detail : status_text(status));
-	self->advice = session_advice_for(status, caller_link(self->caller));
+	self->advice = session_advice_here(status);
 	return status;
 }
 
@@ -204,6 +204,10 @@ static void on_answer(void *arg, const struct answer *answer)
 		st = bytes_copy(&self->body, answer->body);
 	if (st != STATUS_OK)
 		session_refuse(self, st, answer->detail);
+	if (st == answer->status &&
+	    (answer->header || st == STATUS_UNAVAILABLE))
+		self->advice =
+		    session_advice_for(st, caller_link(self->caller));
 	loop_stop(self->loop);
 }
 
