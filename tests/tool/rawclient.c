@@ -22,6 +22,7 @@
  * --frames N      in so many frames, 1 to 8
  * --figures       print also, behind the status, tries_remaining and
  *                 retry_after_ms
+ * --routing-id TEXT   under this name, which only libzmq gives
  * --wait MS       for an answer, or a connection; 10000 without
  *
  * Exit status: 0 printed, 1 no login or no connection, 2 wrong arguments.
@@ -52,7 +53,7 @@
 
 /** What the command line asks for; all bytes are owned. */
 struct wishes {
-	const char *state, *password_file;
+	const char *state, *password_file, *routing_id;
 	struct bytes ticket, account, request, peer, append, header, body;
 	struct bytes payload;
 	size_t frames;
@@ -242,6 +243,12 @@ static int command_ask(const struct wishes *wishes, const char *type)
 	struct bytes header = header_make(wishes, type_from(type));
 	struct line line = line_open(&terminal, wishes->wait_ms);
 
+	if (wishes->routing_id &&
+	    (zmq_setsockopt(line.socket, ZMQ_ROUTING_ID, wishes->routing_id,
+		 strlen(wishes->routing_id)) != 0 ||
+		bus_reconnect(line.socket) != STATUS_OK))
+		errx(1, "%s: no such name", wishes->routing_id);
+	line_ready(&line);
 	send_frames(line.socket, wishes, &header);
 	print_answer(wishes, &line);
 	bytes_clear(&header);
@@ -268,6 +275,7 @@ static struct wishes wishes_read(int argc, char **argv)
 		{ "payload-bytes", required_argument, NULL, 'P' },
 		{ "frames", required_argument, NULL, 'f' },
 		{ "figures", no_argument, NULL, 'F' },
+		{ "routing-id", required_argument, NULL, 'i' },
 		{ "wait", required_argument, NULL, 'W' },
 		{ 0 },
 	};
@@ -290,6 +298,7 @@ static struct wishes wishes_read(int argc, char **argv)
 		case 'P': self.payload = zeros(optarg);            break;
 		case 'f': self.frames = number_from(optarg);       break;
 		case 'F': self.figures = true;                     break;
+		case 'i': self.routing_id = optarg;                break;
 		case 'W': self.wait_ms = (long)number_from(optarg); break;
 		/* clang-format on */
 		default:
