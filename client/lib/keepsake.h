@@ -57,6 +57,9 @@ enum keepsake_secret {
 	KEEPSAKE_SERIAL,       /* of this terminal: part of its code */
 	KEEPSAKE_IMEI,
 	KEEPSAKE_IMSI,
+	KEEPSAKE_OWN_PASSWORD,     /* of this terminal's own code, as it is */
+	KEEPSAKE_NEW_OWN_PASSWORD, /* as it is to be; to be asked for twice */
+	KEEPSAKE_INVITATION,       /* that the owner was sent */
 	KEEPSAKE_SECRET_COUNT
 };
 
@@ -74,6 +77,7 @@ typedef enum status keepsake_ask_fn(void *arg, enum keepsake_secret secret,
 struct keepsake_options {
 	const char *state;   /* folder; NULL: the usual one, see keepsake(1) */
 	const char *name;    /* of the account; NULL: as remembered */
+	bool invited;        /* with KEEPSAKE_INVITATION, see keepsake_invite */
 	uint32_t timeout_ms; /* 0: a minute to answer, 10 for transfers */
 	keepsake_ask_fn *ask;
 	/* An answer is long in coming; may be NULL. */
@@ -176,6 +180,58 @@ enum status keepsake_bind(
  * nothing else is sent.
  */
 enum status keepsake_change_password(struct keepsake *self);
+
+/* ---- what a code is made of, and the card's PIN (A-05) ---- */
+
+/* Factors, as bits of a set. */
+#define KEEPSAKE_FACTOR_PASSWORD 1u
+#define KEEPSAKE_FACTOR_SERIAL   2u
+#define KEEPSAKE_FACTOR_IMEI     4u
+#define KEEPSAKE_FACTOR_IMSI     8u
+
+struct keepsake_codes {
+	unsigned int account; /* factors of the account's code */
+	unsigned int own;     /* of this terminal's own; 0: it has none */
+};
+
+/** Ask the server which factors it wants here; nothing has to be proved. */
+enum status keepsake_codes(struct keepsake *self, struct keepsake_codes *out);
+
+/**
+ * Give this terminal a code of its own, or another one, which its transfers
+ * are proved by from now on; the account's code manages the account as ever.
+ * Asks for KEEPSAKE_PASSWORD, then for what the code is to be made of:
+ * KEEPSAKE_NEW_OWN_PASSWORD, KEEPSAKE_SERIAL, _IMEI, _IMSI.
+ *
+ * A code without a password is no secret, and does not open the key of the
+ * backups: who uses one is asked for the account's password besides, where
+ * that key is needed.
+ *
+ * STATUS_DENIED     also where the server takes no code without a password
+ * STATUS_MALFORMED  no such factors, or a value that is not of its form
+ */
+enum status keepsake_set_code(struct keepsake *self, unsigned int factors);
+
+/**
+ * Take it away: its transfers are proved by the account's code again.  Asks
+ * for KEEPSAKE_PASSWORD only, so that a code that was forgotten can go.
+ *
+ * STATUS_NOT_FOUND  this terminal has none
+ */
+enum status keepsake_remove_code(struct keepsake *self);
+
+/** Whether a person should turn on the PIN of the card in this terminal. */
+enum keepsake_sim_pin {
+	KEEPSAKE_SIM_PIN_NOT_NEEDED, /* no code with IMEI or IMSI was used */
+	KEEPSAKE_SIM_PIN_DUE,        /* one was: urge them, and say why */
+	KEEPSAKE_SIM_PIN_CONFIRMED,  /* they said that it is on */
+};
+
+/** As the calls on ${self} so far have shown. */
+enum keepsake_sim_pin keepsake_sim_pin(const struct keepsake *self);
+
+/** A person says that it is on; good until the terminal's code changes. */
+enum status keepsake_confirm_sim_pin(struct keepsake *self);
 
 /**
  * Whether a month has gone by since a person typed the password (K-06): time
