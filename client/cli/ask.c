@@ -38,13 +38,8 @@ _Static_assert(nitems(questions) == KEEPSAKE_SECRET_COUNT, "one for each");
 #define SECRET_LEN_MAX "1024"
 _Static_assert(KEEPSAKE_SECRET_BYTES == 1024 + 1, "as the texts say");
 
-/* Say why there is no secret; returns ${status}. */
-static enum status refuse(struct run *run, enum status status,
-    const char *advice, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-
-static enum status refuse(struct run *run, enum status status,
-    const char *advice, const char *format, ...)
+enum status ask_refuse(struct run *run, enum status status, const char *advice,
+    const char *format, ...)
 {
 	va_list args;
 
@@ -60,18 +55,18 @@ static enum status refuse_file(
 {
 	switch (status) {
 	case STATUS_NOT_FOUND:
-		return refuse(run, STATUS_DENIED,
+		return ask_refuse(run, STATUS_DENIED,
 		    "name the file that has the secret, or leave the option "
 		    "out to be asked",
 		    "%s: no such file", path);
 	case STATUS_DENIED:
-		return refuse(run, status,
+		return ask_refuse(run, status,
 		    "a secret file must be yours, no symlink, with mode 0600",
 		    "%s: refused", path);
 	case STATUS_NO_SPACE:
-		return refuse(run, status, "", "there is no memory");
+		return ask_refuse(run, status, "", "there is no memory");
 	default:
-		return refuse(run, STATUS_MALFORMED,
+		return ask_refuse(run, STATUS_MALFORMED,
 		    "write the secret to it as its one line", "%s: %s", path,
 		    "not one line of 1 to " SECRET_LEN_MAX " bytes");
 	}
@@ -153,12 +148,13 @@ static enum status read_input(
 		return STATUS_OK;
 	case STATUS_PENDING:
 		if (atomic_load(&interrupted))
-			return refuse(run, STATUS_PENDING, "", "interrupted");
-		return refuse(run, STATUS_MALFORMED,
+			return ask_refuse(
+			    run, STATUS_PENDING, "", "interrupted");
+		return ask_refuse(run, STATUS_MALFORMED,
 		    "write it to standard input as one line",
 		    "standard input ended before there was a line");
 	default:
-		return refuse(run, STATUS_MALFORMED,
+		return ask_refuse(run, STATUS_MALFORMED,
 		    "write it to standard input as one line",
 		    "standard input: not one line of 1 to " SECRET_LEN_MAX
 		    " bytes");
@@ -166,12 +162,11 @@ static enum status read_input(
 }
 
 /*
- * Ask on the terminal ${fd}, with echo off for secrets.  Meanwhile every signal waits but
- * those that end the question, so that the echo always comes back; and those
- * that stop a program which asks from the background.
+ * Ask on the terminal ${fd}, with echo off for secrets.  Meanwhile every signal
+ * waits but those that end the question, so that the echo always comes back;
+ * and those that stop a program which asks from the background.
  */
-static enum status prompt(
-    int fd, const char *text, bool shown,
+static enum status prompt(int fd, const char *text, bool shown,
     char out[static KEEPSAKE_SECRET_BYTES])
 {
 	struct termios usual, silent;
@@ -219,18 +214,18 @@ static enum status refuse_answer(
 {
 	switch (status) {
 	case STATUS_PENDING:
-		return refuse(run, status, "", "interrupted");
+		return ask_refuse(run, status, "", "interrupted");
 	case STATUS_CONFLICT:
-		return refuse(run, STATUS_MALFORMED,
+		return ask_refuse(run, STATUS_MALFORMED,
 		    "nothing was changed: run it again",
 		    "these were two different ones");
 	case STATUS_MALFORMED:
-		return refuse(run, status, "run it again",
+		return ask_refuse(run, status, "run it again",
 		    "that was not 1 to " SECRET_LEN_MAX " bytes");
 	case STATUS_NO_SPACE:
-		return refuse(run, status, "", "there is no memory");
+		return ask_refuse(run, status, "", "there is no memory");
 	default:
-		return refuse(run, STATUS_AUTH_REQUIRED,
+		return ask_refuse(run, STATUS_AUTH_REQUIRED,
 		    questions[secret].instead,
 		    "there is no terminal to ask on");
 	}
@@ -243,13 +238,38 @@ static enum status ask_person(struct run *run, enum keepsake_secret secret,
 	enum status st = STATUS_AUTH_REQUIRED;
 
 	if (fd >= 0)
-		st = prompt(fd, questions[secret].prompt,
-		    questions[secret].shown, out);
+		st = prompt(
+		    fd, questions[secret].prompt, questions[secret].shown, out);
 	if (st == STATUS_OK && questions[secret].again)
 		st = prompt_again(fd, questions[secret].again, out);
 	if (fd >= 0)
 		close(fd);
 	return st == STATUS_OK ? st : refuse_answer(run, st, secret);
+}
+
+enum status ask_line(
+    struct run *run, const char *text, char out[static KEEPSAKE_SECRET_BYTES])
+{
+	int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	enum status st = STATUS_AUTH_REQUIRED;
+
+	if (fd >= 0) {
+		st = prompt(fd, text, true, out);
+		close(fd);
+	}
+	switch (st) {
+	case STATUS_OK:
+		return st;
+	case STATUS_PENDING:
+		return ask_refuse(run, st, "", "interrupted");
+	case STATUS_AUTH_REQUIRED:
+		return ask_refuse(run, st,
+		    "the man page says how a script does it: keepsake(1)",
+		    "there is no terminal to ask on");
+	default:
+		return ask_refuse(run, st, "run it again",
+		    "that was not 1 to " SECRET_LEN_MAX " bytes");
+	}
 }
 
 /* The file that has ${secret}, or NULL. */
@@ -305,7 +325,7 @@ enum status ask_secret(void *arg, enum keepsake_secret secret,
 		return read_file(run, path, out);
 	if (argument) {
 		if (strlen(argument) >= KEEPSAKE_SECRET_BYTES)
-			return refuse(run, STATUS_MALFORMED,
+			return ask_refuse(run, STATUS_MALFORMED,
 			    questions[secret].instead,
 			    "the identifier is too long");
 		memcpy(out, argument, strlen(argument) + 1);

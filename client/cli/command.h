@@ -79,6 +79,12 @@ command_fn command_notices, command_status;
 command_fn command_code, command_sim_pin;
 command_fn command_invite, command_sessions, command_revoke, command_forget;
 
+/**
+ * Where a code with the IMEI or IMSI in it was used and nobody said that the
+ * card's PIN is on: urge for it on standard error, and say why (A-05).
+ */
+void urge_sim_pin(const struct run *run);
+
 /** The exit code that ${status} means. */
 enum exit_code exit_code_of(enum status status);
 

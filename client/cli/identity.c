@@ -34,9 +34,8 @@ static const char *take_value(
 	if (field[0] != '\0')
 		return "this name is there twice";
 	if (value.len < row->len_min || value.len > row->len_max)
-		return row->digits
-			   ? "an imei has 15 digits, an imsi 6 to 15"
-			   : "a serial number has 1 to 256 bytes";
+		return row->digits ? "an imei has 15 digits, an imsi 6 to 15"
+				   : "a serial number has 1 to 256 bytes";
 	if (!text_is_clean(value))
 		return "not text";
 	memcpy(field, value.data, value.len);
@@ -82,8 +81,8 @@ enum status identity_parse(
 	return STATUS_OK;
 }
 
-enum status identity_read(struct identity *out, const char *path,
-    struct identity_fault *fault_out)
+enum status identity_read(
+    struct identity *out, const char *path, struct identity_fault *fault_out)
 {
 	struct bytes text = { 0 };
 	enum status st = file_read_secret(&text, path, FILE_BYTES_MAX);

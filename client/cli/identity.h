@@ -40,8 +40,8 @@ struct identity_fault {
  * STATUS_OK         ${out} is filled
  * STATUS_MALFORMED  as ${fault_out} says
  */
-enum status identity_parse(struct identity *out, struct slice text,
-    struct identity_fault *fault_out);
+enum status identity_parse(
+    struct identity *out, struct slice text, struct identity_fault *fault_out);
 
 /**
  * Read the file ${path}.
@@ -52,7 +52,7 @@ enum status identity_parse(struct identity *out, struct slice text,
  * STATUS_DENIED     a symlink, another user's, or open to others
  * STATUS_NO_SPACE   no memory
  */
-enum status identity_read(struct identity *out, const char *path,
-    struct identity_fault *fault_out);
+enum status identity_read(
+    struct identity *out, const char *path, struct identity_fault *fault_out);
 
 #endif

@@ -114,8 +114,8 @@ static enum exit_code show(struct run *run)
 static enum exit_code wrong_factors(const struct run *run)
 {
 	if (run->options.factors)
-		fprintf(stderr, "keepsake: --factors %s: ",
-		    run->options.factors);
+		fprintf(
+		    stderr, "keepsake: --factors %s: ", run->options.factors);
 	else
 		fprintf(stderr, "keepsake: code set: of what?  --factors: ");
 	fprintf(stderr,

@@ -249,6 +249,94 @@ bool keepsake_password_due(struct keepsake *self);
 enum status keepsake_check_password(
     struct keepsake *self, const char *password);
 
+/* ---- who may come in, and who is in ---- */
+
+#define KEEPSAKE_INVITATION_BYTES 64 /* with its NUL */
+
+struct keepsake_invitation {
+	char code[KEEPSAKE_INVITATION_BYTES]; /* secret until it is used */
+	uint64_t expiry_ms;                   /* wall time */
+};
+
+/**
+ * Make an invitation: a code for once, by which a terminal that is not bound
+ * proves the account's code even where strangers are shut out.
+ *
+ * out  the caller's, to be wiped
+ */
+enum status keepsake_invite(
+    struct keepsake *self, struct keepsake_invitation *out);
+
+/**
+ * Have an invitation sent to the terminals of the account's owner; nothing
+ * has to be proved.
+ *
+ * STATUS_OK  also where there is no such account: nobody can tell
+ */
+enum status keepsake_ask_invitation(struct keepsake *self);
+
+/** One who is signed in: a ticket that can still be used. */
+struct keepsake_session {
+	uint8_t id[KEEPSAKE_ID_BYTES];
+	uint8_t terminal[KEEPSAKE_ID_BYTES]; /* all zero: one not bound yet */
+	const char *direction;               /* "upload", …; static */
+	uint64_t issued_ms;                  /* wall time, as the others */
+	uint64_t expiry_ms;
+	uint64_t ends_ms; /* that, or later where a transfer renews it */
+	bool current;     /* it is the one that asked */
+};
+
+/**
+ * Who is signed in to the account, the oldest first (A-14).
+ *
+ * list_out  to be freed with free; never NULL
+ */
+enum status keepsake_sessions(struct keepsake *self,
+    struct keepsake_session **list_out, size_t *count_out);
+
+/** Who is to be signed out: one of the three. */
+struct keepsake_revocation {
+	const uint8_t *session;  /* KEEPSAKE_ID_BYTES, or NULL */
+	const uint8_t *terminal; /* likewise: all sessions of that terminal */
+	bool all;                /* everybody */
+};
+
+/** Called for each service, by its name, that has not confirmed. */
+typedef void keepsake_unconfirmed_fn(void *arg, const char *service);
+
+/**
+ * Sign out.  Every service that can be reached refuses their tickets from
+ * now on; one that has not confirmed does so when it is back.
+ *
+ * STATUS_NOT_FOUND  no such session or terminal
+ */
+enum status keepsake_revoke(struct keepsake *self,
+    const struct keepsake_revocation *what,
+    keepsake_unconfirmed_fn *unconfirmed, void *arg);
+
+/**
+ * Delete the account (A-12): its bindings, cards, backups and keys, for
+ * ever; then what this terminal has of it.
+ *
+ * account  its id, to be compared with whose this turns out to be
+ *
+ * STATUS_OK        it is gone; a service that has not confirmed deletes it
+ *                  when it is back
+ * STATUS_CONFLICT  another account, or a backup of this terminal runs
+ */
+enum status keepsake_forget(struct keepsake *self,
+    const uint8_t account[static KEEPSAKE_ID_BYTES],
+    keepsake_unconfirmed_fn *unconfirmed, void *arg);
+
+/**
+ * Delete what this terminal alone has of its account; the server is not
+ * asked, and not told.
+ *
+ * STATUS_NOT_FOUND  it has no account
+ * STATUS_CONFLICT   a backup of this terminal runs
+ */
+enum status keepsake_forget_here(struct keepsake *self);
+
 struct keepsake_total {
 	uint64_t files;
 	uint64_t bytes;
@@ -445,7 +533,10 @@ enum status keepsake_restore(struct keepsake *self,
 struct keepsake_notice {
 	uint8_t id[KEEPSAKE_ID_BYTES]; /* tells repeats apart */
 	const char *kind;              /* "backup_done", …; "other" */
-	uint64_t when_ms;              /* wall time */
+	const char *meaning;           /* for people; static */
+	const char *text; /* of "invitation": it, secret until used; or "" */
+	uint8_t terminal[KEEPSAKE_ID_BYTES]; /* it is about; or all zero */
+	uint64_t when_ms;                    /* wall time */
 	struct {
 		const char *name; /* with its unit */
 		uint64_t value;

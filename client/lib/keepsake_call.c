@@ -175,6 +175,20 @@ enum status call_session(struct keepsake *self)
 	return st == STATUS_OK ? st : call_refuse_plainly(self, st);
 }
 
+enum status call_lock(struct keepsake *self)
+{
+	pid_t holder;
+	enum status st = state_lock(self->state, &holder);
+
+	if (st == STATUS_CONFLICT)
+		return call_refuse(self, st,
+		    "wait for it to end, or use another terminal's folder: "
+		    "--state DIR",
+		    "another backup of this terminal runs: process %ld",
+		    (long)holder);
+	return st == STATUS_OK ? st : call_refuse_file(self, st, "lock");
+}
+
 /* Note in the state whose terminal this turned out to be. */
 static enum status note_account(
     struct keepsake *self, struct state_account *account)

@@ -94,6 +94,9 @@ enum status call_account(struct keepsake *self, struct state_account *out);
 enum status call_keep_account(
     struct keepsake *self, const struct state_account *account);
 
+/** Keep out backups of this terminal, until keepsake_close. */
+enum status call_lock(struct keepsake *self);
+
 /* ---- questions to the user and to the server ---- */
 
 /** Ask for ${secret}; ${out} stays good until call_end. */

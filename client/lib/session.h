@@ -37,6 +37,8 @@
 #define SESSION_LABEL_WRAP_ROOT    "keepsake wrap root"
 #define SESSION_LABEL_WRAPPED_ROOT "wrapped root"
 
+#define INVITATION_BYTES 64 /* with its NUL */
+
 struct session;
 
 struct session_options {
@@ -208,6 +210,23 @@ enum status session_set_verification(
 /** Replace the owner's code; ${login} is for DIRECTION_MANAGE. */
 enum status session_change_code(struct session *self, const struct login *login,
     const struct code_factors *code);
+
+/** A one-time code, for who is to prove the account's code elsewhere. */
+struct invitation {
+	char code[INVITATION_BYTES]; /* secret until it is used */
+	uint64_t expiry_ms;          /* on the server's clock */
+};
+
+/** Make an invitation; ${login} is for DIRECTION_MANAGE. */
+enum status session_invite(
+    struct session *self, const struct login *login, struct invitation *out);
+
+/**
+ * Have one sent to the owner of ${name}.
+ *
+ * STATUS_OK  also where there is no such account: nobody can tell
+ */
+enum status session_ask_invitation(struct session *self, const char *name);
 
 /**
  * Give this terminal a code of its own, or replace it (A-02): its transfers

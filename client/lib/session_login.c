@@ -4,11 +4,12 @@
 #include <string.h>
 
 #include "auth.pb-c.h"
+#include "base/text.h"
 #include "bus/unpack.h"
 #include "crypto/arena.h"
 #include "crypto/envelope.h"
 
-/* Which factors a code has, and the proof of it. */
+/* Which factors a code has, the proof of it, and invitations to prove it. */
 
 #define WRAPPED_ROOT_BYTES_ON SEALED_BYTES(WRAPPED_ROOT_BYTES)
 
@@ -247,4 +248,34 @@ void login_destroy(struct login **self_p)
 struct slice login_ticket(const struct login *self)
 {
 	return slice_of(self->ticket, self->ticket_len);
+}
+
+/* ---- invitations ---- */
+
+enum status session_invite(
+    struct session *self, const struct login *login, struct invitation *out)
+{
+	const Auth__Empty message = AUTH__EMPTY__INIT;
+	Auth__Invitation *invitation;
+	enum status st = session_ask_sealed(self, AUTH__TYPE__INVITATION,
+	    login_ticket(login), &message.base, &auth__invitation__descriptor,
+	    &invitation);
+
+	if (st != STATUS_OK)
+		return st;
+	if (invitation->code[0] == '\0' ||
+	    !text_is_clean(slice_text(invitation->code)) ||
+	    !text_copy(out->code, sizeof(out->code), invitation->code))
+		return session_refuse(self, STATUS_MALFORMED,
+		    "the server's invitation is not one");
+	out->expiry_ms = invitation->expiry_ms;
+	return STATUS_OK;
+}
+
+enum status session_ask_invitation(struct session *self, const char *name)
+{
+	Auth__Invite message = AUTH__INVITE__INIT;
+
+	return session_ask_named(self, AUTH__TYPE__INVITE, name, &message.base,
+	    &message.name_sealed, NULL, NULL);
 }
