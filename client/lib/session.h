@@ -155,6 +155,7 @@ struct login {
 	size_t ticket_len;
 	uint64_t expiry_ms; /* of the ticket, on the server's clock */
 	bool verification_set;
+	bool has_root; /* verification information opens none, for one */
 	uint8_t root[ACCOUNT_KEY_BYTES];
 };
 
@@ -163,7 +164,8 @@ struct login {
  *
  * STATUS_OK        ${login_out} is the caller's
  * STATUS_DENIED    a wrong code, an unknown name, or another server than
- *                  the enrolled one: which, nobody can tell
+ *                  the enrolled one: which, nobody can tell; the server is
+ *                  told, and session_tries_remaining is set
  * STATUS_LOCKED    too many wrong tries
  * others           as session_ask
  */

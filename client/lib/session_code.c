@@ -221,6 +221,9 @@ enum status session_change_code(struct session *self, const struct login *login,
 	    &auth__register_challenge__descriptor, &challenge);
 	if (st == STATUS_OK)
 		st = credential_take(self, credential, challenge);
+	if (st == STATUS_OK && !login->has_root)
+		st = session_refuse(self, STATUS_MALFORMED,
+		    "the server sent no account key with its verdict");
 	if (st != STATUS_OK)
 		goto out;
 	memcpy(credential->root, login->root, sizeof(credential->root));

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "auth.pb-c.h"
+#include "base/text.h"
 #include "bus/unpack.h"
 #include "crypto/arena.h"
 #include "crypto/envelope.h"
@@ -41,6 +42,27 @@ struct proof {
 	uint8_t wrapped_root[WRAPPED_ROOT_BYTES];
 };
 
+#define WRONG        "wrong name or password"
+#define WRONG_ADVICE "check both; --name names another account"
+
+/*
+ * The password is wrong, as this side knows already: tell the server, which
+ * counts the try either way, and says how many are left.
+ */
+static enum status give_up(struct session *self, const struct proof *proof)
+{
+	Auth__LoginFinish message = AUTH__LOGIN_FINISH__INIT;
+	char detail[DETAIL_BYTES_MAX + 1] = WRONG;
+
+	message.cookie = field_of(slice_of(proof->cookie, proof->cookie_len));
+	enum status st = session_ask(self, AUTH__TYPE__LOGIN_FINISH,
+	    (struct slice){ 0 }, &message.base, NULL, NULL);
+	/* Where the server cannot be told it is still wrong. */
+	if (st == STATUS_DENIED)
+		text_copy(detail, sizeof(detail), session_detail(self));
+	return session_refuse_with(self, STATUS_DENIED, detail, WRONG_ADVICE);
+}
+
 static enum status login_begin(struct session *self, const char *name,
     struct slice code, enum direction direction, struct proof *proof)
 {
@@ -68,23 +90,25 @@ static enum status login_begin(struct session *self, const char *name,
 	    &opaque_keepsake, session_enrolment(self)->auth_opaque, code,
 	    field_slice(challenge->ke2));
 	if (st == STATUS_DENIED)
-		return session_refuse_with(self, st,
-		    "name or password is wrong",
-		    "check both; --name names another account");
+		return give_up(self, proof);
 	return st == STATUS_OK ? st : session_refuse(self, st, NULL);
 }
 
-/* Open the root key that came with the verdict, which is in ${login}. */
+/*
+ * Open the root key that came with the verdict, which is in ${login}; a code
+ * that opens none has nothing sealed.
+ */
 static enum status unwrap_root(struct session *self, struct proof *proof,
     struct slice wrapped, struct login *login)
 {
 	enum status st = STATUS_MALFORMED;
 
-	if (wrapped.len == WRAPPED_ROOT_BYTES_ON)
+	login->has_root = wrapped.len == WRAPPED_ROOT_BYTES_ON;
+	if (login->has_root || wrapped.len == SEALED_BYTES(0))
 		st = session_open(proof->wrapped_root, proof->keys.session_key,
 		    SESSION_TO_TERMINAL, SESSION_LABEL_WRAPPED_ROOT, wrapped,
 		    (struct slice){ 0 });
-	if (st == STATUS_OK) {
+	if (st == STATUS_OK && login->has_root) {
 		session_root_key(proof->wrap_key, proof->keys.export_key);
 		st = seal_open(login->root, proof->wrap_key,
 		    slice_of(proof->wrapped_root, WRAPPED_ROOT_BYTES),

@@ -29,6 +29,8 @@ const struct conf_key settings[] = {
 	  "folder of the ipc sockets" },
 	{ "common", "keys", CONF_PATH, "/etc/keepsake/keys", 0, 0, NULL,
 	  "folder of the keys made by: keepsakectl keys make" },
+	{ "common", "contact", CONF_TEXT, "", 0, 0, NULL,
+	  "whom people are told to ask: an address, a phone number" },
 	{ "common", "log_level", CONF_CHOICE, "info", 0, 0,
 	  "error|warning|info|debug", "how much is logged" },
 
