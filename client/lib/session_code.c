@@ -1,6 +1,5 @@
 #include "session_internal.h"
 
-#include <assert.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -241,6 +240,9 @@ static enum status put_code(struct session *self, const struct login *login,
 	    &auth__register_challenge__descriptor, &challenge);
 	if (st == STATUS_OK)
 		st = credential_take(self, credential, challenge);
+	if (st == STATUS_OK && !login->has_root)
+		st = session_refuse(self, STATUS_MALFORMED,
+		    "the server asked for a code that opens no key");
 	if (st != STATUS_OK)
 		goto out;
 	finish.slot = slot;
@@ -265,14 +267,12 @@ out:
 enum status session_change_code(struct session *self, const struct login *login,
     const struct code_factors *code)
 {
-	assert(login->has_root);
 	return put_code(self, login, code, AUTH__CODE_SLOT__OWNER_CODE);
 }
 
 enum status session_set_own_code(struct session *self,
     const struct login *login, const struct code_factors *code)
 {
-	assert(login->has_root);
 	return put_code(self, login, code, AUTH__CODE_SLOT__TERMINAL_CODE);
 }
 

@@ -17,6 +17,9 @@
 #define DATABASE(section)                                                  \
 	{ section, "data", CONF_PATH, "/var/lib/keepsake/" section, 0, 0,  \
 	  NULL, "folder of the database" },                                \
+	{ section, "ledger", CONF_PATH,                                    \
+	  "/var/lib/keepsake/" section ".ledger", 0, 0, NULL,              \
+	  "folder of what no backup takes: account keys, journal" },       \
 	{ section, "map_bytes", CONF_SIZE, "1G", MIB, 64 * TIB, NULL,      \
 	  "memory map to begin with; it grows" },                          \
 	{ section, "map_bytes_max", CONF_SIZE, "1T", MIB, 64 * TIB, NULL,  \
@@ -29,6 +32,8 @@ const struct conf_key settings[] = {
 	  "folder of the ipc sockets" },
 	{ "common", "keys", CONF_PATH, "/etc/keepsake/keys", 0, 0, NULL,
 	  "folder of the keys made by: keepsakectl keys make" },
+	{ "common", "contact", CONF_TEXT, "", 0, 0, NULL,
+	  "whom people are told to ask: an address, a phone number" },
 	{ "common", "log_level", CONF_CHOICE, "info", 0, 0,
 	  "error|warning|info|debug", "how much is logged" },
 

@@ -26,8 +26,8 @@ static enum status read_change(struct auth *self, struct exchange *x,
 static enum status read_owner(
     struct auth *self, struct exchange *x, struct credential *out)
 {
-	enum status st = auth_db_credential(
-	    self->db, &x->ticket.account, CREDENTIAL_OWNER, out);
+	enum status st =
+	    auth_db_credential(self->db, &x->ticket.account, &owner_slot, out);
 
 	if (st == STATUS_NOT_FOUND)
 		return exchange_refuse(x, st, "there is no such account");
@@ -53,14 +53,14 @@ enum status on_verification_begin(void *state, struct exchange *x)
 	if (st != STATUS_OK)
 		goto out;
 	st = auth_db_credential(
-	    self->db, &change.account, CREDENTIAL_VERIFICATION, &found);
+	    self->db, &change.account, &verification_slot, &found);
 	if (st == STATUS_OK)
 		st =
 		    exchange_refuse(x, STATUS_CONFLICT, "%s", verification_set);
 	if (st != STATUS_NOT_FOUND)
 		goto out;
 	const struct offer offer = {
-		.slot = CREDENTIAL_VERIFICATION,
+		.slot = &verification_slot,
 		.account = &change.account,
 		.purpose = COOKIE_VERIFICATION,
 		.content = slice_of(&change, sizeof(change)),
@@ -115,8 +115,8 @@ enum status on_verification_finish(void *state, struct exchange *x)
 	struct db_batch *batch =
 	    db_batch_new(&change.account, DB_GENERATION_ANY, NULL);
 	auth_db_require_account(batch);
-	auth_db_forbid_credential(batch, CREDENTIAL_VERIFICATION);
-	auth_db_put_credential(batch, CREDENTIAL_VERIFICATION, &credential);
+	auth_db_forbid_credential(batch, &verification_slot);
+	auth_db_put_credential(batch, &verification_slot, &credential);
 	st = exchange_commit(x, &batch, on_verification_kept);
 out:
 	sodium_memzero(&credential, sizeof(credential));
@@ -141,7 +141,7 @@ enum status on_code_begin(void *state, struct exchange *x)
 		goto out;
 	change.revision = found.revision;
 	const struct offer offer = {
-		.slot = CREDENTIAL_OWNER,
+		.slot = &owner_slot,
 		.account = &change.account,
 		.purpose = COOKIE_CODE,
 		.content = slice_of(&change, sizeof(change)),
@@ -180,8 +180,8 @@ static enum status replace_code(struct auth *self, struct exchange *x,
 	 * to register the owner's address raise that one.
 	 */
 	struct db_batch *batch = db_batch_new(account, DB_GENERATION_ANY, NULL);
-	auth_db_expect_credential(batch, CREDENTIAL_OWNER, found);
-	auth_db_put_credential(batch, CREDENTIAL_OWNER, next);
+	auth_db_expect_credential(batch, &owner_slot, found);
+	auth_db_put_credential(batch, &owner_slot, next);
 	notice.kind = NOTIFY__KIND__CODE_CHANGED;
 	notice.terminal_id =
 	    field_of(slice_of(x->ticket.terminal.bytes, ID_BYTES));
@@ -252,7 +252,7 @@ enum status on_verification_state(void *state, struct exchange *x)
 		st = auth_db_account(self->db, &id, &account);
 	if (st != STATUS_OK)
 		return st;
-	st = auth_db_credential(self->db, &id, CREDENTIAL_VERIFICATION, &found);
+	st = auth_db_credential(self->db, &id, &verification_slot, &found);
 	sodium_memzero(&found, sizeof(found));
 	if (st != STATUS_OK && st != STATUS_NOT_FOUND)
 		return st;
