@@ -95,7 +95,7 @@ static const struct option_row {
 	{ "timeout",           "DURATION", OPTION_DURATION, FIELD(timeout_ms),        EVERY,                "give up after: 30s, 5min; see keepsake(1)" },
 	{ "json",              NULL,       OPTION_FLAG,     FIELD(json),              EVERY,                "print JSON" },
 	{ "quiet",             NULL,       OPTION_FLAG,     FIELD(quiet),             EVERY,                "print errors only" },
-	{ "new-password-file", "FILE",     OPTION_TEXT,     FIELD(new_password_file), SPECIAL_NEW_PASSWORD, "password: the new one" },
+	{ "new-password-file", "FILE",     OPTION_TEXT,     FIELD(new_password_file), SPECIAL_NEW_PASSWORD, "password, code set: the new one" },
 	{ "verification-file", "FILE",     OPTION_TEXT,     FIELD(verification_file), SPECIAL_VERIFICATION, "bind: the verification information to set" },
 	{ "label",             "TEXT",     OPTION_TEXT,     FIELD(label),             SPECIAL_LABEL,        "bind, backup: your words for it" },
 	{ "category",          "WORD",     OPTION_CATEGORY, FIELD(category),          SPECIAL_CATEGORY,     "show, restore: only these files" },

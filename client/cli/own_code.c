@@ -194,6 +194,12 @@ enum exit_code command_code(struct run *run)
 	} rows[] = { { "show", show }, { "set", set },
 		{ "remove", remove_own } };
 
+	bool sets = strcmp(run->operands[0], "set") == 0;
+	if (!sets && (run->options.factors || run->options.identifiers_only)) {
+		fprintf(stderr, "keepsake: code %s takes no --factors\n",
+		    run->operands[0]);
+		return EXIT_USAGE;
+	}
 	for (size_t i = 0; i < nitems(rows); i++)
 		if (strcmp(run->operands[0], rows[i].word) == 0)
 			return rows[i].run(run);

@@ -89,6 +89,10 @@ enum status call_refuse_session(struct keepsake *self, enum status status)
 		return call_refuse(self, status, advice, "%s", detail);
 	/* Shut: the server has said for whom, and whom to ask. */
 	opening_text(opening, self->retry_after_ms);
+	if (self->tries_told && self->retry_after_ms == 0)
+		advice = "go and see the operator, who opens it again for who "
+			 "shows who they are; what is stored is not touched, "
+			 "and the account's other terminals still work";
 	return call_refuse(self, status, advice, "%s%s", detail, opening);
 }
 
