@@ -35,6 +35,7 @@ static const struct {
 /* clang-format on */
 _Static_assert(nitems(questions) == KEEPSAKE_SECRET_COUNT, "one for each");
 
+#define AGAIN          "nothing was changed: run it again"
 #define SECRET_LEN_MAX "1024"
 _Static_assert(KEEPSAKE_SECRET_BYTES == 1024 + 1, "as the texts say");
 
@@ -64,7 +65,9 @@ static enum status refuse_file(
 		    "a secret file must be yours, no symlink, with mode 0600",
 		    "%s: refused", path);
 	case STATUS_NO_SPACE:
-		return ask_refuse(run, status, "", "there is no memory");
+		return ask_refuse(run, status,
+		    "this machine is short of memory: end something else",
+		    "there is no memory");
 	default:
 		return ask_refuse(run, STATUS_MALFORMED,
 		    "write the secret to it as its one line", "%s: %s", path,
@@ -149,7 +152,7 @@ static enum status read_input(
 	case STATUS_PENDING:
 		if (atomic_load(&interrupted))
 			return ask_refuse(
-			    run, STATUS_PENDING, "", "interrupted");
+			    run, STATUS_PENDING, AGAIN, "interrupted");
 		return ask_refuse(run, STATUS_MALFORMED,
 		    "write it to standard input as one line",
 		    "standard input ended before there was a line");
@@ -214,16 +217,17 @@ static enum status refuse_answer(
 {
 	switch (status) {
 	case STATUS_PENDING:
-		return ask_refuse(run, status, "", "interrupted");
+		return ask_refuse(run, status, AGAIN, "interrupted");
 	case STATUS_CONFLICT:
-		return ask_refuse(run, STATUS_MALFORMED,
-		    "nothing was changed: run it again",
+		return ask_refuse(run, STATUS_MALFORMED, AGAIN,
 		    "these were two different ones");
 	case STATUS_MALFORMED:
 		return ask_refuse(run, status, "run it again",
 		    "that was not 1 to " SECRET_LEN_MAX " bytes");
 	case STATUS_NO_SPACE:
-		return ask_refuse(run, status, "", "there is no memory");
+		return ask_refuse(run, status,
+		    "this machine is short of memory: end something else",
+		    "there is no memory");
 	default:
 		return ask_refuse(run, STATUS_AUTH_REQUIRED,
 		    questions[secret].instead,
@@ -261,7 +265,7 @@ enum status ask_line(
 	case STATUS_OK:
 		return st;
 	case STATUS_PENDING:
-		return ask_refuse(run, st, "", "interrupted");
+		return ask_refuse(run, st, AGAIN, "interrupted");
 	case STATUS_AUTH_REQUIRED:
 		return ask_refuse(run, st,
 		    "the man page says how a script does it: keepsake(1)",

@@ -447,7 +447,8 @@ static enum exit_code run_command(
 	ask_to_remember(run);
 	enum exit_code code = EXIT_FAILED;
 	if (atomic_load(&interrupted))
-		say_failure(run, STATUS_PENDING, "interrupted", "");
+		say_failure(run, STATUS_PENDING, "interrupted",
+		    "nothing was changed: run it again");
 	else
 		code = command->run(run);
 	urge_sim_pin(run);

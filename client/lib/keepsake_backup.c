@@ -53,7 +53,8 @@ static enum status refuse_folder(
     struct keepsake *self, enum status status, const char *path)
 {
 	if (status == STATUS_PENDING)
-		return call_refuse(self, status, "", "interrupted");
+		return call_refuse(
+		    self, status, session_advice_here(status), "interrupted");
 	if (status == STATUS_NOT_FOUND)
 		return call_refuse(self, status,
 		    "name a folder; of a file, name the folder it is in",
@@ -62,8 +63,8 @@ static enum status refuse_folder(
 		return call_refuse(self, status,
 		    "run it as a user who may read the folder",
 		    "%s: the folder may not be read", path);
-	return call_refuse(
-	    self, status, "", "%s: %s", path, status_text(status));
+	return call_refuse(self, status, session_advice_here(status), "%s: %s",
+	    path, status_text(status));
 }
 
 static enum status refuse_backup(
