@@ -328,6 +328,12 @@ enum status call_transfer(struct keepsake *self, enum direction direction)
 		st = get_root(self, &account);
 	if (st != STATUS_OK)
 		return st;
+	if (!self->login->has_root)
+		return call_refuse(self, STATUS_DENIED,
+		    "give this terminal a code with a password in it: "
+		    "keepsake code",
+		    "this terminal's code has no password in it, and so does "
+		    "not open the account's keys");
 	session_destroy(&self->session); /* the transfer has a connection */
 	st = account_keys_new(
 	    &self->account_keys, &self->login->account, self->login->root);

@@ -141,7 +141,8 @@ static enum status lane_parse(
 
 static enum status damaged(uint8_t table, size_t len)
 {
-	log_error(NULL, "row_damaged", "database=journal table=%u len=%zu", table, len);
+	log_error(NULL, "row_damaged", "database=journal table=%u len=%zu",
+	    table, len);
 	return STATUS_INTERNAL;
 }
 

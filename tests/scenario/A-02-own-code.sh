@@ -19,7 +19,7 @@ assert_json '.account == ["password"] and .own == null' \
 case_pass
 
 case_begin "A-02 factors that are none are refused"
-for factors in '' , password, imei,imei pin Password; do
+for factors in '' ',' 'password,' 'imei,imei' pin Password; do
 	expect_status 2 keepsake_as one "${set_code[@]}" --factors "$factors" \
 	    2>/dev/null
 done

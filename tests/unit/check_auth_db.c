@@ -193,8 +193,7 @@ START_TEST(credential_rows)
 
 	verification.wrapped_root_len = 0;
 	memset(verification.record, 0x33, sizeof(verification.record));
-	ck_assert_int_eq(
-	    auth_db_credential(db, &anna, &owner_slot, &found),
+	ck_assert_int_eq(auth_db_credential(db, &anna, &owner_slot, &found),
 	    STATUS_NOT_FOUND);
 	struct db_batch *batch = batch_of(&anna);
 	auth_db_put_credential(batch, &owner_slot, &owner);
@@ -249,8 +248,7 @@ START_TEST(damaged_table)
 	if (table == TABLE_ACCOUNT)
 		st = auth_db_account(db, &anna, &account);
 	else if (table == TABLE_CREDENTIALS)
-		st = auth_db_credential(
-		    db, &anna, &owner_slot, &credential);
+		st = auth_db_credential(db, &anna, &owner_slot, &credential);
 	else
 		st = auth_db_asked_again(db, &anna, &told_ms);
 	ck_assert_msg(st == STATUS_INTERNAL, "%s: got '%s'", damaged[_i].name,
@@ -271,8 +269,7 @@ START_TEST(first_verification_only)
 		struct db_batch *batch = batch_of(&anna);
 		auth_db_require_account(batch);
 		auth_db_forbid_credential(batch, &verification_slot);
-		auth_db_put_credential(
-		    batch, &verification_slot, &credential);
+		auth_db_put_credential(batch, &verification_slot, &credential);
 		ck_assert_int_eq(commit(batch), want[i]);
 		batch = batch_of(&anna);
 		auth_db_put_account(batch, &account);
