@@ -104,16 +104,10 @@ static enum status prove_verification(
     struct keepsake *self, struct state_account *account_out)
 {
 	struct code_factors factors = { .set = CODE_PASSWORD };
-	enum status st = call_session(self);
+	enum status st = call_named(self, account_out);
 
-	if (st == STATUS_OK)
-		st = call_account(self, account_out);
 	if (st != STATUS_OK)
 		return st;
-	if (account_out->name[0] == '\0')
-		return call_refuse(self, STATUS_NOT_FOUND,
-		    "name the account: --name NAME",
-		    "this terminal does not know whose it is");
 	st = call_secret(self, KEEPSAKE_VERIFICATION_NOW, &factors.password);
 	if (st != STATUS_OK)
 		return st;

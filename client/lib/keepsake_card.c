@@ -53,12 +53,11 @@ static enum status card_save(struct keepsake *self,
 {
 	Binding__EntrySave message;
 	Binding__EntryDates *dates;
-	struct state_account account;
 	struct bytes sealed = { 0 };
 	enum status st = refuse_iccid(self, what->iccid);
 
 	if (st == STATUS_OK)
-		st = call_prove(self, DIRECTION_UPLOAD, &account);
+		st = call_prove_root(self, DIRECTION_UPLOAD);
 	if (st == STATUS_OK && what->data)
 		st = seal_data(self, what, &sealed);
 	if (st != STATUS_OK)
@@ -183,11 +182,10 @@ static enum status fetch_card(struct keepsake *self, const char *iccid,
 {
 	Binding__EntryFetch message = BINDING__ENTRY_FETCH__INIT;
 	Binding__Entry *entry;
-	struct state_account account;
 	enum status st = refuse_iccid(self, iccid);
 
 	if (st == STATUS_OK)
-		st = call_prove(self, DIRECTION_DOWNLOAD, &account);
+		st = call_prove_root(self, DIRECTION_DOWNLOAD);
 	if (st != STATUS_OK)
 		return st;
 	message.iccid = (char *)iccid; /* protobuf-c only reads it */
