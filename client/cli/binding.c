@@ -119,11 +119,6 @@ static bool read_named(const struct run *run, struct named *out)
 	const char *imei = run->options.imei, *serial = run->options.serial;
 	const char *id = run->operands_count > 0 ? run->operands[0] : NULL;
 
-	if ((imei != NULL) + (serial != NULL) + (id != NULL) > 1) {
-		fprintf(stderr, "keepsake: unbind: which one?  Its id, "
-				"--imei IMEI or --serial SERIAL\n");
-		return false;
-	}
 	out->has_id = id != NULL;
 	if (id && hex_decode(out->id, sizeof(out->id), id) != STATUS_OK) {
 		fprintf(stderr,
@@ -132,7 +127,7 @@ static bool read_named(const struct run *run, struct named *out)
 		    2 * KEEPSAKE_ID_BYTES);
 		return false;
 	}
-	out->has_device = imei || serial;
+	out->has_device = !id && (imei || serial);
 	out->device = (struct keepsake_device){
 		.imei = imei ? imei : "",
 		.serial = serial ? serial : "",
@@ -154,8 +149,8 @@ enum exit_code command_unbind(struct run *run)
 	if (st != STATUS_OK)
 		return command_failed(run, st);
 	if (run->options.json)
-		return json_print(json_pack(
-			   "{s:o}", "unbound", json_of_id(unbound)))
+		return json_print(
+			   json_pack("{s:o}", "unbound", json_of_id(unbound)))
 			   ? EXIT_DONE
 			   : EXIT_FAILED;
 	if (!run->options.quiet)

@@ -195,8 +195,8 @@ static json_t *fetched_json(
 	return value;
 }
 
-static enum exit_code show(const struct run *run,
-    const struct keepsake_card *card, struct slice data)
+static enum exit_code show(
+    const struct run *run, const struct keepsake_card *card, struct slice data)
 {
 	const char *path = run->options.output;
 

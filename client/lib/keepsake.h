@@ -219,8 +219,8 @@ enum status keepsake_rebind(
  * KEEPSAKE_VERIFICATION_NOW.
  *
  * terminal     which, KEEPSAKE_ID_BYTES; or NULL
- * device       which, by its IMEI or its serial number, or NULL; with
- *              neither of the two, this one
+ * device       which, by its IMEI, its serial number or both; or NULL; with
+ *              neither terminal nor device, this one
  * unbound_out  the id that it had
  *
  * STATUS_NOT_FOUND  the account has no such terminal

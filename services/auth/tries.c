@@ -25,8 +25,8 @@ enum status tries_new(struct tries **out, struct service *service)
 	*out = self; /* closed by tries_destroy, whatever follows */
 	self->service = service;
 	self->journal = service->journal;
-	return outbox_new(self->journal, service->program.loop,
-	    service->peers, &self->outbox);
+	return outbox_new(self->journal, service->program.loop, service->peers,
+	    &self->outbox);
 }
 
 void tries_destroy(struct tries **self_p)

@@ -63,14 +63,15 @@ static enum status commit(struct binding *self, struct exchange *x,
 static bool is_meant(const struct terminal *terminal,
     const Binding__Unbind *msg, const uint8_t *peer_key)
 {
-	if (msg->terminal_id.len > 0)
-		return slice_equal(field_slice(msg->terminal_id),
-		    slice_of(terminal->id.bytes, ID_BYTES));
-	if (msg->imei[0] != '\0')
-		return strcmp(terminal->imei, msg->imei) == 0;
-	if (msg->serial[0] != '\0')
-		return strcmp(terminal->serial, msg->serial) == 0;
-	return memcmp(terminal->peer_key, peer_key, TERMINAL_KEY_BYTES) == 0;
+	struct slice id = slice_of(terminal->id.bytes, ID_BYTES);
+
+	if (msg->terminal_id.len == 0 && !msg->imei[0] && !msg->serial[0])
+		return memcmp(terminal->peer_key, peer_key,
+			   TERMINAL_KEY_BYTES) == 0;
+	return (msg->terminal_id.len == 0 ||
+		   slice_equal(field_slice(msg->terminal_id), id)) &&
+	       (!msg->imei[0] || strcmp(terminal->imei, msg->imei) == 0) &&
+	       (!msg->serial[0] || strcmp(terminal->serial, msg->serial) == 0);
 }
 
 enum status binding_on_unbind(void *state, struct exchange *x)
@@ -82,13 +83,6 @@ enum status binding_on_unbind(void *state, struct exchange *x)
 	enum status st = exchange_unpack(x, &binding__unbind__descriptor, &msg);
 	if (st != STATUS_OK)
 		goto out;
-	if ((msg->terminal_id.len > 0) + (msg->imei[0] != '\0') +
-		(msg->serial[0] != '\0') >
-	    1) {
-		st = exchange_refuse(x, STATUS_MALFORMED,
-		    "terminal_id, imei, serial: more than one of them");
-		goto out;
-	}
 	account = calloc(1, sizeof(*account));
 	st = account ? binding_view(state, x, account) : STATUS_NO_SPACE;
 	if (st != STATUS_OK)
