@@ -167,7 +167,7 @@ struct keeping {
 	orders_issued_fn *issued; /* of auth's own; else NULL */
 	void *arg;
 	struct exchange *exchange; /* of those that came; else NULL */
-	uint64_t latest;           /* as auth said */
+	uint64_t latest, reaches;  /* as auth said */
 	size_t count;
 	struct order all[ORDERS_A_MESSAGE_MAX];
 };
@@ -207,7 +207,7 @@ static enum status submit(struct keeping *keeping, db_done_fn *done)
 	struct db_batch *batch =
 	    db_batch_new(&orders_account, DB_GENERATION_ANY, NULL);
 	size_t budget = COVERED_MAX;
-	uint64_t highest = self->sequence;
+	uint64_t highest = max_of(self->sequence, keeping->reaches);
 
 	for (size_t i = 0; i < keeping->count; i++) {
 		const struct order *order = &keeping->all[i];
@@ -239,6 +239,7 @@ static enum status obey(struct keeping *keeping)
 		self->sequence =
 		    max_of(self->sequence, keeping->all[i].sequence);
 	}
+	self->sequence = max_of(self->sequence, keeping->reaches);
 	return STATUS_OK;
 }
 
@@ -303,6 +304,7 @@ static enum status read_orders(
 	}
 	out->count = message->n_orders;
 	out->latest = message->latest;
+	out->reaches = message->reaches;
 	return STATUS_OK;
 }
 
@@ -338,7 +340,14 @@ enum status orders_on_orders(void *state, struct exchange *x)
 	keeping->orders = self;
 	keeping->exchange = x;
 	st = read_orders(keeping, x, message);
-	if (st == STATUS_OK && keeping->count == 0) {
+	if (st == STATUS_OK && self->sequence < message->above) {
+		/* Some between would be missing for good: our journal was
+		 * lost, or is another. */
+		st = reply_kept(self, x);
+		goto out;
+	}
+	if (st == STATUS_OK && keeping->count == 0 &&
+	    keeping->reaches <= self->sequence) {
 		touch(self, keeping->latest);
 		st = reply_kept(self, x);
 		goto out;

@@ -19,7 +19,11 @@ const struct handler auth_handlers[] = {
 	{ AUTH__TYPE__VERIFICATION_FINISH, "VERIFICATION_FINISH", FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_ENROL),  KEPT,  on_verification_finish },
 	{ AUTH__TYPE__CODE_BEGIN,          "CODE_BEGIN",          FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_code_begin },
 	{ AUTH__TYPE__CODE_FINISH,         "CODE_FINISH",         FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), KEPT,  on_code_finish },
+	{ AUTH__TYPE__SESSIONS,            "SESSIONS",            FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_sessions },
+	{ AUTH__TYPE__REVOKE,              "REVOKE",              FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_revoke },
+	{ AUTH__TYPE__DEREGISTER,          "DEREGISTER",          FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_deregister },
 	{ AUTH__TYPE__VERIFICATION_STATE,  "VERIFICATION_STATE",  FROM(ROLE_BINDING), NO_TICKET,                  PLAIN, on_verification_state },
+	{ AUTH__TYPE__TERMINAL_GONE,       "TERMINAL_GONE",       FROM(ROLE_BINDING), NO_TICKET,                  PLAIN, on_terminal_gone },
 };
 /* clang-format on */
 
@@ -123,13 +127,18 @@ enum status auth_open(struct service *service, void **state_out)
 	self->ticket_ms =
 	    conf_number(service->program.conf, "auth", "ticket_ms");
 	enum status st = trust_keys(&self->keys, service->program.conf);
-	return st == STATUS_OK ? check_trust(self) : st;
+	if (st == STATUS_OK)
+		st = check_trust(self);
+	if (st == STATUS_OK)
+		st = issue_new(&self->issue, service);
+	return st;
 }
 
 void auth_close(void **state_p)
 {
 	struct auth *self = *state_p;
 
+	issue_destroy(&self->issue);
 	auth_keys_destroy(&self->keys);
 	free(self);
 	*state_p = NULL;
@@ -145,4 +154,5 @@ void auth_figures(void *state, struct exchange *x,
 	add(x, "logins_ok", self->logins_ok);
 	add(x, "logins_denied", self->logins_denied);
 	add(x, "tickets_issued", self->tickets_issued);
+	add(x, "services_behind", issue_behind(self->issue));
 }

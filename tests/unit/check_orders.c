@@ -616,6 +616,46 @@ START_TEST(revoked_long_ago)
 }
 END_TEST
 
+/* What is missing for good is not passed over: the journal was another. */
+START_TEST(gap)
+{
+	struct order order = order_now(9, ORDER_REVOKE_ACCOUNT, &anna, &NONE);
+	struct session session = session_of(&anna);
+
+	sending_begin(9);
+	sending.message.above = 5;
+	sending.message.reaches = 9;
+	sending_add(&order);
+	ck_assert_int_eq(send_it(&auth), STATUS_OK);
+	ck_assert_uint_eq(kept(), 0);
+	ck_assert_int_eq(use(&session), STATUS_OK);
+	ck_assert(!orders_in_touch(orders));
+	sending.message.above = 0;
+	ck_assert_int_eq(send_it(&auth), STATUS_OK);
+	ck_assert_uint_eq(kept(), 9);
+	ck_assert_int_eq(use(&session), STATUS_DENIED);
+	ck_assert(orders_in_touch(orders));
+}
+END_TEST
+
+/* What was over before it came is not waited for. */
+START_TEST(reaches)
+{
+	sending_begin(9);
+	sending.message.reaches = 7;
+	ck_assert_int_eq(send_it(&auth), STATUS_OK);
+	ck_assert_uint_eq(kept(), 7);
+	ck_assert(!orders_in_touch(orders));
+	sending.message.above = 7;
+	sending.message.reaches = 9;
+	ck_assert_int_eq(send_it(&auth), STATUS_OK);
+	ck_assert_uint_eq(kept(), 9);
+	ck_assert(orders_in_touch(orders));
+	restart();
+	ck_assert_uint_eq(orders_sequence(orders), 9);
+}
+END_TEST
+
 START_TEST(number_outlives_its_orders)
 {
 	struct order order = order_now(5, ORDER_REVOKE_ACCOUNT, &anna, &NONE);
@@ -1127,6 +1167,8 @@ static void add_service(Suite *suite)
 	tcase_add_test(revoking, revoked_long_ago);
 	tcase_add_test(revoking, number_outlives_its_orders);
 	tcase_add_test(revoking, covered_rows_go);
+	tcase_add_test(revoking, gap);
+	tcase_add_test(revoking, reaches);
 	suite_add_tcase(suite, revoking);
 
 	TCase *touching =
