@@ -16,9 +16,10 @@
 
 /* clang-format off */
 static const struct command commands[] = {
-	{ "status",    "",     "what every process says of itself",        command_status },
-	{ "keys",      "make", "make the keys that are missing",           command_keys },
-	{ "enrolment", "",     "print the string that terminals enrol by", command_enrolment },
+	{ "status",    "",                    "what every process says of itself",           command_status },
+	{ "keys",      "make",                "make the keys that are missing",              command_keys },
+	{ "keys",      "rotate [SERVICE]...", "new master keys, for all services or these", command_keys },
+	{ "enrolment", "",                    "print the string that terminals enrol by",    command_enrolment },
 };
 /* clang-format on */
 
@@ -26,7 +27,7 @@ static void print_usage(FILE *out)
 {
 	fprintf(out, "usage: keepsakectl [--config FILE] [--json] COMMAND\n\n");
 	for (size_t i = 0; i < nitems(commands); i++)
-		fprintf(out, "  %-10s %-6s %s\n", commands[i].name,
+		fprintf(out, "  %-10s %-20s %s\n", commands[i].name,
 		    commands[i].arguments, commands[i].help);
 	fprintf(out,
 	    "\n  -c, --config FILE  default %s\n"

@@ -1,14 +1,11 @@
 #include <jansson.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "ask.h"
 #include "base/util.h"
-#include "bus/caller.h"
 #include "bus/unpack.h"
-#include "command.h"
 #include "common.pb-c.h"
-#include "service/settings.h"
 
 #define ASK_MS 3000
 
@@ -76,31 +73,18 @@ static void on_answer(void *arg, const struct answer *answer)
 
 static enum status ask(struct asking *asking, size_t index, struct part *part)
 {
-	const struct conf *conf = asking->ops->conf;
-	const char *name = processes[index];
-	char path[SETTINGS_PATH_BYTES], endpoint[ENDPOINT_BYTES];
-	uint8_t key[CURVE_KEY_BYTES];
+	struct caller **caller = &asking->callers[index];
 	struct header header = {
 		.type = TYPE_STATUS_QUERY,
 		.deadline_ms = ASK_MS,
 	};
 
-	*part = (struct part){ asking, name };
-	settings_key_path(conf, name, ".public", path);
-	settings_endpoint(conf, "ops", name, name, "ops", endpoint);
-	enum status st = curve_public_read(key, path);
-	struct caller_options options = {
-		.name = name,
-		.endpoint = endpoint,
-		.server_key = key,
-		.envelope_count = 1,
-	};
+	*part = (struct part){ asking, processes[index] };
+	enum status st = ask_connect(
+	    asking->ops, asking->bus, asking->loop, part->name, caller);
 	if (st == STATUS_OK)
-		st = caller_new(asking->bus, asking->loop, &options,
-		    &asking->callers[index]);
-	if (st == STATUS_OK)
-		st = caller_ask(asking->callers[index], &header,
-		    (struct slice){ 0 }, NULL, on_answer, part);
+		st = caller_ask(*caller, &header, (struct slice){ 0 }, NULL,
+		    on_answer, part);
 	if (st == STATUS_OK)
 		asking->pending++;
 	return st;
@@ -127,22 +111,6 @@ static void print_people(const struct asking *asking)
 	}
 }
 
-static enum status open_bus(struct asking *asking)
-{
-	char path[SETTINGS_PATH_BYTES];
-	struct curve_keys keys = { 0 };
-
-	settings_key_path(asking->ops->conf, "ops", ".key", path);
-	enum status st = curve_keys_read(&keys, path);
-	if (st != STATUS_OK)
-		fprintf(stderr, "%s: %s: see keepsakectl keys make\n", path,
-		    status_text(st));
-	else
-		st = bus_new(&keys, &asking->bus);
-	sodium_memzero(&keys, sizeof(keys));
-	return st;
-}
-
 void command_status(struct ops *self, int argc, char **argv)
 {
 	struct asking asking = { .ops = self, .reports = json_object() };
@@ -155,7 +123,7 @@ void command_status(struct ops *self, int argc, char **argv)
 		goto out;
 	}
 	self->exit_code = EXIT_FAILED;
-	if (open_bus(&asking) != STATUS_OK ||
+	if (ask_open_bus(self, &asking.bus) != STATUS_OK ||
 	    loop_new(&asking.loop) != STATUS_OK)
 		goto out;
 	self->exit_code = EXIT_OK;

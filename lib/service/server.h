@@ -8,6 +8,7 @@
 #include "bus/unpack.h"
 #include "crypto/ticket.h"
 #include "db/db.h"
+#include "service/keyring.h"
 #include "service/program.h"
 
 /*
@@ -93,6 +94,7 @@ struct server_options {
 	size_t handlers_count;
 	void *state;               /* for the handlers */
 	struct db *db;             /* or NULL: no KEPT handlers then */
+	struct keyring *keyring;   /* likewise; answers REKEY */
 	const uint8_t *ticket_key; /* auth's; NULL: no handler takes one */
 	struct orders *orders;     /* or NULL: none are taken nor obeyed */
 	/* Append the figures of StatusReport; or NULL. */

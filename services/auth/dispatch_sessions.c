@@ -99,9 +99,8 @@ static enum status check_session(
 static enum status read_revoke(struct auth *self, struct exchange *x,
     const Auth__Revoke *message, struct order *out)
 {
-	size_t wishes = (message->session_id.len > 0) +
-			(message->terminal_id.len > 0) +
-			(message->all ? 1u : 0u);
+	int wishes = (message->session_id.len > 0) +
+		     (message->terminal_id.len > 0) + (message->all != 0);
 	enum status st = STATUS_OK;
 
 	*out = (struct order){

@@ -143,15 +143,19 @@ world_config() { # FOLDER PORT
 
 	[auth]
 	data = $1/auth
+	ledger = $1/auth.ledger
 
 	[store]
 	data = $1/store
+	ledger = $1/store.ledger
 
 	[binding]
 	data = $1/binding
+	ledger = $1/binding.ledger
 
 	[notify]
 	data = $1/notify
+	ledger = $1/notify.ledger
 
 	[gateway]
 	listen = tcp://127.0.0.1:$2
@@ -184,8 +188,8 @@ world_make() { # ["[SECTION] KEY = VALUE"...]
 	WORLD_PORT=$(free_port)
 	WORLD_CONFIG=$WORLD/keepsake.conf
 	WORLD_LOG=$WORLD/log
-	mkdir -m 0700 "$WORLD"/{run,log,terminal} "$WORLD"/{auth,store} \
-	    "$WORLD"/{binding,notify}
+	mkdir -m 0700 "$WORLD"/{run,log,terminal} \
+	    "$WORLD"/{auth,store,binding,notify}{,.ledger}
 	world_config "$WORLD" "$WORLD_PORT" >"$WORLD_CONFIG"
 	local line
 	for line in "$@"; do
