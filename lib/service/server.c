@@ -343,6 +343,13 @@ static void add_db_figures(struct exchange *x, struct db *db)
 	add_figure(x, "db_queue_batches", stats.queue_batches);
 }
 
+static void add_order_figures(struct exchange *x, const struct orders *orders)
+{
+	add_figure(x, "revocations", orders_revocations(orders));
+	add_figure(x, "accounts_deleted", orders_deletions(orders));
+	add_figure(x, "auth_in_touch", orders_in_touch(orders));
+}
+
 static enum status on_status(void *state, struct exchange *x)
 {
 	struct server *self = x->server;
@@ -362,6 +369,8 @@ static enum status on_status(void *state, struct exchange *x)
 	add_figure(x, "requests_under_way", self->count);
 	if (self->options.db)
 		add_db_figures(x, self->options.db);
+	if (self->options.orders)
+		add_order_figures(x, self->options.orders);
 	if (self->options.figures)
 		self->options.figures(state, x, add_figure);
 	x->parked = NULL;

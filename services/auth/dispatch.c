@@ -149,7 +149,11 @@ void auth_figures(void *state, struct exchange *x,
 {
 	const struct auth *self = state;
 
-	add(x, "accounts", auth_db_accounts(self->db));
+	uint64_t known = auth_db_accounts(self->db);
+	uint64_t deleted = orders_deletions(self->service->orders);
+
+	/* Of those that are deleted a tombstone stays. */
+	add(x, "accounts", known > deleted ? known - deleted : 0);
 	add(x, "registrations", self->registrations);
 	add(x, "logins_ok", self->logins_ok);
 	add(x, "logins_denied", self->logins_denied);

@@ -7,6 +7,7 @@
 #include "binding.pb-c.h"
 #include "crypto/code.h"
 #include "login.h"
+#include "sessions_db.h"
 
 #define BUSY_RETRY_MS    200
 #define BINDING_RETRY_MS 1000
@@ -227,6 +228,33 @@ enum status on_login_begin(void *state, struct exchange *x)
 	return st;
 }
 
+static void on_session_kept(
+    void *arg, enum status st, uint64_t generation, size_t failed_op)
+{
+	struct exchange *x = arg;
+
+	(void)generation;
+	(void)failed_op;
+	exchange_finish(&x, st);
+}
+
+/* A ticket leaves when its session is on the disk, so that it can be found
+ * and revoked (A-14). */
+static enum status keep_session(
+    struct auth *self, struct exchange *x, const struct ticket *ticket)
+{
+	struct db *journal = self->service->journal;
+	struct db_batch *batch =
+	    db_batch_new(&ticket->account, DB_GENERATION_ANY, NULL);
+
+	sessions_put(journal, batch, ticket);
+	enum status st = db_submit(journal, &batch, on_session_kept, x);
+	db_batch_destroy(&batch);
+	if (st == STATUS_PENDING)
+		self->tickets_issued++;
+	return st;
+}
+
 /* Answer a right proof. */
 static enum status reply_ticket(struct auth *self, struct exchange *x,
     const struct login *login, const struct credential *credential)
@@ -256,7 +284,7 @@ static enum status reply_ticket(struct auth *self, struct exchange *x,
 	reply.verification_set = st == STATUS_OK;
 	st = exchange_reply(x, &reply.base);
 	if (st == STATUS_OK)
-		self->tickets_issued++;
+		st = keep_session(self, x, &ticket);
 	sodium_memzero(&ticket, sizeof(ticket));
 	sodium_memzero(signed_ticket, sizeof(signed_ticket));
 	return st;
