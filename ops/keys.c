@@ -9,6 +9,7 @@
 #include "bus/keys.h"
 #include "bus/unpack.h"
 #include "common.pb-c.h"
+#include "service/audit_heads.h"
 #include "service/master.h"
 #include "service/settings.h"
 #include "service/trust.h"
@@ -19,7 +20,8 @@
 static const char *const holders[] = { "gateway", "auth", "store", "binding",
 	"notify", "ops" };
 
-/* Those that seal what they store, under a master key of their own. */
+/* Those that seal what they store, under a master key of their own, and sign
+ * the heads of an audit log. */
 static const char *const sealers[] = { "auth", "store", "binding", "notify" };
 
 static void print_outcome(
@@ -81,6 +83,10 @@ static void make_all(struct ops *self)
 		if (!is_elsewhere(self->conf, sealers[i]))
 			print_outcome(self, sealers[i], ".master",
 			    master_make(self->conf, sealers[i]));
+	for (size_t i = 0; i < nitems(sealers); i++)
+		if (!is_elsewhere(self->conf, sealers[i]))
+			print_outcome(self, sealers[i], ".audit",
+			    audit_signer_make(self->conf, sealers[i]));
 	print_outcome(self, "seed", "", trust_make(self->conf));
 	if (self->exit_code == EXIT_OK)
 		printf("Keep a copy of auth.seed in a safe place: without it "
@@ -92,24 +98,38 @@ static void make_all(struct ops *self)
 
 /* ---- rotate ---- */
 
-static enum status ask_rekey(
-    struct ops *self, const char *service, uint64_t *slots_out)
+struct rekeyed {
+	enum status status;
+	uint64_t slots;
+	char detail[DETAIL_BYTES_MAX + 1];
+};
+
+static void on_rekeyed(void *arg, const struct answer *answer)
 {
+	struct rekeyed *out = arg;
 	Common__RekeyDone *done;
-	struct bytes body = { 0 };
 	struct unpack unpack;
 
 	unpack_begin(&unpack);
-	enum status st = ask_one(
-	    self, service, TYPE_REKEY, REKEY_MS, (struct slice){ 0 }, &body);
-	if (st == STATUS_OK)
-		st = unpack_message(&unpack, &common__rekey_done__descriptor,
-		    bytes_slice(&body), &done);
-	if (st == STATUS_OK)
-		*slots_out = done->slots;
+	out->status = answer->status;
+	if (out->status == STATUS_OK)
+		out->status = unpack_message(&unpack,
+		    &common__rekey_done__descriptor, answer->body, &done);
+	if (out->status == STATUS_OK)
+		out->slots = done->slots;
+	snprintf(out->detail, sizeof(out->detail), "%s", answer->detail);
 	unpack_end(&unpack);
-	bytes_clear(&body);
-	return st;
+}
+
+/* Not ops_ask: it takes as long as there are accounts. */
+static void ask_rekey(
+    struct ops *self, const char *service, struct rekeyed *out)
+{
+	*out = (struct rekeyed){ 0 };
+	out->status = ops_begin(
+	    self, service, TYPE_REKEY, NULL, REKEY_MS, on_rekeyed, out);
+	if (out->status == STATUS_OK)
+		ops_await(self);
 }
 
 /*
@@ -119,16 +139,24 @@ static enum status ask_rekey(
  */
 static void rotate(struct ops *self, const char *service)
 {
-	uint64_t slots;
+	struct rekeyed rekeyed;
 
-	enum status st = master_renew(self->conf, service);
+	/* Whoever does not answer is not waited for with two keys. */
+	enum status st = ops_ask(self, service, TYPE_PING, NULL, NULL, NULL);
+	if (st != STATUS_OK) {
+		ops_refused(self, service, st);
+		fprintf(stderr, "%s.master: nothing was changed\n", service);
+		return;
+	}
+	st = master_renew(self->conf, service);
 	if (st != STATUS_OK && st != STATUS_CONFLICT) {
 		fprintf(stderr, "%s.master: %s: nothing was changed\n", service,
 		    status_text(st));
 		self->exit_code = EXIT_FAILED;
 		return;
 	}
-	st = ask_rekey(self, service, &slots);
+	ask_rekey(self, service, &rekeyed);
+	st = rekeyed.status;
 	if (st == STATUS_OK)
 		st = master_settle(self->conf, service);
 	if (st != STATUS_OK) {
@@ -136,12 +164,13 @@ static void rotate(struct ops *self, const char *service)
 		    "%s.master: not rotated: %s.  It has the new key and the "
 		    "former one; keepsakectl keys rotate %s goes on from "
 		    "there.\n",
-		    service, status_text(st), service);
+		    service, *rekeyed.detail ? rekeyed.detail : status_text(st),
+		    service);
 		self->exit_code = EXIT_FAILED;
 		return;
 	}
 	printf("%-14s %llu keys wrapped by a new master key\n", service,
-	    (unsigned long long)slots);
+	    (unsigned long long)rekeyed.slots);
 }
 
 static const char *find_sealer(const char *name)
@@ -168,8 +197,9 @@ static void rotate_some(struct ops *self, int count, char **names)
 		rotate(self, names[i]);
 	for (size_t i = 0; count == 0 && i < nitems(sealers); i++)
 		rotate(self, sealers[i]);
-	printf("Put the new .master files where their copies are, and destroy "
-	       "the former copies.\n");
+	if (self->exit_code == EXIT_OK)
+		printf("Put the new .master files where their copies are, and "
+		       "destroy the former copies.\n");
 }
 
 void command_keys(struct ops *self, int argc, char **argv)

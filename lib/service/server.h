@@ -59,6 +59,7 @@ struct handler {
 };
 
 struct server;
+struct audit;
 
 /** One request and its answer to be. */
 struct exchange {
@@ -95,6 +96,7 @@ struct server_options {
 	void *state;               /* for the handlers */
 	struct db *db;             /* or NULL: no KEPT handlers then */
 	struct keyring *keyring;   /* likewise; answers REKEY */
+	struct audit *audit;       /* likewise; answers AUDIT_READ */
 	const uint8_t *ticket_key; /* auth's; NULL: no handler takes one */
 	struct orders *orders;     /* or NULL: none are taken nor obeyed */
 	/* Append the figures of StatusReport; or NULL. */

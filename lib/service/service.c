@@ -48,11 +48,21 @@ static enum status on_delete_account(void *arg, const struct id *account)
 	return st;
 }
 
-static void on_stopped(void *arg)
+static void on_audit_stopped(void *arg)
 {
 	struct service *self = arg;
 
 	loop_stop(self->program.loop);
+}
+
+static void on_stopped(void *arg)
+{
+	struct service *self = arg;
+
+	audit_note(self->audit, NULL,
+	    &(struct audit_event){
+		.action = "service_stopped", .actor = "system" });
+	audit_stop(self->audit, on_audit_stopped, self);
 }
 
 static void on_stop_requested(void *arg)
@@ -159,6 +169,12 @@ static enum status open_orders(struct service *self)
 	return st == STATUS_OK ? orders_new(&self->orders, &options) : st;
 }
 
+static enum status open_audit(struct service *self)
+{
+	return audit_new(&self->audit, self->program.conf, self->kind->name,
+	    self->program.loop, self->db, self->journal, self->keyring);
+}
+
 static enum status connect_peer(struct service *self, enum role role)
 {
 	struct program *program = &self->program;
@@ -210,6 +226,7 @@ static enum status open_server(
 		.state = self->state,
 		.db = self->db,
 		.keyring = self->keyring,
+		.audit = self->audit,
 		.ticket_key = trusted.ticket,
 		.orders = self->orders,
 		.figures = kind->figures,
@@ -235,12 +252,18 @@ int service_main(const struct service_kind *kind, int argc, char **argv)
 	if (st == STATUS_OK)
 		st = open_orders(&self);
 	if (st == STATUS_OK)
+		st = open_audit(&self);
+	if (st == STATUS_OK)
 		st = connect_peers(&self, kind->peers);
 	if (st == STATUS_OK)
 		st = kind->open(&self, &self.state);
 	if (st == STATUS_OK)
 		st = open_server(&self, kind);
 	if (st == STATUS_OK) {
+		audit_note(self.audit, NULL,
+		    &(struct audit_event){ .action = "service_started",
+			.actor = "system",
+			.detail = "version " KEEPSAKE_VERSION });
 		self.program.stop_requested = on_stop_requested;
 		self.program.stop_arg = &self;
 		orders_begin(self.orders);
@@ -260,6 +283,8 @@ int service_main(const struct service_kind *kind, int argc, char **argv)
 		loop_forget_fd(self.program.loop, db_event_fd(self.journal));
 	if (self.outbox)
 		outbox_disconnect(self.outbox);
+	if (self.audit)
+		audit_disconnect(self.audit);
 	for (size_t i = 0; i < nitems(self.peers); i++)
 		caller_destroy(&self.peers[i]);
 	if (self.db)
@@ -273,6 +298,7 @@ int service_main(const struct service_kind *kind, int argc, char **argv)
 	if (self.state)
 		kind->close(&self.state);
 	orders_destroy(&self.orders);
+	audit_destroy(&self.audit);
 	keyring_destroy(&self.keyring);
 	db_close(&self.db);
 	db_close(&self.journal);

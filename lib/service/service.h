@@ -3,6 +3,7 @@
 
 #include "bus/caller.h"
 #include "db/db.h"
+#include "service/audit.h"
 #include "service/erase.h"
 #include "service/keyring.h"
 #include "service/orders.h"
@@ -26,6 +27,7 @@ struct service {
 	 * day. */
 	uint64_t journal_since_ms;
 	struct keyring *keyring;
+	struct audit *audit;
 	struct erase *erase;
 	struct erase *journal_erase; /* the same, of the journal */
 	struct orders *orders;

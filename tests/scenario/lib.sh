@@ -134,6 +134,12 @@ free_port() {
 	echo "$port"
 }
 
+# Whether the programs were built with a sanitizer, whose own memory is above
+# any limit that a program could be given.
+sanitized() {
+	grep -q __asan_init "$BUILD/keepsake-gateway"
+}
+
 # The configuration of a world: the only place that knows its keys.
 world_config() { # FOLDER PORT
 	cat <<-END
@@ -160,6 +166,7 @@ world_config() { # FOLDER PORT
 	[gateway]
 	listen = tcp://127.0.0.1:$2
 	public_address = 127.0.0.1:$2
+	$(! sanitized || echo memory_max = 0)
 	END
 }
 
@@ -213,11 +220,25 @@ service_start() { # NAME [CONFIG]
 	local log=$WORLD_LOG/$name.log offset
 	touch "$log"
 	offset=$(stat -c %s "$log")
-	"$BUILD/keepsake-${name%%[0-9]*}" --config "$config" \
+	# Of the gateway the bearer itself, so that what is killed is gone.
+	local bearer=()
+	[[ $name != gateway* ]] || bearer=(zmtp)
+	"$BUILD/keepsake-${name%%[0-9]*}" "${bearer[@]}" --config "$config" \
 	    >>"$log" 2>&1 </dev/null &
 	SERVICE_PID[$name]=$!
 	log_wait "$name" '(^| )event=ready( |$)' "$READY_SECONDS_MAX" \
 	    "$offset" || fail "$name is not ready: $(tail -n 20 "$log")"
+}
+
+# Start a service whose clock is ahead: service_start_ahead +61m auth.  Its
+# database knows from then on how late it is, and the clock never goes back.
+service_start_ahead() { # OFFSET NAME [CONFIG]
+	local offset=$1
+	shift
+	LD_PRELOAD=$(echo /usr/lib/*/faketime/libfaketimeMT.so.1) \
+	    FAKETIME=$offset \
+	    ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0 \
+	    service_start "$@"
 }
 
 # Wait until the log of a service has a line that matches; false when the
@@ -434,6 +455,13 @@ raw() { # TERMINAL ARGUMENTS...
 # The ticket and the account, as hex, that a raw login earns.
 raw_login() { # TERMINAL ACCOUNT-NAME DIRECTION
 	raw "$1" --password-file "$WORLD/secret.password" login "$2" "$3"
+}
+
+# Begin a login and leave it; see tests/tool/rawlogin.c for what is printed.
+raw_begin() { # TERMINAL ARGUMENTS... ACCOUNT-NAME DIRECTION
+	local name=$1
+	shift
+	"$BUILD/tests/tool/rawlogin" --state "$WORLD/terminal/$name" "$@"
 }
 
 # Insist on the status of a raw request; prints the whole answer.
