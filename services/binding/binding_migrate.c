@@ -6,6 +6,7 @@
 #include "base/util.h"
 #include "binding_db.h"
 #include "binding_row.h"
+#include "service/erase.h"
 
 /*
  * From format 1, whose rows and names were not sealed:
@@ -59,7 +60,7 @@ static void release_text(
     struct db_batch *batch, enum name_space space, struct slice text)
 {
 	if (text.len > 0)
-		db_batch_release(batch, (uint8_t)space, text);
+		names_release(batch, (uint8_t)space, text);
 }
 
 /* Add the exchange of one terminal to the account's batch. */
