@@ -40,6 +40,8 @@ static enum status on_delete_account(void *arg, const struct id *account)
 {
 	struct service *self = arg;
 
+	if (self->kind->deleting && self->state)
+		self->kind->deleting(self->state, account);
 	enum status st = keyring_shred(self->keyring, self->db, account);
 	if (st == STATUS_OK)
 		st = erase_account(self->erase, account);

@@ -347,7 +347,7 @@ void binding_db_put_entry(const struct binding_db *self, struct db_batch *batch,
 
 /* ---- figures ---- */
 
-static enum status count_account(const struct binding_db *self,
+enum status binding_db_count_account(const struct binding_db *self,
     const struct id *account, struct binding_figures *out)
 {
 	struct db_page page = { 0 };
@@ -379,7 +379,8 @@ enum status binding_db_count(
 		st = db_accounts(
 		    self->db, after, accounts, nitems(accounts), &count);
 		for (size_t i = 0; i < count && st == STATUS_OK; i++)
-			st = count_account(self, &accounts[i].id, out);
+			st = binding_db_count_account(
+			    self, &accounts[i].id, out);
 		after = &accounts[nitems(accounts) - 1].id;
 	}
 	return st;

@@ -167,6 +167,10 @@ struct binding_figures {
 	uint64_t entries;
 };
 
+/** Add what ${account} has to ${out}. */
+enum status binding_db_count_account(const struct binding_db *self,
+    const struct id *account, struct binding_figures *out);
+
 /** Count through the whole database. */
 enum status binding_db_count(
     const struct binding_db *self, struct binding_figures *out);

@@ -243,6 +243,18 @@ void binding_figures(void *state, struct exchange *x,
 	add(x, "outbox_waiting", outbox_waiting(self->service->outbox));
 }
 
+void binding_deleting(void *state, const struct id *account)
+{
+	struct binding *self = state;
+	struct binding_figures gone = { 0 };
+
+	if (binding_db_count_account(&self->db, account, &gone) != STATUS_OK)
+		return; /* right again after the next start */
+	self->figures.accounts -= gone.accounts;
+	self->figures.terminals -= gone.terminals;
+	self->figures.entries -= gone.entries;
+}
+
 enum status binding_open(struct service *service, void **state_out)
 {
 	struct binding *self = calloc(1, sizeof(*self));

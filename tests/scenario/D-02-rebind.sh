@@ -36,9 +36,10 @@ bind_ticket() { # TERMINAL ACCOUNT-NAME
 	    cut -d ' ' -f 1
 }
 
-terminal_of() { # TERMINAL: its id, as the server has it for this key
+# A terminal's id, as the server has it for this key.
+terminal_id() { # TERMINAL ARGUMENTS...
 	json '.[] | select(.this) | .terminal' \
-	    "$(keepsake_as "$1" --json terminals)"
+	    "$(keepsake_as "$@" --json terminals)"
 }
 
 terminal_enrolled phone
@@ -114,7 +115,7 @@ for identifier in "--imei $IMEI" "--serial R58M123" \
 	# shellcheck disable=SC2086
 	refused 6 not_found thief unbind $identifier >/dev/null
 done
-refused 6 not_found thief unbind "$(terminal_of phone)" >/dev/null
+refused 6 not_found thief unbind "$(terminal_id phone)" >/dev/null
 # The phone itself, key and all, in the thief's hands.
 refused 4 denied phone --name mallory bind --serial new >/dev/null
 refused 6 not_found phone --name mallory rebind --imei "$IMEI" >/dev/null
@@ -126,7 +127,7 @@ assert_equal 1 "$(keepsake_as thief --json terminals | jq length)" "the thief's"
 case_pass
 
 case_begin "D-02 the label and an identifier are changed, the id stays"
-before=$(terminal_of tablet)
+before=$(terminal_id tablet)
 changed=$(verified tablet --json rebind --label "Annas Tablet")
 assert_equal "$before" "$(json .terminal "$changed")" id
 changed=$(verified tablet --json rebind --imei "$OTHER_IMEI")
@@ -158,7 +159,7 @@ expect_status 2 verified tablet unbind 1234 2>/dev/null
 case_pass
 
 case_begin "D-02 a wiped phone takes its own place with a new key"
-before=$(terminal_of phone)
+before=$(terminal_id phone)
 changed=$(verified wiped --name anna --json rebind --imei "$IMEI")
 after=$(json .terminal "$changed")
 [ "$after" != "$before" ] || fail "the id of another key"
@@ -193,13 +194,32 @@ expect_raw conflict tablet --ticket "$ticket" --request "$request" \
     --body "$(field 3 other)" ask binding.REBIND >/dev/null
 case_pass
 
+case_begin "D-02 A-14 R-01 the former key's tickets end, though auth was down"
+terminal_enrolled fresh
+old=$(raw_login wiped anna UPLOAD | cut -d ' ' -f 1)
+expect_raw ok wiped --ticket "$old" ask store.BACKUP_BEGIN >/dev/null
+ticket=$(bind_ticket fresh anna)
+service_kill auth
+expect_raw ok fresh --ticket "$ticket" --body "$(field 1 "$IMEI")" \
+    ask binding.REBIND >/dev/null
+service_kill binding # what it has to tell is on the disk
+service_start binding
+service_start auth
+ended() {
+	[[ $(raw wiped --ticket "$old" ask store.HAVE) = denied* ]]
+}
+wait_for 20 ended || fail "the ticket of the former key goes on"
+expect_error 4 denied wiped backup "$WORLD/tree" >/dev/null
+after=$(terminal_id fresh --name anna)
+case_pass
+
 case_begin "D-02 a released terminal is free, and only then another's"
 refused 7 conflict thief rebind --imei "$IMEI" >/dev/null
 unbound=$(verified tablet --json unbind --imei "$IMEI")
 assert_equal "$after" "$(json .unbound "$unbound")" id
 assert_json "all(.[]; .imei != \"$IMEI\")" \
     "$(keepsake_as tablet --json terminals)" terminals
-expect_error 4 denied wiped backup "$WORLD/tree" >/dev/null
+expect_error 4 denied fresh --name anna backup "$WORLD/tree" >/dev/null
 terminal_enrolled sold
 keepsake_as sold --quiet --name mallory bind --imei "$IMEI" --serial R58M123
 keepsake_as sold --quiet backup "$WORLD/tree"
