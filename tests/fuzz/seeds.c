@@ -439,6 +439,14 @@ static void texts(void)
 	save_text("code", "all", "262011234567890");
 }
 
+static void cards(void)
+{
+	add_byte(1);
+	add_many(7, SEALED_BYTES(30));
+	save("card", "sealed");
+	save_text("card", "plain", "a mirror that somebody else has kept");
+}
+
 /* ---- backups ---- */
 
 static void add_entry(
@@ -806,6 +814,7 @@ int main(int argc, char **argv)
 	manifests();
 	summaries();
 	chunks();
+	cards();
 	rows();
 	return 0;
 }
