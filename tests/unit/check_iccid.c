@@ -147,7 +147,9 @@ START_TEST(published_numbers)
 	json_t *valid = json_object_get(file, "iccid_luhn_valid");
 	ck_assert_uint_ge(json_array_size(valid), 1);
 	json_array_foreach(valid, index, row)
-	    ck_assert(iccid_check(json_string_value(row)) == STATUS_OK);
+	{
+		ck_assert(iccid_check(json_string_value(row)) == STATUS_OK);
+	}
 	json_t *pairs = json_object_get(file, "iccid_sanitize");
 	ck_assert_uint_ge(json_array_size(pairs), 4);
 	json_array_foreach(pairs, index, row)
