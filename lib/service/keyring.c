@@ -139,6 +139,11 @@ void keyring_destroy(struct keyring **self_p)
 	*self_p = NULL;
 }
 
+const char *keyring_service(const struct keyring *self)
+{
+	return self->service;
+}
+
 /* ---- keys ---- */
 
 static enum status unwrap(const struct keyring *self, uint32_t slot, bool fresh,

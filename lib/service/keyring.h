@@ -51,6 +51,9 @@ enum status keyring_new(struct keyring **out, const struct conf *conf,
 
 void keyring_destroy(struct keyring **self_p);
 
+/** Whose it is: "auth"; lives as long as the keyring. */
+const char *keyring_service(const struct keyring *self);
+
 /**
  * The account's key.
  *

@@ -5,6 +5,7 @@
 #include "bus/loop.h"
 #include "db/db.h"
 #include "notify.pb-c.h"
+#include "service/keyring.h"
 
 /*
  * What notify is to be told, kept in the rows of the account from the batch
@@ -14,9 +15,14 @@
 
 struct outbox;
 
-/** notify: the link to it, borrowed for good.  Looks for what was left. */
-enum status outbox_new(struct db *db, struct loop *loop, struct caller *notify,
-    struct outbox **out);
+/**
+ * Looks for what was left.
+ *
+ * notify   the link to it, borrowed for good
+ * keyring  seals what waits
+ */
+enum status outbox_new(struct db *db, struct keyring *keyring,
+    struct loop *loop, struct caller *notify, struct outbox **out);
 
 /** The link is about to close: from now on nothing is sent. */
 void outbox_disconnect(struct outbox *self);
@@ -25,10 +31,11 @@ void outbox_destroy(struct outbox **self_p);
 
 /**
  * Add a notice to a batch of ${account}: its id and time are set here.
- * Once the batch is committed call outbox_kick.
+ * Once the batch is committed call outbox_kick.  What goes wrong is
+ * db_submit's answer.
  */
-void outbox_put(
-    struct db_batch *batch, const struct id *account, Notify__Notice *notice);
+void outbox_put(struct outbox *self, struct db_batch *batch,
+    const struct id *account, Notify__Notice *notice);
 
 /** Send what the account has in its outbox. */
 void outbox_kick(struct outbox *self, const struct id *account);

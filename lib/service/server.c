@@ -615,6 +615,11 @@ struct db *server_db(const struct server *self)
 	return self->options.db;
 }
 
+struct keyring *server_keyring(const struct server *self)
+{
+	return self->options.keyring;
+}
+
 static void on_stop_timer(void *arg)
 {
 	struct server *self = arg;

@@ -92,7 +92,7 @@ struct server_options {
 	size_t handlers_count;
 	void *state;               /* for the handlers */
 	struct db *db;             /* or NULL: no KEPT handlers then */
-	struct keyring *keyring;   /* likewise; answers REKEY */
+	struct keyring *keyring;   /* likewise; seals answers, does REKEY */
 	const uint8_t *ticket_key; /* auth's; NULL: no handler takes one */
 	/* Append the figures of StatusReport; or NULL. */
 	void (*figures)(void *state, struct exchange *exchange,
@@ -103,8 +103,9 @@ struct server_options {
 enum status server_new(struct program *program,
     const struct server_options *options, struct server **out);
 
-/** The database it was given. */
+/** The database and the keyring it was given. */
 struct db *server_db(const struct server *self);
+struct keyring *server_keyring(const struct server *self);
 
 /** Close the doors; exchanges that are still parked are dropped. */
 void server_destroy(struct server **self_p);

@@ -109,7 +109,8 @@ static enum status commit(struct bind *bind)
 	struct db_batch *batch =
 	    db_batch_new(&x->ticket.account, bind->generation, NULL);
 	binding_db_put_terminal(batch, terminal);
-	outbox_put(batch, &x->ticket.account, &notice);
+	outbox_put(
+	    bind->binding->service->outbox, batch, &x->ticket.account, &notice);
 	x->parked = bind->binding;
 	return exchange_commit(
 	    x, &batch, terminal->first ? on_first_committed : on_committed);
