@@ -86,6 +86,12 @@ enum status keyring_take(struct keyring *self, struct db *db,
  */
 void keyring_put(struct db_batch *batch, const struct account_key *key);
 
+/**
+ * Give every account of ${db} a key that has none.  Waits for the disk: for
+ * a migration; can be repeated.  Results as keyring_take and db_submit.
+ */
+enum status keyring_migrate(struct keyring *self, struct db *db);
+
 /** A key of the service itself for what ${label} says; to be wiped. */
 void keyring_derive(const struct keyring *self, const char *label,
     uint8_t out[static KEY_BYTES]);

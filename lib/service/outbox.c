@@ -31,6 +31,7 @@ struct parcel {
 
 struct outbox {
 	struct db *db;
+	struct db *keys; /* of the accounts: db, or what it is the journal of */
 	struct keyring *keyring;
 	struct loop *loop;
 	struct caller *notify;
@@ -192,7 +193,7 @@ static void open_parcel(
 
 	if (find_parcel(self, account, entry->key.data) || is_full(self))
 		return;
-	if (sealed_row_open(self->keyring, self->db, account, TABLE_OUTBOX,
+	if (sealed_row_open(self->keyring, self->keys, account, TABLE_OUTBOX,
 		entry->key, entry->value, &body) == STATUS_OK)
 		add_parcel(self, account, entry->key.data, bytes_slice(&body));
 	bytes_clear(&body);
@@ -233,7 +234,7 @@ static void on_search(void *arg)
 	loop_timer_set(self->loop, &self->search, 0);
 }
 
-enum status outbox_new(struct db *db, struct keyring *keyring,
+enum status outbox_new(struct db *db, struct db *keys, struct keyring *keyring,
     struct loop *loop, struct caller *notify, struct outbox **out)
 {
 	struct outbox *self = calloc(1, sizeof(*self));
@@ -241,6 +242,7 @@ enum status outbox_new(struct db *db, struct keyring *keyring,
 	if (!self)
 		return STATUS_NO_SPACE;
 	self->db = db;
+	self->keys = keys;
 	self->keyring = keyring;
 	self->loop = loop;
 	self->notify = notify;
@@ -273,6 +275,17 @@ void outbox_destroy(struct outbox **self_p)
 	*self_p = NULL;
 }
 
+/* A journal must not be where an account's key is noted. */
+static enum status has_key(struct outbox *self, const struct id *account)
+{
+	struct account_key key;
+
+	enum status st = keyring_find(self->keyring, self->keys, account, &key);
+	sodium_memzero(&key, sizeof(key));
+	return st == STATUS_NOT_FOUND || st == STATUS_EXPIRED ? STATUS_CONFLICT
+							      : st;
+}
+
 void outbox_put(struct outbox *self, struct db_batch *batch,
     const struct id *account, Notify__Notice *notice)
 {
@@ -288,9 +301,11 @@ void outbox_put(struct outbox *self, struct db_batch *batch,
 	tell.notice = notice;
 	/* The change and its notice go together or not at all. */
 	enum status st = pack_message(&value, &tell.base);
+	if (st == STATUS_OK && self->keys != self->db)
+		st = has_key(self, account);
 	if (st != STATUS_OK)
 		db_batch_fail(batch, st);
-	sealed_row_put(self->keyring, self->db, batch, account, TABLE_OUTBOX,
+	sealed_row_put(self->keyring, self->keys, batch, account, TABLE_OUTBOX,
 	    slice_of(key, PARCEL_KEY_BYTES), bytes_slice(&value));
 	notice->notice_id = field_of(slice_of(NULL, 0));
 	bytes_clear(&value);

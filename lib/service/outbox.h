@@ -18,10 +18,12 @@ struct outbox;
 /**
  * Looks for what was left.
  *
- * notify   the link to it, borrowed for good
+ * db       holds what waits: the service's database, or its journal
+ * keys     knows the accounts' keys: the service's database
  * keyring  seals what waits
+ * notify   the link to it, borrowed for good
  */
-enum status outbox_new(struct db *db, struct keyring *keyring,
+enum status outbox_new(struct db *db, struct db *keys, struct keyring *keyring,
     struct loop *loop, struct caller *notify, struct outbox **out);
 
 /** The link is about to close: from now on nothing is sent. */
@@ -32,7 +34,7 @@ void outbox_destroy(struct outbox **self_p);
 /**
  * Add a notice to a batch of ${account}: its id and time are set here.
  * Once the batch is committed call outbox_kick.  What goes wrong is
- * db_submit's answer.
+ * db_submit's answer; in a journal, CONFLICT for an account that has no key.
  */
 void outbox_put(struct outbox *self, struct db_batch *batch,
     const struct id *account, Notify__Notice *notice);

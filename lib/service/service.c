@@ -84,11 +84,13 @@ static enum status open_keyring(struct service *self, bool create)
 	    conf_text(conf, name, "ledger"), create);
 }
 
-/* The rows that every service has: they were in clear, and names had none. */
+/* What every service has: accounts had no key, and names no rows. */
 static enum status migrate_shared(struct keyring *keyring, struct db *db)
 {
-	enum status st = sealed_rows_migrate(keyring, db, TABLE_ANSWERS, 0);
+	enum status st = keyring_migrate(keyring, db);
 
+	if (st == STATUS_OK)
+		st = sealed_rows_migrate(keyring, db, TABLE_ANSWERS, 0);
 	if (st == STATUS_OK)
 		st = sealed_rows_migrate(keyring, db, TABLE_OUTBOX, 0);
 	return st == STATUS_OK ? names_migrate(db) : st;
@@ -194,7 +196,7 @@ static enum status connect_peers(struct service *self, uint32_t peers)
 	}
 	if (!self->peers[ROLE_NOTIFY])
 		return STATUS_OK;
-	return outbox_new(self->db, self->keyring, self->program.loop,
+	return outbox_new(self->db, self->db, self->keyring, self->program.loop,
 	    self->peers[ROLE_NOTIFY], &self->outbox);
 }
 

@@ -73,7 +73,7 @@ static void service_open(void)
 	ck_assert_int_eq(
 	    caller_new(bus, loop, &link, &link_to_notify), STATUS_OK);
 	ck_assert_int_eq(
-	    outbox_new(db, ring, loop, link_to_notify, &outbox), STATUS_OK);
+	    outbox_new(db, db, ring, loop, link_to_notify, &outbox), STATUS_OK);
 }
 
 /* It ends, in the same order as there. */
@@ -660,6 +660,51 @@ START_TEST(shredded)
 }
 END_TEST
 
+/* In a journal: the account's key is noted in the database only. */
+START_TEST(in_a_journal)
+{
+	const struct db_options options = {
+		.path = scratch_path("journal"),
+		.service = "journal",
+		.format = 1,
+		.map_bytes = 1 << 20,
+		.map_bytes_max = 16 << 20,
+		.reserve_bytes = 1 << 20,
+	};
+	Notify__Notice notice = NOTIFY__NOTICE__INIT;
+	struct outbox *other = NULL;
+	struct db *journal = NULL;
+	struct bytes row = { 0 };
+
+	ck_assert_int_eq(db_open(&options, &journal), STATUS_OK);
+	ck_assert_int_eq(
+	    outbox_new(journal, db, ring, loop, link_to_notify, &other),
+	    STATUS_OK);
+	notice.kind = NOTIFY__KIND__BACKUP_DONE;
+	struct db_batch *batch = db_batch_new(&anna, DB_GENERATION_ANY, NULL);
+	outbox_put(other, batch, &anna, &notice);
+	ck_assert_int_eq(db_submit_wait(journal, &batch), STATUS_CONFLICT);
+	db_batch_destroy(&batch);
+
+	promise(&anna); /* which brings a key */
+	wait_until(all_committed);
+	batch = db_batch_new(&anna, DB_GENERATION_ANY, NULL);
+	outbox_put(other, batch, &anna, &notice);
+	ck_assert_int_eq(db_submit_wait(journal, &batch), STATUS_OK);
+	ck_assert_int_eq(db_get(journal, &anna, TABLE_ACCOUNT_KEY,
+			     (struct slice){ 0 }, &row),
+	    STATUS_NOT_FOUND);
+	notify_open(STATUS_OK);
+	outbox_kick(other, &anna);
+	wait_until(told_once);
+	outbox_disconnect(other);
+	db_stop(journal);
+	outbox_destroy(&other);
+	db_close(&journal);
+	bytes_clear(&row);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("outbox");
@@ -688,6 +733,7 @@ int main(void)
 	tcase_add_test(rest, migrated);
 	tcase_add_test(rest, damaged);
 	tcase_add_test(rest, shredded);
+	tcase_add_test(rest, in_a_journal);
 	suite_add_tcase(suite, rest);
 	suite_add_tcase(suite, promises);
 	suite_add_tcase(suite, restarts);
