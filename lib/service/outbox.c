@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "bus/unpack.h"
+#include "service/sealed_row.h"
 #include "service/tables.h"
 
 /*
@@ -40,6 +41,8 @@ struct parcel {
 
 struct outbox {
 	struct db *db;
+	struct db *keys; /* of the accounts: db, or what it is the journal of */
+	struct keyring *keyring;
 	struct loop *loop;
 	struct caller *const *peers; /* NULL once they are to close */
 	struct parcel *first;
@@ -177,6 +180,8 @@ struct address {
 static enum status read_address(struct address *out, struct slice value)
 {
 	*out = (struct address){ ROLE_NOTIFY, NOTIFY__TYPE__TELL, value };
+	if (value.len == 0)
+		return STATUS_MALFORMED;
 	if (value.data[0] != PARCEL_ADDRESSED)
 		return STATUS_OK;
 	if (value.len < PARCEL_HEAD_BYTES || value.data[1] >= ROLE_COUNT)
@@ -222,18 +227,30 @@ static void add_parcel(struct outbox *self, const struct id *account,
 	send_parcel(parcel);
 }
 
+/* What does not open is logged and stays; of a deleted account it goes. */
 static void take_row(
     struct outbox *self, const struct id *account, const struct db_entry *row)
 {
+	struct bytes value = { 0 };
 	struct address address;
 
-	if (row->key.len != PARCEL_KEY_BYTES ||
-	    read_address(&address, row->value) != STATUS_OK ||
+	if (row->key.len != PARCEL_KEY_BYTES) {
+		log_error(NULL, "row_unusable", "table=outbox");
+		return;
+	}
+	if (find_parcel(self, account, row->key.data) ||
+	    (get_be64(row->key.data) != 0 && is_full(self, ROLE_NOTIFY)))
+		return;
+	if (sealed_row_open(self->keyring, self->keys, account, TABLE_OUTBOX,
+		row->key, row->value, &value) != STATUS_OK)
+		goto out;
+	if (read_address(&address, bytes_slice(&value)) != STATUS_OK ||
 	    !self->peers[address.peer])
 		log_error(NULL, "row_unusable", "table=outbox");
-	else if (!find_parcel(self, account, row->key.data) &&
-		 !is_full(self, address.peer))
+	else if (!is_full(self, address.peer))
 		add_parcel(self, account, row->key.data, &address);
+out:
+	bytes_clear(&value);
 }
 
 void outbox_kick(struct outbox *self, const struct id *account)
@@ -272,14 +289,16 @@ static void on_search(void *arg)
 	loop_timer_set(self->loop, &self->search, 0);
 }
 
-enum status outbox_new(struct db *db, struct loop *loop,
-    struct caller *const *peers, struct outbox **out)
+enum status outbox_new(struct db *db, struct db *keys, struct keyring *keyring,
+    struct loop *loop, struct caller *const *peers, struct outbox **out)
 {
 	struct outbox *self = calloc(1, sizeof(*self));
 
 	if (!self)
 		return STATUS_NO_SPACE;
 	self->db = db;
+	self->keys = keys;
+	self->keyring = keyring;
 	self->loop = loop;
 	self->peers = peers;
 	self->retry = (struct timer){ .fired = on_retry, .arg = self };
@@ -311,6 +330,19 @@ void outbox_destroy(struct outbox **self_p)
 	*self_p = NULL;
 }
 
+/* A journal must not be where an account's key is noted. */
+static enum status has_key(struct outbox *self, const struct id *account)
+{
+	struct account_key key;
+
+	if (self->keys == self->db)
+		return STATUS_OK;
+	enum status st = keyring_find(self->keyring, self->keys, account, &key);
+	sodium_memzero(&key, sizeof(key));
+	return st == STATUS_NOT_FOUND || st == STATUS_EXPIRED ? STATUS_CONFLICT
+							      : st;
+}
+
 /* Make a key whose id has not been before. */
 static void make_key(uint8_t out[static PARCEL_KEY_BYTES], uint64_t time_ms)
 {
@@ -318,50 +350,52 @@ static void make_key(uint8_t out[static PARCEL_KEY_BYTES], uint64_t time_ms)
 	randombytes_buf(out + 8, ID_BYTES);
 }
 
-/* Append ${message} to ${value} and put that.  Without memory the value is
- * empty, which the batch refuses: the change and its news go together or not
- * at all. */
-static void put_row(struct db_batch *batch,
-    const uint8_t key[static PARCEL_KEY_BYTES], struct bytes *value,
-    const ProtobufCMessage *message)
+/* Append ${message} to ${head} and put that: a change and its news go
+ * together or not at all. */
+static void put_row(struct outbox *self, struct db_batch *batch,
+    const struct id *account, const uint8_t key[static PARCEL_KEY_BYTES],
+    struct slice head, const ProtobufCMessage *message)
 {
-	if (pack_message(value, message) != STATUS_OK)
-		value->len = 0;
-	db_batch_put(batch, TABLE_OUTBOX, slice_of(key, PARCEL_KEY_BYTES),
-	    bytes_slice(value));
-	bytes_clear(value);
+	struct bytes value = { 0 };
+
+	enum status st = bytes_append(&value, head);
+	if (st == STATUS_OK)
+		st = pack_message(&value, message);
+	if (st == STATUS_OK)
+		st = has_key(self, account);
+	if (st != STATUS_OK)
+		db_batch_fail(batch, st);
+	sealed_row_put(self->keyring, self->keys, batch, account, TABLE_OUTBOX,
+	    slice_of(key, PARCEL_KEY_BYTES), bytes_slice(&value));
+	bytes_clear(&value);
 }
 
-void outbox_put(
-    struct db_batch *batch, const struct id *account, Notify__Notice *notice)
+void outbox_put(struct outbox *self, struct db_batch *batch,
+    const struct id *account, Notify__Notice *notice)
 {
 	Notify__Tell tell = NOTIFY__TELL__INIT;
 	uint8_t key[PARCEL_KEY_BYTES];
-	struct bytes value = { 0 };
 
 	notice->when_ms = clock_wall_ms();
 	make_key(key, notice->when_ms);
 	notice->notice_id = field_of(slice_of(key + 8, ID_BYTES));
 	tell.account_id = field_of(slice_of(account->bytes, ID_BYTES));
 	tell.notice = notice;
-	put_row(batch, key, &value, &tell.base);
+	put_row(self, batch, account, key, (struct slice){ 0 }, &tell.base);
 	notice->notice_id = field_of(slice_of(NULL, 0));
 }
 
-void outbox_put_for(struct db_batch *batch, enum role peer, uint32_t type,
+void outbox_put_for(struct outbox *self, struct db_batch *batch,
+    const struct id *account, enum role peer, uint32_t type,
     const ProtobufCMessage *message)
 {
 	uint8_t head[PARCEL_HEAD_BYTES] = { PARCEL_ADDRESSED, (uint8_t)peer };
 	uint8_t key[PARCEL_KEY_BYTES];
-	struct bytes value = { 0 };
 
 	make_key(key, 0);
 	put_be32(head + 2, type);
-	if (bytes_append(&value, slice_of(head, sizeof(head))) == STATUS_OK)
-		put_row(batch, key, &value, message);
-	else
-		db_batch_put(batch, TABLE_OUTBOX, slice_of(key, sizeof(key)),
-		    slice_of(NULL, 0));
+	put_row(
+	    self, batch, account, key, slice_of(head, sizeof(head)), message);
 }
 
 size_t outbox_waiting(const struct outbox *self)

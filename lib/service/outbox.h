@@ -5,6 +5,7 @@
 #include "bus/loop.h"
 #include "db/db.h"
 #include "notify.pb-c.h"
+#include "service/keyring.h"
 #include "service/role.h"
 
 /*
@@ -16,13 +17,16 @@
 struct outbox;
 
 /**
- * peers  the links by role, ROLE_COUNT of them, borrowed for good; NULL: no
- *        peer, what is for it waits for another start
- *
  * Looks for what was left.
+ *
+ * db       holds what waits: the service's database, or its journal
+ * keys     knows the accounts' keys: the service's database
+ * keyring  seals what waits
+ * peers    the links by role, ROLE_COUNT of them, borrowed for good; NULL: no
+ *          peer, what is for it waits for another start
  */
-enum status outbox_new(struct db *db, struct loop *loop,
-    struct caller *const *peers, struct outbox **out);
+enum status outbox_new(struct db *db, struct db *keys, struct keyring *keyring,
+    struct loop *loop, struct caller *const *peers, struct outbox **out);
 
 /** The links are about to close: from now on nothing is sent. */
 void outbox_disconnect(struct outbox *self);
@@ -31,17 +35,19 @@ void outbox_destroy(struct outbox **self_p);
 
 /**
  * Add a notice to a batch of ${account}: its id and time are set here.
- * Once the batch is committed call outbox_kick.
+ * Once the batch is committed call outbox_kick.  What goes wrong is
+ * db_submit's answer; in a journal, CONFLICT for an account that has no key.
  */
-void outbox_put(
-    struct db_batch *batch, const struct id *account, Notify__Notice *notice);
+void outbox_put(struct outbox *self, struct db_batch *batch,
+    const struct id *account, Notify__Notice *notice);
 
 /**
  * The same with any message to a service: it is sent until that answers OK,
  * or CONFLICT, which says that it has come too late to mean anything.  It may
  * come more than once.
  */
-void outbox_put_for(struct db_batch *batch, enum role peer, uint32_t type,
+void outbox_put_for(struct outbox *self, struct db_batch *batch,
+    const struct id *account, enum role peer, uint32_t type,
     const ProtobufCMessage *message);
 
 /** Send what the account has in its outbox. */

@@ -242,7 +242,7 @@ static enum status replace_code(struct auth *self, struct exchange *x,
 	notice.kind = NOTIFY__KIND__CODE_CHANGED;
 	notice.terminal_id =
 	    field_of(slice_of(x->ticket.terminal.bytes, ID_BYTES));
-	outbox_put(batch, account, &notice);
+	outbox_put(self->service->outbox, batch, account, &notice);
 	audit_put(self->service->audit, batch, account,
 	    &(struct audit_event){ .action = "code_changed",
 		.actor = "owner",

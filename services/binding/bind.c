@@ -80,8 +80,9 @@ static enum status commit(void *arg)
 	notice.terminal_id = field_of(slice_of(terminal->id.bytes, ID_BYTES));
 	struct db_batch *batch = binding_db_batch(&bind->account);
 	binding_db_put_terminal(
-	    &bind->binding->db, batch, &bind->account, terminal);
-	outbox_put(batch, &x->ticket.account, &notice);
+	    &bind->binding->db, batch, &x->ticket.account, terminal);
+	outbox_put(
+	    bind->binding->service->outbox, batch, &x->ticket.account, &notice);
 	binding_note(bind->binding, batch, x,
 	    &(struct audit_event){
 		.action = "terminal_bound", .terminal = &terminal->id });

@@ -51,8 +51,8 @@ enum status binding_reply_bound(
     struct exchange *exchange, const struct terminal *terminal);
 
 /** Tell auth, once the batch is committed, that a terminal is gone. */
-void binding_tell_gone(struct db_batch *batch, const struct id *account,
-    const struct id *terminal);
+void binding_tell_gone(struct binding *self, struct db_batch *batch,
+    const struct id *account, const struct id *terminal);
 
 /** Add ${event}, whose actor is the owner, to a batch of the ticket's account.
  */

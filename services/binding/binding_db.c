@@ -1,7 +1,6 @@
 #include "binding_db.h"
 
 #include <sodium.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -80,59 +79,49 @@ enum status binding_db_claim(const struct binding_db *self,
 
 /* ---- rows ---- */
 
-static enum status unusable(uint8_t table, enum status status)
+static enum status unusable(uint8_t table)
 {
-	log_error(NULL, "row_unusable", "table=%s status=%s",
-	    table == TABLE_TERMINALS ? "terminals" : "entries",
-	    status_word(status));
-	return status;
+	log_error(NULL, "row_unusable", "table=%u status=malformed",
+	    (unsigned int)table);
+	return STATUS_MALFORMED;
 }
 
-/*
- * The key of an account that has rows.
- *
- * STATUS_EXPIRED  it was deleted: its rows are nobody's any more
- */
-static enum status find_key(const struct binding_db *self,
-    const struct id *account, uint8_t table, struct account_key *out)
+/* Open what ${row} has; results as sealed_row_open. */
+static enum status open_row(const struct binding_db *self,
+    const struct id *account, uint8_t table, const struct db_entry *row,
+    struct bytes *plain_out)
 {
-	enum status st = keyring_find(self->keyring, self->db, account, out);
+	return sealed_row_open(self->keyring, self->db, account, table,
+	    row->key, row->value, plain_out);
+}
 
-	if (st == STATUS_NOT_FOUND) /* a row, and nothing to open it */
-		st = unusable(table, STATUS_MALFORMED);
+static enum status open_terminal(const struct binding_db *self,
+    const struct id *account, const struct db_entry *row, struct terminal *out)
+{
+	struct bytes plain = { 0 };
+
+	if (row->key.len != TERMINAL_KEY_BYTES)
+		return unusable(TABLE_TERMINALS);
+	memcpy(out->peer_key, row->key.data, TERMINAL_KEY_BYTES);
+	enum status st = open_row(self, account, TABLE_TERMINALS, row, &plain);
+	if (st == STATUS_OK &&
+	    terminal_row_decode(out, bytes_slice(&plain)) != STATUS_OK)
+		st = unusable(TABLE_TERMINALS);
+	bytes_clear(&plain);
 	return st;
 }
 
-static enum status open_terminal(struct terminal *out,
-    const struct account_key *key, struct slice row_key, struct slice value)
+static enum status open_entry(const struct binding_db *self,
+    const struct id *account, const struct db_entry *row, struct entry *out)
 {
-	uint8_t plain[ROW_PLAIN_BYTES_MAX];
-	size_t len = 0;
-	enum status st = STATUS_MALFORMED;
+	struct bytes plain = { 0 };
 
-	if (row_key.len == TERMINAL_KEY_BYTES)
-		st = row_open(
-		    plain, &len, key->bytes, TABLE_TERMINALS, row_key, value);
-	if (st == STATUS_OK) {
-		memcpy(out->peer_key, row_key.data, TERMINAL_KEY_BYTES);
-		st = terminal_row_decode(out, slice_of(plain, len));
-	}
-	sodium_memzero(plain, len);
-	return st == STATUS_OK ? st : unusable(TABLE_TERMINALS, st);
-}
-
-static enum status open_entry(struct entry *out, const struct account_key *key,
-    struct slice row_key, struct slice value)
-{
-	uint8_t plain[ROW_PLAIN_BYTES_MAX];
-	size_t len = 0;
-	enum status st =
-	    row_open(plain, &len, key->bytes, TABLE_ENTRIES, row_key, value);
-
-	if (st == STATUS_OK)
-		st = entry_row_decode(out, slice_of(plain, len));
-	sodium_memzero(plain, len);
-	return st == STATUS_OK ? st : unusable(TABLE_ENTRIES, st);
+	enum status st = open_row(self, account, TABLE_ENTRIES, row, &plain);
+	if (st == STATUS_OK &&
+	    entry_row_decode(out, bytes_slice(&plain)) != STATUS_OK)
+		st = unusable(TABLE_ENTRIES);
+	bytes_clear(&plain);
+	return st;
 }
 
 static enum status scan(const struct binding_db *self, const struct id *account,
@@ -152,32 +141,23 @@ enum status binding_db_view(const struct binding_db *self,
 	enum status st =
 	    scan(self, account, TABLE_TERMINALS, ACCOUNT_TERMINALS_MAX, &page);
 
-	if (st == STATUS_OK)
-		st = keyring_take(self->keyring, self->db, account, &out->key);
-	if (st != STATUS_OK)
-		goto out;
 	out->id = *account;
 	out->generation = page.generation;
 	out->terminals_count = page.count;
 	for (size_t i = 0; i < page.count && st == STATUS_OK; i++)
-		st = open_terminal(&out->terminals[i], &out->key,
-		    page.entries[i].key, page.entries[i].value);
+		st = open_terminal(
+		    self, account, &page.entries[i], &out->terminals[i]);
 	if (st == STATUS_OK)
 		st = scan(
 		    self, account, TABLE_ENTRIES, ACCOUNT_ENTRIES_MAX, &page);
 	out->entries_count = page.count;
-out:
 	db_page_clear(&page);
 	return st;
 }
 
 struct db_batch *binding_db_batch(const struct account_view *view)
 {
-	struct db_batch *batch =
-	    db_batch_new(&view->id, view->generation, NULL);
-
-	keyring_put(batch, &view->key);
-	return batch;
+	return db_batch_new(&view->id, view->generation, NULL);
 }
 
 /* ---- terminals ---- */
@@ -186,17 +166,14 @@ enum status binding_db_terminal(const struct binding_db *self,
     const struct id *account, const uint8_t peer_key[static TERMINAL_KEY_BYTES],
     struct terminal *out)
 {
-	struct slice row_key = slice_of(peer_key, TERMINAL_KEY_BYTES);
-	struct account_key key;
+	struct db_entry row = { .key = slice_of(peer_key, TERMINAL_KEY_BYTES) };
 	struct bytes value = { 0 };
 
 	enum status st =
-	    db_get(self->db, account, TABLE_TERMINALS, row_key, &value);
+	    db_get(self->db, account, TABLE_TERMINALS, row.key, &value);
+	row.value = bytes_slice(&value);
 	if (st == STATUS_OK)
-		st = find_key(self, account, TABLE_TERMINALS, &key);
-	if (st == STATUS_OK)
-		st = open_terminal(out, &key, row_key, bytes_slice(&value));
-	sodium_memzero(&key, sizeof(key));
+		st = open_terminal(self, account, &row, out);
 	bytes_clear(&value);
 	return st == STATUS_EXPIRED ? STATUS_NOT_FOUND : st;
 }
@@ -205,38 +182,15 @@ enum status binding_db_terminals(const struct binding_db *self,
     const struct id *account, struct terminal out[static ACCOUNT_TERMINALS_MAX],
     size_t *count_out)
 {
-	struct account_key key;
 	struct db_page page = { 0 };
-
-	*count_out = 0;
 	enum status st =
 	    scan(self, account, TABLE_TERMINALS, ACCOUNT_TERMINALS_MAX, &page);
-	if (st != STATUS_OK || page.count == 0)
-		goto out;
-	st = find_key(self, account, TABLE_TERMINALS, &key);
+
 	for (size_t i = 0; i < page.count && st == STATUS_OK; i++)
-		st = open_terminal(
-		    &out[i], &key, page.entries[i].key, page.entries[i].value);
-	if (st == STATUS_OK)
-		*count_out = page.count;
-out:
-	sodium_memzero(&key, sizeof(key));
+		st = open_terminal(self, account, &page.entries[i], &out[i]);
+	*count_out = st == STATUS_OK ? page.count : 0;
 	db_page_clear(&page);
 	return st == STATUS_EXPIRED ? STATUS_OK : st;
-}
-
-/* Write the row alone. */
-static void put_terminal_row(struct db_batch *batch,
-    const struct account_view *view, const struct terminal *terminal)
-{
-	struct slice row_key = slice_of(terminal->peer_key, TERMINAL_KEY_BYTES);
-	uint8_t plain[TERMINAL_ROW_BYTES_MAX], value[ROW_BYTES_MAX];
-	size_t len = terminal_row_encode(plain, terminal);
-
-	len = row_seal(value, view->key.bytes, TABLE_TERMINALS, row_key,
-	    slice_of(plain, len));
-	db_batch_put(batch, TABLE_TERMINALS, row_key, slice_of(value, len));
-	sodium_memzero(plain, sizeof(plain));
 }
 
 /* Give up those of ${names} that are not in ${kept}. */
@@ -250,15 +204,20 @@ static void release_names(
 }
 
 void binding_db_put_terminal(const struct binding_db *self,
-    struct db_batch *batch, const struct account_view *view,
+    struct db_batch *batch, const struct id *account,
     const struct terminal *terminal)
 {
 	struct names names = binding_db_names(self, terminal);
+	uint8_t plain[TERMINAL_ROW_BYTES_MAX];
+	size_t len = terminal_row_encode(plain, terminal);
 
-	put_terminal_row(batch, view, terminal);
+	sealed_row_put(self->keyring, self->db, batch, account, TABLE_TERMINALS,
+	    slice_of(terminal->peer_key, TERMINAL_KEY_BYTES),
+	    slice_of(plain, len));
 	for (size_t i = 0; i < names.count; i++)
 		names_confirm(batch, (uint8_t)names.list[i].space,
 		    name_slice(&names.list[i]));
+	sodium_memzero(plain, sizeof(plain));
 }
 
 void binding_db_delete_terminal(const struct binding_db *self,
@@ -273,7 +232,7 @@ void binding_db_delete_terminal(const struct binding_db *self,
 }
 
 void binding_db_replace_terminal(const struct binding_db *self,
-    struct db_batch *batch, const struct account_view *view,
+    struct db_batch *batch, const struct id *account,
     const struct terminal *before, const struct terminal *after)
 {
 	struct names old = binding_db_names(self, before);
@@ -282,7 +241,7 @@ void binding_db_replace_terminal(const struct binding_db *self,
 	db_batch_delete(batch, TABLE_TERMINALS,
 	    slice_of(before->peer_key, TERMINAL_KEY_BYTES));
 	release_names(batch, &old, &kept);
-	binding_db_put_terminal(self, batch, view, after);
+	binding_db_put_terminal(self, batch, account, after);
 }
 
 /* ---- entries ---- */
@@ -291,17 +250,14 @@ enum status binding_db_entry(const struct binding_db *self,
     const struct id *account, const char *iccid, struct entry *out)
 {
 	struct name name = binding_db_name(self, NAME_ICCID, slice_text(iccid));
-	struct account_key key;
+	struct db_entry row = { .key = name_slice(&name) };
 	struct bytes value = { 0 };
 
 	enum status st =
-	    db_get(self->db, account, TABLE_ENTRIES, name_slice(&name), &value);
+	    db_get(self->db, account, TABLE_ENTRIES, row.key, &value);
+	row.value = bytes_slice(&value);
 	if (st == STATUS_OK)
-		st = find_key(self, account, TABLE_ENTRIES, &key);
-	if (st == STATUS_OK)
-		st = open_entry(
-		    out, &key, name_slice(&name), bytes_slice(&value));
-	sodium_memzero(&key, sizeof(key));
+		st = open_entry(self, account, &row, out);
 	bytes_clear(&value);
 	return st == STATUS_EXPIRED ? STATUS_NOT_FOUND : st;
 }
@@ -309,38 +265,27 @@ enum status binding_db_entry(const struct binding_db *self,
 enum status binding_db_entries(const struct binding_db *self,
     const struct id *account, struct entry *out, size_t *count_out)
 {
-	struct account_key key;
 	struct db_page page = { 0 };
-
-	*count_out = 0;
 	enum status st =
 	    scan(self, account, TABLE_ENTRIES, ACCOUNT_ENTRIES_MAX, &page);
-	if (st != STATUS_OK || page.count == 0)
-		goto out;
-	st = find_key(self, account, TABLE_ENTRIES, &key);
+
 	for (size_t i = 0; i < page.count && st == STATUS_OK; i++)
-		st = open_entry(
-		    &out[i], &key, page.entries[i].key, page.entries[i].value);
-	if (st == STATUS_OK)
-		*count_out = page.count;
-out:
-	sodium_memzero(&key, sizeof(key));
+		st = open_entry(self, account, &page.entries[i], &out[i]);
+	*count_out = st == STATUS_OK ? page.count : 0;
 	db_page_clear(&page);
 	return st == STATUS_EXPIRED ? STATUS_OK : st;
 }
 
 void binding_db_put_entry(const struct binding_db *self, struct db_batch *batch,
-    const struct account_view *view, const struct entry *entry)
+    const struct id *account, const struct entry *entry)
 {
 	struct name name =
 	    binding_db_name(self, NAME_ICCID, slice_text(entry->iccid));
-	uint8_t plain[ENTRY_ROW_BYTES_MAX], value[ROW_BYTES_MAX];
+	uint8_t plain[ENTRY_ROW_BYTES_MAX];
 	size_t len = entry_row_encode(plain, entry);
 
-	len = row_seal(value, view->key.bytes, TABLE_ENTRIES, name_slice(&name),
-	    slice_of(plain, len));
-	db_batch_put(
-	    batch, TABLE_ENTRIES, name_slice(&name), slice_of(value, len));
+	sealed_row_put(self->keyring, self->db, batch, account, TABLE_ENTRIES,
+	    name_slice(&name), slice_of(plain, len));
 	names_confirm(batch, (uint8_t)name.space, name_slice(&name));
 	sodium_memzero(plain, sizeof(plain));
 }

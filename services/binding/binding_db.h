@@ -74,25 +74,23 @@ enum status binding_db_claim(const struct binding_db *self,
 
 /* ---- an account ---- */
 
-/** What a change of an account begins with; to be wiped. */
+/** What a change of an account begins with: personal data, to be wiped. */
 struct account_view {
 	struct id id;
 	uint64_t generation; /* read first: the rows are no older */
-	struct account_key key;
 	struct terminal terminals[ACCOUNT_TERMINALS_MAX];
 	size_t terminals_count;
 	size_t entries_count;
 };
 
 /**
- * Read an account that is about to be changed; where it has no key yet, with
- * a fresh one.
+ * Read an account that is about to be changed.
  *
  * STATUS_OK         ${out} is filled
  * STATUS_EXPIRED    the account was deleted
  * STATUS_VERSION    a row is newer than this code; logged
  * STATUS_MALFORMED  a row is damaged; logged
- * other             as db_get, or keyring_take
+ * other             as db_get, or keyring_find
  */
 enum status binding_db_view(const struct binding_db *self,
     const struct id *account, struct account_view *out);
@@ -122,7 +120,7 @@ enum status binding_db_terminals(const struct binding_db *self,
 
 /** Write ${terminal} and confirm its names, which are claimed. */
 void binding_db_put_terminal(const struct binding_db *self,
-    struct db_batch *batch, const struct account_view *view,
+    struct db_batch *batch, const struct id *account,
     const struct terminal *terminal);
 
 /** Remove ${terminal} and give its names up. */
@@ -131,7 +129,7 @@ void binding_db_delete_terminal(const struct binding_db *self,
 
 /** Put ${after} into the place of ${before}, with its names. */
 void binding_db_replace_terminal(const struct binding_db *self,
-    struct db_batch *batch, const struct account_view *view,
+    struct db_batch *batch, const struct id *account,
     const struct terminal *before, const struct terminal *after);
 
 /* ---- entries ---- */
@@ -157,7 +155,7 @@ enum status binding_db_entries(const struct binding_db *self,
 
 /** Write ${entry}; a new one's name is claimed. */
 void binding_db_put_entry(const struct binding_db *self, struct db_batch *batch,
-    const struct account_view *view, const struct entry *entry);
+    const struct id *account, const struct entry *entry);
 
 /* ---- figures ---- */
 

@@ -1,5 +1,3 @@
-#include <poll.h>
-#include <sodium.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -32,28 +30,16 @@ static void on_done(
 	*(enum status *)arg = status;
 }
 
-/* Wait for what was submitted: nothing else runs yet. */
-static enum status wait_for(
-    struct db *db, enum status submitted, const enum status *done)
-{
-	struct pollfd event = { db_event_fd(db), POLLIN, 0 };
-
-	if (submitted != STATUS_PENDING)
-		return submitted;
-	while (*done == STATUS_PENDING) {
-		poll(&event, 1, -1);
-		db_complete(db);
-	}
-	return *done;
-}
-
 static enum status claim(const struct binding_db *self, const struct name *name,
     const struct id *account)
 {
 	enum status done = STATUS_PENDING;
 	enum status st = binding_db_claim(self, name, account, on_done, &done);
 
-	return wait_for(self->db, st, &done);
+	if (st != STATUS_PENDING)
+		return st;
+	db_drain(self->db);
+	return done;
 }
 
 static void release_text(
@@ -65,7 +51,7 @@ static void release_text(
 
 /* Add the exchange of one terminal to the account's batch. */
 static enum status migrate_terminal(const struct binding_db *self,
-    struct db_batch *batch, const struct account_view *view,
+    struct db_batch *batch, const struct id *account,
     const struct db_entry *row)
 {
 	struct terminal terminal = { 0 };
@@ -77,13 +63,13 @@ static enum status migrate_terminal(const struct binding_db *self,
 	    &terminal, slice_of(row->value.data + 1, row->value.len - 1));
 	struct names names = binding_db_names(self, &terminal);
 	for (size_t i = 0; i < names.count && st == STATUS_OK; i++)
-		st = claim(self, &names.list[i], &view->id);
+		st = claim(self, &names.list[i], account);
 	if (st != STATUS_OK)
 		return st;
 	release_text(batch, NAME_PEER_KEY, row->key);
 	release_text(batch, NAME_IMEI, slice_text(terminal.imei));
 	release_text(batch, NAME_SERIAL, slice_text(terminal.serial));
-	binding_db_put_terminal(self, batch, view, &terminal);
+	binding_db_put_terminal(self, batch, account, &terminal);
 	return STATUS_OK;
 }
 
@@ -91,33 +77,20 @@ static enum status migrate_account(
     const struct binding_db *self, const struct id *account)
 {
 	const struct slice all = { 0 };
-	struct account_view view = { .id = *account };
 	struct db_page page = { 0 };
 	struct db_batch *batch = NULL;
-	size_t changed = 0;
-	enum status done = STATUS_PENDING;
 
 	enum status st = db_scan(self->db, account, TABLE_TERMINALS, all, all,
 	    ACCOUNT_TERMINALS_MAX, false, &page);
-	if (st != STATUS_OK || page.count == 0)
-		goto out;
-	st = keyring_take(self->keyring, self->db, account, &view.key);
-	if (st != STATUS_OK)
-		goto out;
-	view.generation = page.generation;
-	batch = binding_db_batch(&view);
 	for (size_t i = 0; i < page.count && st == STATUS_OK; i++) {
 		if (page.entries[i].value.data[0] != PLAIN_VERSION)
 			continue; /* done before a crash */
-		st = migrate_terminal(self, batch, &view, &page.entries[i]);
-		changed++;
+		if (!batch)
+			batch = db_batch_new(account, page.generation, NULL);
+		st = migrate_terminal(self, batch, account, &page.entries[i]);
 	}
-	if (st != STATUS_OK || changed == 0)
-		goto out;
-	st = db_submit(self->db, &batch, on_done, &done);
-	st = wait_for(self->db, st, &done);
-out:
-	sodium_memzero(&view.key, sizeof(view.key));
+	if (st == STATUS_OK && batch)
+		st = db_submit_wait(self->db, &batch);
 	db_batch_destroy(&batch);
 	db_page_clear(&page);
 	return st;

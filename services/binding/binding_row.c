@@ -3,8 +3,6 @@
 #include <assert.h>
 #include <string.h>
 
-#define ASSOCIATED_BYTES_MAX (1 + DB_KEY_BYTES_MAX)
-
 static uint8_t *put_text(uint8_t *at, const char *text)
 {
 	size_t len = strlen(text);
@@ -100,47 +98,4 @@ enum status entry_row_decode(struct entry *out, struct slice row)
 		memcpy(out->data, rest.data, rest.len);
 	out->data_len = rest.len;
 	return st;
-}
-
-/* ---- sealed ---- */
-
-/* Write what is not sealed but must be the same; returns its length. */
-static size_t associated(uint8_t out[static ASSOCIATED_BYTES_MAX],
-    uint8_t table, struct slice row_key)
-{
-	assert(row_key.len <= DB_KEY_BYTES_MAX);
-	out[0] = table;
-	memcpy(out + 1, row_key.data, row_key.len);
-	return 1 + row_key.len;
-}
-
-size_t row_seal(uint8_t out[static ROW_BYTES_MAX],
-    const uint8_t key[static KEY_BYTES], uint8_t table, struct slice row_key,
-    struct slice plain)
-{
-	uint8_t with[ASSOCIATED_BYTES_MAX];
-
-	assert(plain.len <= ROW_PLAIN_BYTES_MAX);
-	out[0] = ROW_VERSION;
-	seal(out + 1, key, plain,
-	    slice_of(with, associated(with, table, row_key)));
-	return 1 + SEALED_BYTES(plain.len);
-}
-
-enum status row_open(uint8_t out[static ROW_PLAIN_BYTES_MAX], size_t *plain_len,
-    const uint8_t key[static KEY_BYTES], uint8_t table, struct slice row_key,
-    struct slice value)
-{
-	uint8_t with[ASSOCIATED_BYTES_MAX];
-
-	if (value.len > 0 && value.data[0] > ROW_VERSION)
-		return STATUS_VERSION;
-	if (value.len < 1 + SEALED_BYTES(0) || value.len > ROW_BYTES_MAX ||
-	    value.data[0] != ROW_VERSION || row_key.len > DB_KEY_BYTES_MAX)
-		return STATUS_MALFORMED;
-	if (seal_open(out, key, slice_of(value.data + 1, value.len - 1),
-		slice_of(with, associated(with, table, row_key))) != STATUS_OK)
-		return STATUS_MALFORMED;
-	*plain_len = value.len - 1 - SEAL_EXTRA_BYTES;
-	return STATUS_OK;
 }

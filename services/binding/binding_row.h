@@ -1,16 +1,12 @@
 #ifndef KEEPSAKE_BINDING_ROW_H
 #define KEEPSAKE_BINDING_ROW_H
 
-#include "crypto/seal.h"
 #include "entry.h"
+#include "service/sealed_row.h"
 #include "terminal.h"
 
 /*
- * The bytes of binding's rows.  A value is
- *
- *   version 2 (1)  seal(account key, plain row,
- *                       associated data: table (1)  key of the row)
- *
+ * The bytes of binding's rows, which are sealed as service/sealed_row.h says.
  * The plain row of a terminal, whose key is its CURVE key:
  *
  *   first (1)  id (16)  bound_ms (8), then imei, serial, label: each its
@@ -27,8 +23,6 @@
 #define TABLE_TERMINALS 1
 #define TABLE_ENTRIES   2
 
-#define ROW_VERSION 2
-
 #define TERMINAL_ROW_HEAD_BYTES (1 + ID_BYTES + 8)
 #define TERMINAL_ROW_BYTES_MAX                           \
 	(TERMINAL_ROW_HEAD_BYTES + 1 + IMEI_DIGITS + 1 + \
@@ -39,10 +33,7 @@
 	(ENTRY_ROW_HEAD_BYTES + 1 + ENTRY_NUMBER_BYTES_MAX + \
 	    ENTRY_DATA_BYTES_MAX)
 
-#define ROW_PLAIN_BYTES_MAX ENTRY_ROW_BYTES_MAX
-#define ROW_BYTES_MAX       (1 + SEALED_BYTES(ROW_PLAIN_BYTES_MAX))
-_Static_assert(TERMINAL_ROW_BYTES_MAX <= ROW_PLAIN_BYTES_MAX, "all fit");
-_Static_assert(ROW_BYTES_MAX <= DB_VALUE_BYTES_MAX, "a value holds it");
+_Static_assert(ENTRY_ROW_BYTES_MAX <= SEALED_PLAIN_BYTES_MAX, "it fits");
 
 /** Write the plain row; returns its length. */
 size_t terminal_row_encode(uint8_t out[static TERMINAL_ROW_BYTES_MAX],
@@ -58,30 +49,5 @@ size_t entry_row_encode(
  */
 enum status terminal_row_decode(struct terminal *out, struct slice row);
 enum status entry_row_decode(struct entry *out, struct slice row);
-
-/**
- * Make the value of a row.
- *
- * key    of the account; secret
- * table  and ${row_key}: where it will be
- *
- * Returns its length.
- */
-size_t row_seal(uint8_t out[static ROW_BYTES_MAX],
-    const uint8_t key[static KEY_BYTES], uint8_t table, struct slice row_key,
-    struct slice plain);
-
-/**
- * Open the value of a row.
- *
- * plain_len  set to the length of what is in ${out}
- *
- * STATUS_OK         ${out} is filled; to be wiped
- * STATUS_VERSION    it is newer than this code
- * STATUS_MALFORMED  damaged, of another account or from another place
- */
-enum status row_open(uint8_t out[static ROW_PLAIN_BYTES_MAX], size_t *plain_len,
-    const uint8_t key[static KEY_BYTES], uint8_t table, struct slice row_key,
-    struct slice value);
 
 #endif

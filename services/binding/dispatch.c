@@ -44,14 +44,15 @@ enum status binding_reply_bound(
 	return exchange_reply(x, &bound.base);
 }
 
-void binding_tell_gone(
-    struct db_batch *batch, const struct id *account, const struct id *terminal)
+void binding_tell_gone(struct binding *self, struct db_batch *batch,
+    const struct id *account, const struct id *terminal)
 {
 	Auth__TerminalGone gone = AUTH__TERMINAL_GONE__INIT;
 
 	gone.account_id = field_of(slice_of(account->bytes, ID_BYTES));
 	gone.terminal_id = field_of(slice_of(terminal->bytes, ID_BYTES));
-	outbox_put_for(batch, ROLE_AUTH, AUTH__TYPE__TERMINAL_GONE, &gone.base);
+	outbox_put_for(self->service->outbox, batch, account, ROLE_AUTH,
+	    AUTH__TYPE__TERMINAL_GONE, &gone.base);
 }
 
 void binding_note(struct binding *self, struct db_batch *batch,

@@ -60,16 +60,17 @@ static enum status commit(void *arg)
 	notice.terminal_id = field_of(slice_of(after->id.bytes, ID_BYTES));
 	struct db_batch *batch = binding_db_batch(&rebind->account);
 	binding_db_replace_terminal(&rebind->binding->db, batch,
-	    &rebind->account, &rebind->before, after);
-	outbox_put(batch, &x->ticket.account, &notice);
+	    &x->ticket.account, &rebind->before, after);
+	outbox_put(rebind->binding->service->outbox, batch, &x->ticket.account,
+	    &notice);
 	binding_note(rebind->binding, batch, x,
 	    &(struct audit_event){ .action = "terminal_rebound",
 		.terminal = &after->id,
 		.detail =
 		    new_key ? "with another key" : "identifiers or label" });
 	if (new_key)
-		binding_tell_gone(
-		    batch, &x->ticket.account, &rebind->before.id);
+		binding_tell_gone(rebind->binding, batch, &x->ticket.account,
+		    &rebind->before.id);
 	x->parked = rebind->binding;
 	return exchange_commit(x, &batch, on_committed);
 }

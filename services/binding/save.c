@@ -70,7 +70,7 @@ static enum status commit(void *arg)
 		return st;
 	struct db_batch *batch = binding_db_batch(&save->account);
 	binding_db_put_entry(
-	    &save->binding->db, batch, &save->account, &save->entry);
+	    &save->binding->db, batch, &x->ticket.account, &save->entry);
 	binding_note(save->binding, batch, x,
 	    &(struct audit_event){
 		.action = save->is_new ? "card_saved" : "card_updated",

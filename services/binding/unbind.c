@@ -49,8 +49,8 @@ static enum status commit(struct binding *self, struct exchange *x,
 		return st;
 	struct db_batch *batch = binding_db_batch(account);
 	binding_db_delete_terminal(&self->db, batch, terminal);
-	outbox_put(batch, &x->ticket.account, &notice);
-	binding_tell_gone(batch, &x->ticket.account, &terminal->id);
+	outbox_put(self->service->outbox, batch, &x->ticket.account, &notice);
+	binding_tell_gone(self, batch, &x->ticket.account, &terminal->id);
 	binding_note(self, batch, x,
 	    &(struct audit_event){
 		.action = "terminal_unbound", .terminal = &terminal->id });

@@ -655,10 +655,6 @@ static void binding_rows(void)
 	add_text("+4915112345678");
 	add_text("data");
 	save("binding_row", "entry");
-	add_byte(2);
-	add_byte(2);
-	add_many(7, SEALED_BYTES(30));
-	save("binding_row", "sealed");
 }
 
 static void outbox_rows(void)

@@ -35,20 +35,18 @@ static enum status claim_all(
 static enum status put(
     const struct terminal *terminal, const struct id *account)
 {
-	const struct account_view *now = look(account);
-	struct db_batch *batch = binding_db_batch(now);
+	struct db_batch *batch = binding_db_batch(look(account));
 
-	binding_db_put_terminal(&binding, batch, now, terminal);
+	binding_db_put_terminal(&binding, batch, account, terminal);
 	return submit(batch);
 }
 
 static enum status put_entry(
     const struct entry *entry, const struct id *account)
 {
-	const struct account_view *now = look(account);
-	struct db_batch *batch = binding_db_batch(now);
+	struct db_batch *batch = binding_db_batch(look(account));
 
-	binding_db_put_entry(&binding, batch, now, entry);
+	binding_db_put_entry(&binding, batch, account, entry);
 	return submit(batch);
 }
 
@@ -133,7 +131,6 @@ START_TEST(terminals_round_trip)
 	ck_assert_uint_eq(view.generation, 2);
 	ck_assert_uint_eq(view.terminals_count, 2);
 	ck_assert_uint_eq(view.entries_count, 0);
-	ck_assert(!view.key.fresh);
 	check_same(&view.terminals[1], &tablet);
 	ck_assert(binding_db_terminal(&binding, &bob, phone.peer_key, &read) ==
 		  STATUS_NOT_FOUND);
@@ -143,7 +140,6 @@ START_TEST(terminals_round_trip)
 	look(&bob);
 	ck_assert_uint_eq(view.generation, 0);
 	ck_assert_uint_eq(view.terminals_count, 0);
-	ck_assert(view.key.fresh);
 	ck_assert(binding_db_count(&binding, &figures) == STATUS_OK);
 	ck_assert_uint_eq(figures.terminals, 2);
 	ck_assert_uint_eq(figures.accounts, 1);
@@ -236,7 +232,7 @@ START_TEST(a_replaced_one_keeps_what_it_keeps)
 	strcpy(after.serial, "R58M 124");
 	ck_assert(claim_all(&after, &ann) == STATUS_OK);
 	struct db_batch *batch = binding_db_batch(look(&ann));
-	binding_db_replace_terminal(&binding, batch, &view, &phone, &after);
+	binding_db_replace_terminal(&binding, batch, &ann, &phone, &after);
 	ck_assert(submit(batch) == STATUS_OK);
 	look(&ann);
 	ck_assert_uint_eq(view.terminals_count, 1);
@@ -260,9 +256,9 @@ START_TEST(a_lost_race)
 	ck_assert(claim_all(&phone, &ann) == STATUS_OK);
 	ck_assert(claim_all(&tablet, &ann) == STATUS_OK);
 	struct db_batch *first = binding_db_batch(look(&ann));
-	binding_db_put_terminal(&binding, first, &view, &phone);
+	binding_db_put_terminal(&binding, first, &ann, &phone);
 	struct db_batch *second = binding_db_batch(look(&ann));
-	binding_db_put_terminal(&binding, second, &view, &tablet);
+	binding_db_put_terminal(&binding, second, &ann, &tablet);
 	ck_assert(submit(first) == STATUS_OK);
 	ck_assert(submit(second) == STATUS_CONFLICT);
 }
@@ -362,20 +358,22 @@ START_TEST(moved_rows)
 {
 	struct slice key = slice_of(phone.peer_key, TERMINAL_KEY_BYTES);
 	struct slice other = slice_of(tablet.peer_key, TERMINAL_KEY_BYTES);
+	struct name bobs = iccid_name(ICCID);
 	struct bytes value = { 0 };
 	struct terminal read;
 
 	ck_assert(claim_all(&phone, &ann) == STATUS_OK);
 	ck_assert(put(&phone, &ann) == STATUS_OK);
+	ck_assert(claim(&bobs, &bob) == STATUS_OK);
+	ck_assert(put_entry(&card, &bob) == STATUS_OK); /* bob has a key */
 	ck_assert(db_get(binding.db, &ann, TABLE_TERMINALS, key, &value) ==
 		  STATUS_OK);
 	struct db_batch *batch = db_batch_new(&ann, DB_GENERATION_ANY, NULL);
 	db_batch_put(batch, TABLE_TERMINALS, other, bytes_slice(&value));
-	db_batch_put(batch, TABLE_ENTRIES, key, bytes_slice(&value));
 	ck_assert(submit(batch) == STATUS_OK);
 	ck_assert(binding_db_terminal(&binding, &ann, tablet.peer_key, &read) ==
 		  STATUS_MALFORMED);
-	batch = binding_db_batch(look(&bob));
+	batch = db_batch_new(&bob, DB_GENERATION_ANY, NULL);
 	db_batch_put(batch, TABLE_TERMINALS, key, bytes_slice(&value));
 	ck_assert(submit(batch) == STATUS_OK);
 	ck_assert(binding_db_terminal(&binding, &bob, phone.peer_key, &read) ==
@@ -385,11 +383,48 @@ START_TEST(moved_rows)
 }
 END_TEST
 
+static const struct {
+	const char *name;
+	uint8_t table;
+	size_t key_len, len;
+} damaged[] = {
+	{ "a terminal's row too short", TABLE_TERMINALS, 32, 27 },
+	{ "a terminal's row too long", TABLE_TERMINALS, 32, 29 },
+	{ "a terminal's key too short", TABLE_TERMINALS, 31, 28 },
+	{ "an entry's row too short", TABLE_ENTRIES, 32, 26 },
+	{ "an entry without a card", TABLE_ENTRIES, 32, 27 },
+};
+
+/* What the account has sealed, and is no row all the same. */
+START_TEST(damaged_rows)
+{
+	static const uint8_t row[64] = { 0x12 }; /* no ICCID */
+	struct slice key = slice_of(phone.peer_key, damaged[_i].key_len);
+	struct terminal terminals[ACCOUNT_TERMINALS_MAX];
+	struct db_batch *batch = db_batch_new(&ann, DB_GENERATION_ANY, NULL);
+	struct entry *entries = calloc(ACCOUNT_ENTRIES_MAX, sizeof(*entries));
+	size_t count;
+
+	ck_assert_ptr_nonnull(entries);
+	sealed_row_put(binding.keyring, binding.db, batch, &ann,
+	    damaged[_i].table, key, slice_of(row, damaged[_i].len));
+	ck_assert(submit(batch) == STATUS_OK);
+	enum status got =
+	    damaged[_i].table == TABLE_TERMINALS
+		? binding_db_terminals(&binding, &ann, terminals, &count)
+		: binding_db_entries(&binding, &ann, entries, &count);
+	ck_assert_msg(got == STATUS_MALFORMED, "%s: got '%s'", damaged[_i].name,
+	    status_text(got));
+	ck_assert_uint_eq(count, 0);
+	free(entries);
+}
+END_TEST
+
 /* A row without the account's key. */
 START_TEST(keyless_rows)
 {
 	struct db_batch *batch = db_batch_new(&ann, DB_GENERATION_ANY, NULL);
-	uint8_t value[1 + SEALED_BYTES(30)] = { ROW_VERSION };
+	uint8_t value[SEALED_ROW_EXTRA + 30] = { SEALED_ROW_VERSION };
 	struct terminal read;
 
 	db_batch_put(batch, TABLE_TERMINALS,
@@ -423,6 +458,7 @@ int main(void)
 	tcase_add_test(sealed, sealed_at_rest);
 	tcase_add_test(sealed, moved_rows);
 	tcase_add_test(sealed, keyless_rows);
+	tcase_add_loop_test(sealed, damaged_rows, 0, (int)nitems(damaged));
 	suite_add_tcase(suite, stored);
 	suite_add_tcase(suite, changed);
 	suite_add_tcase(suite, entries);

@@ -7,13 +7,6 @@
 /* What is tested, with its private parts. */
 #include "../../services/binding/binding_row.c"
 
-static const uint8_t key[KEY_BYTES] = { 1 }, another[KEY_BYTES] = { 2 };
-static const struct slice place = { (const uint8_t *)"place", 5 };
-
-static uint8_t value[ROW_BYTES_MAX + 1], plain[ROW_PLAIN_BYTES_MAX];
-
-/* ---- plain rows ---- */
-
 static const struct {
 	const char *name;
 	uint8_t row[48];
@@ -84,6 +77,7 @@ START_TEST(longest_rows)
 	static struct entry read;
 	struct terminal terminal = { .bound_ms = UINT64_MAX, .first = true };
 	struct terminal read_terminal = { .bound_ms = 0 };
+	static uint8_t plain[ENTRY_ROW_BYTES_MAX];
 	uint8_t row[TERMINAL_ROW_BYTES_MAX];
 
 	memset(entry.data, 0xab, entry.data_len);
@@ -115,72 +109,15 @@ START_TEST(longest_rows)
 }
 END_TEST
 
-/* ---- sealed ---- */
-
-static enum status open_value(struct slice sealed)
-{
-	size_t len = 77;
-
-	return row_open(plain, &len, key, TABLE_TERMINALS, place, sealed);
-}
-
-START_TEST(sealed_rows)
-{
-	const struct slice text = slice_text("plain");
-	size_t len = row_seal(value, key, TABLE_TERMINALS, place, text);
-	size_t plain_len = 0;
-
-	ck_assert_uint_eq(len, 1 + SEALED_BYTES(text.len));
-	ck_assert_uint_eq(value[0], ROW_VERSION);
-	ck_assert(row_open(plain, &plain_len, key, TABLE_TERMINALS, place,
-		      slice_of(value, len)) == STATUS_OK);
-	ck_assert(slice_equal(slice_of(plain, plain_len), text));
-	ck_assert(row_open(plain, &plain_len, another, TABLE_TERMINALS, place,
-		      slice_of(value, len)) == STATUS_MALFORMED);
-	ck_assert(row_open(plain, &plain_len, key, TABLE_ENTRIES, place,
-		      slice_of(value, len)) == STATUS_MALFORMED);
-	ck_assert(
-	    row_open(plain, &plain_len, key, TABLE_TERMINALS,
-		slice_text("placf"), slice_of(value, len)) == STATUS_MALFORMED);
-	for (size_t i = 0; i < len; i++) {
-		value[i] ^= 1;
-		ck_assert_msg(open_value(slice_of(value, len)) ==
-				  (i == 0 ? STATUS_VERSION : STATUS_MALFORMED),
-		    "byte %zu", i);
-		value[i] ^= 1;
-	}
-	for (size_t cut = 0; cut < len; cut++)
-		ck_assert(open_value(slice_of(value, cut)) == STATUS_MALFORMED);
-}
-END_TEST
-
-START_TEST(longest_value)
-{
-	size_t len = row_seal(value, key, TABLE_TERMINALS, place,
-	    slice_of(plain, ROW_PLAIN_BYTES_MAX));
-
-	ck_assert_uint_eq(len, ROW_BYTES_MAX);
-	ck_assert_uint_le(len, DB_VALUE_BYTES_MAX);
-	ck_assert(open_value(slice_of(value, len)) == STATUS_OK);
-	ck_assert(open_value(slice_of(value, len + 1)) == STATUS_MALFORMED);
-	value[0] = ROW_VERSION - 1;
-	ck_assert(open_value(slice_of(value, len)) == STATUS_MALFORMED);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("binding_row");
 	TCase *rows = tcase_create("D-01 D-09 plain rows");
-	TCase *sealed = tcase_create("K-08 sealed rows");
 
 	tcase_add_loop_test(rows, terminal_rows, 0, (int)nitems(terminals));
 	tcase_add_loop_test(rows, entry_rows, 0, (int)nitems(entries));
 	tcase_add_test(rows, longest_rows);
-	tcase_add_test(sealed, sealed_rows);
-	tcase_add_test(sealed, longest_value);
 	suite_add_tcase(suite, rows);
-	suite_add_tcase(suite, sealed);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
 	int failed = srunner_ntests_failed(runner);
