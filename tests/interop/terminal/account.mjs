@@ -1,9 +1,12 @@
 // docs/protocol.md, sections 7 to 9: envelopes, codes and OPAQUE,
 // registration, login, binding.
 import { createHmac, randomBytes } from "node:crypto";
+import { createRequire } from "node:module";
 import * as opaque from "@serenity-kit/opaque";
-import sodium from "libsodium-wrappers-sumo";
 import { Direction, pack, Refused, unpack } from "./link.mjs";
+
+// As a module it wants a global that Node 18 does not have.
+const sodium = createRequire(import.meta.url)("libsodium-wrappers-sumo");
 
 await opaque.ready;
 await sodium.ready;
