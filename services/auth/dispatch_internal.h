@@ -6,6 +6,7 @@
 #include "cookie.h"
 #include "crypto/auth_keys.h"
 #include "dispatch.h"
+#include "limits.h"
 #include "name.h"
 #include "sealed.h"
 #include "tries.h"
@@ -20,11 +21,13 @@ struct auth {
 	struct db *db;           /* the service's */
 	struct auth_keys *keys;
 	struct tries *tries;
+	struct limits *by_account, *by_address; /* how often who may ask */
 	uint64_t ticket_ms;  /* how long a ticket is good */
 	const char *contact; /* who is to be asked for help; the settings' */
 
 	/* Since the start. */
 	uint64_t registrations, logins_ok, logins_denied, tickets_issued;
+	uint64_t limited;
 };
 
 /* Handlers: see struct handler for what they take and return. */
@@ -54,6 +57,23 @@ enum status on_verification_state(void *state, struct exchange *x);
  * else DENIED.
  */
 enum status auth_check_peer(struct exchange *x);
+
+/**
+ * Count a question that comes before a proof, by where it comes from (A-10).
+ *
+ * STATUS_OK    it may be answered
+ * STATUS_BUSY  too many lately; the reply says when again
+ */
+enum status auth_limit_address(struct auth *self, struct exchange *x);
+
+/**
+ * The same by whom it is about.  A bound terminal has a limit of its own: who
+ * asks too often must not shut out the owner.
+ *
+ * terminal  none for one that is not bound to the account
+ */
+enum status auth_limit_account(struct auth *self, struct exchange *x,
+    const struct id *account, const struct id *terminal);
 
 /** Read a name; results as name_parse. */
 enum status auth_read_name(
