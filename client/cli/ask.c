@@ -27,6 +27,8 @@ static const struct {
 	[KEEPSAKE_SERIAL]       = { "Serial number: ", NULL, "use --serial SERIAL" },
 	[KEEPSAKE_IMEI]         = { "IMEI: ", NULL, "use --imei IMEI" },
 	[KEEPSAKE_IMSI]         = { "IMSI: ", NULL, "use --imsi IMSI" },
+	[KEEPSAKE_TOOL_PASSWORD]     = { "Password of this tool: ", NULL, "use --tool-password-file FILE; 'keepsake lock --off' takes it away" },
+	[KEEPSAKE_NEW_TOOL_PASSWORD] = { "New password of this tool: ", "Once more: ", "use --new-password-file FILE" },
 };
 /* clang-format on */
 _Static_assert(nitems(questions) == KEEPSAKE_SECRET_COUNT, "one for each");
@@ -233,6 +235,10 @@ static const char *file_of(const struct run *run, enum keepsake_secret secret)
 					: options->new_password_file;
 	case KEEPSAKE_VERIFICATION:
 		return options->verification_file;
+	case KEEPSAKE_TOOL_PASSWORD:
+		return options->tool_password_file;
+	case KEEPSAKE_NEW_TOOL_PASSWORD:
+		return options->new_password_file;
 	default:
 		return NULL;
 	}
@@ -272,6 +278,11 @@ enum status ask_secret(void *arg, enum keepsake_secret secret,
 		memcpy(out, argument, strlen(argument) + 1);
 		return STATUS_OK;
 	}
+	if (run->options.unattended)
+		return refuse(run, STATUS_AUTH_REQUIRED,
+		    questions[secret].instead,
+		    "this tool has a password of its own, and an unattended "
+		    "backup asks for nothing");
 	*typed_out = true;
 	return ask_person(run, secret, out);
 }

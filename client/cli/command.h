@@ -28,6 +28,9 @@ struct options {
 	const char *password_file;
 	const char *new_password_file;
 	const char *verification_file;
+	const char *tool_password_file;
+	const char *key;
+	const char *key_folder;
 	const char *imei;
 	const char *serial;
 	const char *imsi;
@@ -41,6 +44,10 @@ struct options {
 	bool resume;
 	bool follow;
 	bool dry_run;
+	bool unattended;
+	bool off;
+	bool upload;
+	bool report;
 };
 
 #define RUN_DETAIL_BYTES 512
@@ -65,6 +72,7 @@ typedef enum exit_code command_fn(struct run *run);
 command_fn command_enrol, command_register, command_bind, command_password;
 command_fn command_backup, command_snapshots, command_show, command_restore;
 command_fn command_notices, command_status;
+command_fn command_lock, command_grant;
 
 /** The exit code that ${status} means. */
 enum exit_code exit_code_of(enum status status);

@@ -63,6 +63,7 @@ void call_end(struct keepsake *self)
 {
 	remote_destroy(&self->remote);
 	session_destroy(&self->session);
+	call_wipe_key(self);
 	account_keys_destroy(&self->account_keys);
 	login_destroy(&self->login);
 	wipe_answers(self);
@@ -290,17 +291,9 @@ enum status call_refuse_remote(struct keepsake *self, enum status status)
 	    self, status, remote_advice(self->remote), "%s", detail);
 }
 
-enum status call_transfer(struct keepsake *self, enum direction direction)
+enum status call_remote(struct keepsake *self)
 {
-	struct state_account account;
-	enum status st = call_prove(self, direction, &account);
-
-	if (st != STATUS_OK)
-		return st;
 	session_destroy(&self->session); /* the transfer has a connection */
-	st = account_keys_new(
-	    &self->account_keys, &self->login->account, self->login->root);
-	sodium_memzero(self->login->root, sizeof(self->login->root));
 	const struct remote_options options = {
 		.enrolment = &self->enrolment,
 		.keys = self->keys,
@@ -309,9 +302,23 @@ enum status call_transfer(struct keepsake *self, enum direction direction)
 		.timeout_ms =
 		    self->timeout_ms ? self->timeout_ms : DEADLINE_MS_MAX,
 	};
-	if (st == STATUS_OK)
-		st = remote_new(&self->remote, &options);
+	enum status st = remote_new(&self->remote, &options);
 	return st == STATUS_OK ? st : call_refuse_plainly(self, st);
+}
+
+enum status call_transfer(struct keepsake *self, enum direction direction)
+{
+	struct state_account account;
+	enum status st = call_prove(self, direction, &account);
+
+	if (st != STATUS_OK)
+		return st;
+	st = account_keys_new(
+	    &self->account_keys, &self->login->account, self->login->root);
+	sodium_memzero(self->login->root, sizeof(self->login->root));
+	if (st != STATUS_OK)
+		return call_refuse_plainly(self, st);
+	return call_remote(self);
 }
 
 void report_path(keepsake_report_fn *report, void *arg, const char *path,

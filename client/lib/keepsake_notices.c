@@ -27,6 +27,10 @@ static const char *kind_word(Notify__Kind kind)
 		return "registered";
 	case NOTIFY__KIND__CODE_CHANGED:
 		return "code_changed";
+	case NOTIFY__KIND__GRANT_GIVEN:
+		return "grant_given";
+	case NOTIFY__KIND__GRANT_REMOVED:
+		return "grant_removed";
 	default:
 		return "other";
 	}
