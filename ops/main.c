@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ask.h"
 #include "base/log.h"
 #include "base/options.h"
 #include "base/util.h"
@@ -16,9 +17,10 @@
 
 /* clang-format off */
 static const struct command commands[] = {
-	{ "status",    "",     "what every process says of itself",        command_status },
-	{ "keys",      "make", "make the keys that are missing",           command_keys },
-	{ "enrolment", "",     "print the string that terminals enrol by", command_enrolment },
+	{ "status",    "",                    "what every process says of itself",           command_status },
+	{ "keys",      "make",                "make the keys that are missing",              command_keys },
+	{ "keys",      "rotate [SERVICE]...", "new master keys, for all services or these", command_keys },
+	{ "enrolment", "",                    "print the string that terminals enrol by",    command_enrolment },
 };
 /* clang-format on */
 
@@ -26,7 +28,7 @@ static void print_usage(FILE *out)
 {
 	fprintf(out, "usage: keepsakectl [--config FILE] [--json] COMMAND\n\n");
 	for (size_t i = 0; i < nitems(commands); i++)
-		fprintf(out, "  %-10s %-6s %s\n", commands[i].name,
+		fprintf(out, "  %-10s %-20s %s\n", commands[i].name,
 		    commands[i].arguments, commands[i].help);
 	fprintf(out,
 	    "\n  -c, --config FILE  default %s\n"
@@ -99,6 +101,7 @@ int main(int argc, char **argv)
 		return EXIT_FAILED;
 	}
 	command->run(&ops, argc - optind - 1, argv + optind + 1);
+	ops_hang_up(&ops);
 	conf_destroy(&ops.conf);
 	arena_close();
 	return ops.exit_code;

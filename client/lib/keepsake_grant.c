@@ -21,7 +21,7 @@ _Static_assert(KEEPSAKE_GRANT_UPLOAD == 1u << DIRECTION_UPLOAD &&
 static enum status refuse_answer(struct keepsake *self)
 {
 	return call_refuse(self, STATUS_MALFORMED,
-	    session_advice_for(STATUS_VERSION, LINK_UP),
+	    session_advice_for(STATUS_MALFORMED, LINK_UP),
 	    "the server's answer is not what was asked for");
 }
 
@@ -246,9 +246,11 @@ static enum status find_grant(struct keepsake *self, struct grant **out)
 static enum status refuse_proof(struct keepsake *self, enum status status)
 {
 	call_refuse_session(self, status);
-	if (status == STATUS_DENIED && self->advice[0] == '\0')
-		self->advice = "if its owner wants it to go on, give it a new "
-			       "one with the password: keepsake grant add";
+	if (status == STATUS_DENIED)
+		self->advice =
+		    "ask the account's owner: with the password, 'keepsake "
+		    "bind' binds a terminal and 'keepsake grant add' gives it "
+		    "a grant";
 	return status;
 }
 

@@ -48,8 +48,12 @@ struct keepsake {
 	struct snapshot_key *new_key; /* of one that is made */
 	struct remote *remote;
 
+	/* Of the last call that failed. */
 	char detail[KEEPSAKE_DETAIL_BYTES];
 	const char *advice;
+	bool tries_told;
+	uint32_t tries_remaining;
+	uint32_t retry_after_ms; /* 0: not told */
 };
 
 void call_begin(struct keepsake *self);

@@ -34,7 +34,7 @@ enum status call_refuse_place(struct keepsake *self, enum status status)
 		? "the place for keys is a folder of mode 0700 with files of "
 		  "mode 0600, yours or root's, no links; --key-folder DIR "
 		  "names another"
-		: session_advice_for(status, LINK_UP),
+		: session_advice_here(status),
 	    "%s", privileged_why(self->place));
 }
 

@@ -366,10 +366,30 @@ static enum status on_status(void *state, struct exchange *x)
 	return exchange_reply(x, &report.message.base);
 }
 
+static enum status on_rekey(void *state, struct exchange *x)
+{
+	struct server *self = x->server;
+	Common__RekeyDone done = COMMON__REKEY_DONE__INIT;
+
+	(void)state;
+	if (!self->options.keyring)
+		return exchange_refuse(
+		    x, STATUS_NOT_FOUND, "this process has no account keys");
+	enum status st = keyring_rotate(
+	    self->options.keyring, self->program->conf, &done.slots);
+	if (st != STATUS_OK)
+		return exchange_refuse(
+		    x, st, "account keys not wrapped anew: see the log");
+	log_info(&x->header.trace, "account_keys_rotated", "slots=%llu",
+	    (unsigned long long)done.slots);
+	return exchange_reply(x, &done.base);
+}
+
 /* clang-format off */
 static const struct handler common_handlers[] = {
 	{ TYPE_PING,         "PING",         UINT32_MAX,     NO_TICKET, PLAIN, on_ping },
 	{ TYPE_STATUS_QUERY, "STATUS_QUERY", FROM(ROLE_OPS), NO_TICKET, PLAIN, on_status },
+	{ TYPE_REKEY,        "REKEY",        FROM(ROLE_OPS), NO_TICKET, PLAIN, on_rekey },
 };
 /* clang-format on */
 

@@ -17,6 +17,9 @@
 #define DATABASE(section)                                                  \
 	{ section, "data", CONF_PATH, "/var/lib/keepsake/" section, 0, 0,  \
 	  NULL, "folder of the database" },                                \
+	{ section, "ledger", CONF_PATH,                                    \
+	  "/var/lib/keepsake/" section ".ledger", 0, 0, NULL,              \
+	  "folder of what no backup takes: account keys, journal" },       \
 	{ section, "map_bytes", CONF_SIZE, "1G", MIB, 64 * TIB, NULL,      \
 	  "memory map to begin with; it grows" },                          \
 	{ section, "map_bytes_max", CONF_SIZE, "1T", MIB, 64 * TIB, NULL,  \
@@ -76,6 +79,8 @@ const struct conf_key settings[] = {
 	  NULL, "where terminals come in" },
 	{ "gateway", "public_address", CONF_TEXT, "127.0.0.1:7400", 0, 0,
 	  NULL, "host:port that enrolment strings name" },
+	{ "gateway", "memory_max", CONF_SIZE, "1G", 0, TIB, NULL,
+	  "a bearer that wants more memory is started anew; 0: no limit" },
 	LISTEN("gateway", "ops"),
 	PEER("gateway", "auth"),
 	PEER("gateway", "store"),
