@@ -73,13 +73,25 @@ static enum status make_grant(struct keepsake *self,
 	return st == STATUS_OK ? st : call_refuse_plainly(self, st);
 }
 
+/* A grant that cannot be kept is not asked for. */
+static enum status check_keeping(struct keepsake *self)
+{
+	struct grant *former = NULL;
+
+	enum status st = call_place(self, true);
+	if (st != STATUS_OK)
+		return st;
+	st = grant_read(&former, self->place);
+	grant_destroy(&former);
+	return st == STATUS_DENIED ? call_refuse_place(self, st) : STATUS_OK;
+}
+
 static enum status add_grant(
     struct keepsake *self, unsigned int directions, struct grant **grant)
 {
 	struct state_account account;
 
-	/* A grant that cannot be kept is not asked for. */
-	enum status st = call_place(self, true);
+	enum status st = check_keeping(self);
 	if (st == STATUS_OK)
 		st = call_prove(self, DIRECTION_MANAGE, &account);
 	if (st == STATUS_OK)
