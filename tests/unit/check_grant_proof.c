@@ -119,6 +119,37 @@ START_TEST(what_is_signed)
 }
 END_TEST
 
+static void count_from(uint8_t first, uint8_t *out, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		out[i] = (uint8_t)(first + i);
+}
+
+/* The vector of docs/protocol.md, section 14. */
+START_TEST(vector)
+{
+	struct grant_claim claim = { .direction = DIRECTION_UPLOAD };
+	uint8_t signature[GRANT_SIGNATURE_BYTES];
+	char hex[HEX_BYTES(GRANT_SIGNATURE_BYTES)];
+
+	count_from(0, seed, sizeof(seed));
+	count_from(0x20, claim.challenge, sizeof(claim.challenge));
+	count_from(0xa0, claim.account.bytes, ID_BYTES);
+	count_from(0xb0, claim.terminal.bytes, ID_BYTES);
+	count_from(0xc0, claim.peer, sizeof(claim.peer));
+	grant_public_key(key, seed);
+	hex_encode(hex, slice_of(key, sizeof(key)));
+	ck_assert_str_eq(hex, "03a107bff3ce10be1d70dd18e74bc099"
+			      "67e4d6309ba50d5f1ddc8664125531b8");
+	grant_sign(signature, &claim, seed);
+	hex_encode(hex, slice_of(signature, sizeof(signature)));
+	ck_assert_str_eq(hex, "ebd17fa5d062565e701a4fdb27a4c70f"
+			      "e28a975a684da1fe497792885dec880e"
+			      "814fd410874aa51f94c8d3d0d9c3c052"
+			      "90fb1623a391000067949a41ebde5f0a");
+}
+END_TEST
+
 static const struct {
 	const char *name, *hex;
 	size_t len;
@@ -166,6 +197,7 @@ int main(void)
 	tcase_add_test(tcase, signed_and_checked);
 	tcase_add_loop_test(tcase, another_claim, 0, PART_COUNT);
 	tcase_add_test(tcase, what_is_signed);
+	tcase_add_test(tcase, vector);
 	tcase_add_loop_test(tcase, keys_that_are_none, 0, nitems(bad_keys));
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);

@@ -341,6 +341,34 @@ START_TEST(account_mode_by_the_book)
 }
 END_TEST
 
+/* The vector of docs/protocol.md, section 14. */
+START_TEST(account_mode_vector)
+{
+	static const char hex[] =
+	    "050179a631eede1bf9c98f12032cdeadd0e7a079398fc786b88cc846ec89af85"
+	    "a51ac0c1c2c3c4c5c6c7c8c9cacbcccdcecfd0d1d2d3d4d5d6d794af606d0b92"
+	    "2126a6a1af13edfb334d4a7282c95602bdd1845532e54909fd52ee1596e5e656"
+	    "4dbb52ab89ee436894ce";
+	struct account_keys *of_vector = NULL;
+	uint8_t sealed[106], opened[SEAL_KEY_BYTES], counted[32];
+	struct id account;
+
+	for (size_t i = 0; i < sizeof(counted); i++)
+		counted[i] = (uint8_t)i;
+	for (size_t i = 0; i < ID_BYTES; i++)
+		account.bytes[i] = (uint8_t)(0xa0 + i);
+	ck_assert_int_eq(
+	    account_keys_new(&of_vector, &account, counted), STATUS_OK);
+	ck_assert_int_eq(hex_decode(sealed, sizeof(sealed), hex), STATUS_OK);
+	ck_assert_int_eq(
+	    open_by(of_vector, slice_of(sealed, sizeof(sealed)), opened),
+	    STATUS_OK);
+	for (size_t i = 0; i < sizeof(opened); i++)
+		ck_assert_uint_eq(opened[i], 0x80 + i);
+	account_keys_destroy(&of_vector);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("snapshot_key");
@@ -358,6 +386,7 @@ int main(void)
 	tcase_add_test(tcase, local_key_without_an_id);
 	tcase_add_test(tcase, local_key_is_looked_for);
 	tcase_add_test(tcase, account_mode_by_the_book);
+	tcase_add_test(tcase, account_mode_vector);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
