@@ -13,10 +13,18 @@ enum exit_code {
 	EXIT_SILENT = 5, /* a process does not answer */
 };
 
+/** The options of single commands, as given; NULL where one was not. */
+struct ops_options {
+	const char *account;
+	const char *since;
+	const char *heads;
+};
+
 /** One run of the tool. */
 struct ops {
 	struct conf *conf;
 	bool json;
+	struct ops_options options;
 	enum exit_code exit_code; /* set by the command */
 	struct asking *asking;    /* links to the processes: see ask.h */
 };
@@ -32,5 +40,6 @@ struct command {
 void command_status(struct ops *self, int argc, char **argv);
 void command_keys(struct ops *self, int argc, char **argv);
 void command_enrolment(struct ops *self, int argc, char **argv);
+void command_audit(struct ops *self, int argc, char **argv);
 
 #endif

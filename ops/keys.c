@@ -9,6 +9,7 @@
 #include "bus/keys.h"
 #include "bus/unpack.h"
 #include "common.pb-c.h"
+#include "service/audit_heads.h"
 #include "service/master.h"
 #include "service/settings.h"
 #include "service/trust.h"
@@ -19,7 +20,8 @@
 static const char *const holders[] = { "gateway", "auth", "store", "binding",
 	"notify", "ops" };
 
-/* Those that seal what they store, under a master key of their own. */
+/* Those that seal what they store, under a master key of their own, and sign
+ * the heads of an audit log. */
 static const char *const sealers[] = { "auth", "store", "binding", "notify" };
 
 static void print_outcome(
@@ -81,6 +83,10 @@ static void make_all(struct ops *self)
 		if (!is_elsewhere(self->conf, sealers[i]))
 			print_outcome(self, sealers[i], ".master",
 			    master_make(self->conf, sealers[i]));
+	for (size_t i = 0; i < nitems(sealers); i++)
+		if (!is_elsewhere(self->conf, sealers[i]))
+			print_outcome(self, sealers[i], ".audit",
+			    audit_signer_make(self->conf, sealers[i]));
 	print_outcome(self, "seed", "", trust_make(self->conf));
 	if (self->exit_code == EXIT_OK)
 		printf("Keep a copy of auth.seed in a safe place: without it "

@@ -17,10 +17,12 @@
 
 /* clang-format off */
 static const struct command commands[] = {
-	{ "status",    "",                    "what every process says of itself",           command_status },
-	{ "keys",      "make",                "make the keys that are missing",              command_keys },
-	{ "keys",      "rotate [SERVICE]...", "new master keys, for all services or these", command_keys },
-	{ "enrolment", "",                    "print the string that terminals enrol by",    command_enrolment },
+	{ "status",    "",                                        "what every process says of itself",        command_status },
+	{ "keys",      "make",                                    "make the keys that are missing",           command_keys },
+	{ "keys",      "rotate [SERVICE]...",                     "new master keys, for all or these",        command_keys },
+	{ "enrolment", "",                                        "print the string that terminals enrol by", command_enrolment },
+	{ "audit",     "[SERVICE] [--account ID] [--since N]",    "who did what to which entry when",         command_audit },
+	{ "audit",     "verify [SERVICE] [--heads FOLDER]",       "find any change to the audit log",         command_audit },
 };
 /* clang-format on */
 
@@ -28,7 +30,7 @@ static void print_usage(FILE *out)
 {
 	fprintf(out, "usage: keepsakectl [--config FILE] [--json] COMMAND\n\n");
 	for (size_t i = 0; i < nitems(commands); i++)
-		fprintf(out, "  %-10s %-20s %s\n", commands[i].name,
+		fprintf(out, "  %-10s %-35s %s\n", commands[i].name,
 		    commands[i].arguments, commands[i].help);
 	fprintf(out,
 	    "\n  -c, --config FILE  default %s\n"
@@ -46,13 +48,21 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
-enum ops_option { OPTION_JSON = 1000 };
+enum ops_option {
+	OPTION_JSON = 1000,
+	OPTION_ACCOUNT,
+	OPTION_SINCE,
+	OPTION_HEADS,
+};
 
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "json", no_argument, NULL, OPTION_JSON },
+		{ "account", required_argument, NULL, OPTION_ACCOUNT },
+		{ "since", required_argument, NULL, OPTION_SINCE },
+		{ "heads", required_argument, NULL, OPTION_HEADS },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
@@ -72,6 +82,15 @@ int main(int argc, char **argv)
 			break;
 		case OPTION_JSON:
 			ops.json = true;
+			break;
+		case OPTION_ACCOUNT:
+			ops.options.account = optarg;
+			break;
+		case OPTION_SINCE:
+			ops.options.since = optarg;
+			break;
+		case OPTION_HEADS:
+			ops.options.heads = optarg;
 			break;
 		case 'h':
 			print_usage(stdout);

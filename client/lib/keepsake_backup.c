@@ -61,7 +61,8 @@ static enum status refuse_folder(
     struct keepsake *self, enum status status, const char *path)
 {
 	if (status == STATUS_PENDING)
-		return call_refuse(self, status, "", "interrupted");
+		return call_refuse(
+		    self, status, session_advice_here(status), "interrupted");
 	if (status == STATUS_NOT_FOUND)
 		return call_refuse(self, status,
 		    "name a folder; of a file, name the folder it is in",
@@ -70,8 +71,8 @@ static enum status refuse_folder(
 		return call_refuse(self, status,
 		    "run it as a user who may read the folder",
 		    "%s: the folder may not be read", path);
-	return call_refuse(
-	    self, status, "", "%s: %s", path, status_text(status));
+	return call_refuse(self, status, session_advice_here(status), "%s: %s",
+	    path, status_text(status));
 }
 
 static enum status refuse_backup(
@@ -161,20 +162,6 @@ static enum status find_folder(
 	return STATUS_OK;
 }
 
-static enum status lock_terminal(struct keepsake *self)
-{
-	pid_t holder;
-	enum status st = state_lock(self->state, &holder);
-
-	if (st == STATUS_CONFLICT)
-		return call_refuse(self, st,
-		    "wait for it to end, or use another terminal's folder: "
-		    "--state DIR",
-		    "another backup of this terminal runs: process %ld",
-		    (long)holder);
-	return st == STATUS_OK ? st : call_refuse_file(self, st, "lock");
-}
-
 static enum key_mode mode_of(const struct keepsake_backup *what)
 {
 	if (what->key == KEEPSAKE_KEY_LOCAL)
@@ -194,7 +181,7 @@ enum status keepsake_backup(struct keepsake *self,
 	if (st == STATUS_OK && what->key == KEEPSAKE_KEY_LOCAL)
 		st = call_place(self, true);
 	if (st == STATUS_OK)
-		st = lock_terminal(self);
+		st = call_lock(self);
 	if (st == STATUS_OK)
 		st = what->unattended
 			 ? call_transfer_by_grant(self, DIRECTION_UPLOAD)

@@ -66,10 +66,10 @@ static enum status make_grant(struct keepsake *self,
 		return call_refuse(self, STATUS_NOT_FOUND,
 		    "bind it first: keepsake bind --serial SERIAL",
 		    "this terminal does not know that it is bound");
-	enum status st = account_keys_new(
-	    &self->account_keys, &self->login->account, self->login->root);
-	if (st == STATUS_OK)
-		st = grant_new(out, &account->terminal, self->account_keys);
+	enum status st = call_account_keys(self, account);
+	if (st != STATUS_OK)
+		return st;
+	st = grant_new(out, &account->terminal, self->account_keys);
 	return st == STATUS_OK ? st : call_refuse_plainly(self, st);
 }
 

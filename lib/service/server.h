@@ -58,6 +58,7 @@ struct handler {
 };
 
 struct server;
+struct audit;
 
 /** One request and its answer to be. */
 struct exchange {
@@ -93,6 +94,7 @@ struct server_options {
 	void *state;               /* for the handlers */
 	struct db *db;             /* or NULL: no KEPT handlers then */
 	struct keyring *keyring;   /* likewise; answers REKEY */
+	struct audit *audit;       /* likewise; answers AUDIT_READ */
 	const uint8_t *ticket_key; /* auth's; NULL: no handler takes one */
 	/* Append the figures of StatusReport; or NULL. */
 	void (*figures)(void *state, struct exchange *exchange,

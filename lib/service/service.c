@@ -35,11 +35,21 @@ static void on_erased(void *arg, const struct id *account)
 		self->kind->erased(self->state, account);
 }
 
-static void on_stopped(void *arg)
+static void on_audit_stopped(void *arg)
 {
 	struct service *self = arg;
 
 	loop_stop(self->program.loop);
+}
+
+static void on_stopped(void *arg)
+{
+	struct service *self = arg;
+
+	audit_note(self->audit, NULL,
+	    &(struct audit_event){
+		.action = "service_stopped", .actor = "system" });
+	audit_stop(self->audit, on_audit_stopped, self);
 }
 
 static void on_stop_requested(void *arg)
@@ -131,6 +141,12 @@ static enum status open_db(struct service *self)
 	    self->program.loop, db_event_fd(self->db), on_db, self);
 }
 
+static enum status open_audit(struct service *self)
+{
+	return audit_new(&self->audit, self->program.conf, self->kind->name,
+	    self->program.loop, self->db, self->journal, self->keyring);
+}
+
 static enum status connect_peer(struct service *self, enum role role)
 {
 	struct program *program = &self->program;
@@ -182,6 +198,7 @@ static enum status open_server(
 		.state = self->state,
 		.db = self->db,
 		.keyring = self->keyring,
+		.audit = self->audit,
 		.ticket_key = trusted.ticket,
 		.figures = kind->figures,
 	};
@@ -204,12 +221,18 @@ int service_main(const struct service_kind *kind, int argc, char **argv)
 	if (st == STATUS_OK)
 		st = open_db(&self);
 	if (st == STATUS_OK)
+		st = open_audit(&self);
+	if (st == STATUS_OK)
 		st = connect_peers(&self, kind->peers);
 	if (st == STATUS_OK)
 		st = kind->open(&self, &self.state);
 	if (st == STATUS_OK)
 		st = open_server(&self, kind);
 	if (st == STATUS_OK) {
+		audit_note(self.audit, NULL,
+		    &(struct audit_event){ .action = "service_started",
+			.actor = "system",
+			.detail = "version " KEEPSAKE_VERSION });
 		self.program.stop_requested = on_stop_requested;
 		self.program.stop_arg = &self;
 		st = program_run(&self.program);
@@ -228,6 +251,8 @@ int service_main(const struct service_kind *kind, int argc, char **argv)
 		loop_forget_fd(self.program.loop, db_event_fd(self.journal));
 	if (self.outbox)
 		outbox_disconnect(self.outbox);
+	if (self.audit)
+		audit_disconnect(self.audit);
 	for (size_t i = 0; i < nitems(self.peers); i++)
 		caller_destroy(&self.peers[i]);
 	if (self.db)
@@ -239,6 +264,7 @@ int service_main(const struct service_kind *kind, int argc, char **argv)
 	server_destroy(&self.server);
 	if (self.state)
 		kind->close(&self.state);
+	audit_destroy(&self.audit);
 	keyring_destroy(&self.keyring);
 	db_close(&self.db);
 	db_close(&self.journal);

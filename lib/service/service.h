@@ -3,6 +3,7 @@
 
 #include "bus/caller.h"
 #include "db/db.h"
+#include "service/audit.h"
 #include "service/erase.h"
 #include "service/keyring.h"
 #include "service/outbox.h"
@@ -25,6 +26,7 @@ struct service {
 	 * day. */
 	uint64_t journal_since_ms;
 	struct keyring *keyring;
+	struct audit *audit;
 	struct erase *erase;
 	struct server *server;
 	struct caller *peers[ROLE_COUNT]; /* those it asks; else NULL */

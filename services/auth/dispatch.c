@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "service/trust.h"
@@ -40,6 +41,36 @@ enum status auth_check_peer(struct exchange *x)
 		return STATUS_OK;
 	return exchange_refuse(
 	    x, STATUS_DENIED, "this needs a connection with a CURVE key");
+}
+
+static enum status limit(struct auth *self, struct exchange *x,
+    struct limits *limits, struct slice who, const char *why)
+{
+	uint64_t retry_ms = 0;
+
+	if (limits_take(limits, who, clock_interval_ms(), &retry_ms))
+		return STATUS_OK;
+	self->limited++;
+	return exchange_retry(x, STATUS_BUSY, (uint32_t)retry_ms, why);
+}
+
+enum status auth_limit_address(struct auth *self, struct exchange *x)
+{
+	struct source source;
+
+	source_of(&source, x->header.peer.address);
+	return limit(self, x, self->by_address,
+	    slice_of(source.bytes, source.len),
+	    "too many logins from this address: wait");
+}
+
+enum status auth_limit_account(struct auth *self, struct exchange *x,
+    const struct id *account, const struct id *terminal)
+{
+	const struct id who[] = { *account, *terminal };
+
+	return limit(self, x, self->by_account, slice_of(who, sizeof(who)),
+	    "too many logins to this account: wait");
 }
 
 enum status auth_read_name(
@@ -127,14 +158,30 @@ enum status auth_open(struct service *service, void **state_out)
 	self->db = service->db;
 	self->ticket_ms =
 	    conf_number(service->program.conf, "auth", "ticket_ms");
+	self->contact = conf_text(service->program.conf, "common", "contact");
+	if (self->contact[0] == '\0')
+		self->contact = "the operator of this server";
 	enum status st = trust_keys(&self->keys, service->program.conf);
-	return st == STATUS_OK ? check_trust(self) : st;
+	if (st == STATUS_OK)
+		st = check_trust(self);
+	if (st == STATUS_OK)
+		st = limits_new(&self->by_account,
+		    conf_number(service->program.conf, "auth",
+			"proofs_per_minute_account"));
+	if (st == STATUS_OK)
+		st = limits_new(&self->by_address,
+		    conf_number(service->program.conf, "auth",
+			"proofs_per_minute_address"));
+	return st == STATUS_OK ? tries_new(&self->tries, service) : st;
 }
 
 void auth_close(void **state_p)
 {
 	struct auth *self = *state_p;
 
+	tries_destroy(&self->tries);
+	limits_destroy(&self->by_account);
+	limits_destroy(&self->by_address);
 	auth_keys_destroy(&self->keys);
 	free(self);
 	*state_p = NULL;
@@ -150,4 +197,5 @@ void auth_figures(void *state, struct exchange *x,
 	add(x, "logins_ok", self->logins_ok);
 	add(x, "logins_denied", self->logins_denied);
 	add(x, "tickets_issued", self->tickets_issued);
+	add(x, "limited", self->limited);
 }

@@ -1,22 +1,15 @@
-#include "dispatch_internal.h"
-
 #include <sodium.h>
 #include <stdlib.h>
 
+#include "asked.h"
 #include "base/clock.h"
-#include "base/log.h"
-#include "binding.pb-c.h"
 #include "grant_db.h"
-#include "login.h"
 
 /*
  * A ticket by a standing grant: a challenge, answered with a signature.  It
  * is the terminal's own affair, so what is missing is said plainly; a wrong
  * signature is no guess at a code, and no try is counted.
  */
-
-#define BUSY_RETRY_MS    200
-#define BINDING_RETRY_MS 1000
 
 static const char no_grant[] =
     "this terminal has no grant: it was never given one, or it was removed";
@@ -38,32 +31,29 @@ static enum status find_grant(struct auth *self, struct exchange *x,
 	return st;
 }
 
-/* A GRANT_LOGIN_BEGIN until it is answered. */
-struct attempt {
-	struct auth *auth;
-	struct exchange *x;
-	enum direction direction;
-};
+/* A GRANT_LOGIN_BEGIN is answered once binding has said whose it is. */
 
-static enum status challenge(
-    struct attempt *self, const struct login_binding *binding)
+static enum status challenge(const struct asked *asked)
 {
 	Auth__GrantChallenge reply = AUTH__GRANT_CHALLENGE__INIT;
-	struct auth *auth = self->auth;
-	struct exchange *x = self->x;
+	struct auth *auth = asked->auth;
+	struct exchange *x = asked->x;
 	struct bytes cookie = { 0 };
 	struct grant grant;
 	uint64_t generation;
 	struct grant_login login = {
-		.account = binding->account,
-		.terminal = binding->terminal,
-		.direction = self->direction,
+		.account = asked->binding.account,
+		.terminal = asked->binding.terminal,
+		.direction = asked->direction,
 	};
 
-	if (id_is_none(&binding->terminal))
+	if (id_is_none(&login.terminal))
 		return exchange_refuse(x, STATUS_DENIED, "%s",
 		    login_verdict_text(LOGIN_NOT_BOUND));
-	enum status st = find_grant(auth, x, &login, &grant, &generation);
+	enum status st =
+	    auth_limit_account(auth, x, &login.account, &login.terminal);
+	if (st == STATUS_OK)
+		st = find_grant(auth, x, &login, &grant, &generation);
 	if (st != STATUS_OK)
 		return st;
 	randombytes_buf(login.challenge, sizeof(login.challenge));
@@ -79,76 +69,26 @@ static enum status challenge(
 	return st;
 }
 
-static enum status read_binding(
-    struct exchange *x, struct login_binding *out, const struct answer *answer)
+static void on_looked_up(struct asked *asked, enum status st)
 {
-	Binding__LookupAnswer *message;
-	struct unpack unpack;
+	struct exchange *x = asked->x;
 
-	*out = (struct login_binding){ 0 };
-	if (answer->status == STATUS_NOT_FOUND)
-		return STATUS_OK;
-	if (answer->status != STATUS_OK)
-		return exchange_retry(x, STATUS_UNAVAILABLE, BINDING_RETRY_MS,
-		    "the binding service does not answer");
-	unpack_begin(&unpack);
-	enum status st = unpack_message(&unpack,
-	    &binding__lookup_answer__descriptor, answer->body, &message);
 	if (st == STATUS_OK)
-		st = id_from(&out->account, field_slice(message->account_id));
-	if (st == STATUS_OK)
-		st = id_from(&out->terminal, field_slice(message->terminal_id));
-	unpack_end(&unpack);
-	if (st == STATUS_OK)
-		return st;
-	log_error(&x->header.trace, "answer_malformed", "from=binding");
-	return STATUS_INTERNAL;
-}
-
-static void on_looked_up(void *arg, const struct answer *answer)
-{
-	struct attempt *self = arg;
-	struct exchange *x = self->x;
-	struct login_binding binding;
-
-	/* Stopped meanwhile: the exchanges have gone with their server. */
-	if (!self->auth->service->server) {
-		free(self);
-		return;
-	}
-	enum status st = read_binding(x, &binding, answer);
-	if (st == STATUS_OK)
-		st = challenge(self, &binding);
-	free(self);
+		st = challenge(asked);
+	free(asked);
 	exchange_finish(&x, st);
-}
-
-static enum status look_up(struct attempt *self)
-{
-	Binding__Lookup lookup = BINDING__LOOKUP__INIT;
-	const struct header *header = &self->x->header;
-
-	lookup.peer_key =
-	    field_of(slice_of(header->peer.id, header->peer.id_len));
-	enum status st = service_ask(self->auth->service, ROLE_BINDING,
-	    BINDING__TYPE__LOOKUP, NULL, header, &lookup.base, on_looked_up,
-	    self);
-	if (st == STATUS_OK)
-		return STATUS_PENDING;
-	if (st == STATUS_BUSY)
-		return exchange_retry(self->x, st, BUSY_RETRY_MS,
-		    "the binding service has much to do");
-	return st;
 }
 
 enum status on_grant_login_begin(void *state, struct exchange *x)
 {
 	Auth__GrantLoginBegin *message;
-	struct attempt *attempt = calloc(1, sizeof(*attempt));
+	struct asked *asked = calloc(1, sizeof(*asked));
 
-	if (!attempt)
+	if (!asked)
 		return STATUS_NO_SPACE;
 	enum status st = auth_check_peer(x);
+	if (st == STATUS_OK)
+		st = auth_limit_address(state, x);
 	if (st == STATUS_OK)
 		st = exchange_unpack(
 		    x, &auth__grant_login_begin__descriptor, &message);
@@ -156,13 +96,14 @@ enum status on_grant_login_begin(void *state, struct exchange *x)
 		st = exchange_refuse(
 		    x, STATUS_MALFORMED, "there is no such direction");
 	if (st == STATUS_OK) {
-		attempt->auth = state;
-		attempt->x = x;
-		attempt->direction = (enum direction)message->direction;
-		st = look_up(attempt);
+		asked->auth = state;
+		asked->x = x;
+		asked->direction = (enum direction)message->direction;
+		asked->looked_up = on_looked_up;
+		st = asked_look_up(asked);
 	}
 	if (st != STATUS_PENDING)
-		free(attempt);
+		free(asked);
 	return st;
 }
 
@@ -205,6 +146,7 @@ enum status on_grant_login_finish(void *state, struct exchange *x)
 	struct grant grant;
 	uint64_t generation;
 
+	/* Who has a cookie was counted when it began. */
 	enum status st = auth_check_peer(x);
 	if (st == STATUS_OK)
 		st = exchange_unpack(

@@ -6,8 +6,10 @@
 #include "cookie.h"
 #include "crypto/auth_keys.h"
 #include "dispatch.h"
+#include "limits.h"
 #include "name.h"
 #include "sealed.h"
+#include "tries.h"
 
 /*
  * For dispatch*.c only: the state, the handlers of the table, and what
@@ -18,10 +20,14 @@ struct auth {
 	struct service *service; /* borrowed */
 	struct db *db;           /* the service's */
 	struct auth_keys *keys;
-	uint64_t ticket_ms; /* how long a ticket is good */
+	struct tries *tries;
+	struct limits *by_account, *by_address; /* how often who may ask */
+	uint64_t ticket_ms;  /* how long a ticket is good */
+	const char *contact; /* who is to be asked for help; the settings' */
 
 	/* Since the start. */
 	uint64_t registrations, logins_ok, logins_denied, tickets_issued;
+	uint64_t limited;
 };
 
 /* Handlers: see struct handler for what they take and return. */
@@ -30,8 +36,10 @@ struct auth {
 enum status on_register_begin(void *state, struct exchange *x);
 enum status on_register_finish(void *state, struct exchange *x);
 
-/* dispatch_login.c */
+/* dispatch_factors.c */
 enum status on_factors(void *state, struct exchange *x);
+
+/* dispatch_login.c */
 enum status on_login_begin(void *state, struct exchange *x);
 enum status on_login_finish(void *state, struct exchange *x);
 
@@ -59,6 +67,23 @@ enum status on_grant_login_finish(void *state, struct exchange *x);
  */
 enum status auth_check_peer(struct exchange *x);
 
+/**
+ * Count a question that comes before a proof, by where it comes from (A-10).
+ *
+ * STATUS_OK    it may be answered
+ * STATUS_BUSY  too many lately; the reply says when again
+ */
+enum status auth_limit_address(struct auth *self, struct exchange *x);
+
+/**
+ * The same by whom it is about.  A bound terminal has a limit of its own: who
+ * asks too often must not shut out the owner.
+ *
+ * terminal  none for one that is not bound to the account
+ */
+enum status auth_limit_account(struct auth *self, struct exchange *x,
+    const struct id *account, const struct id *terminal);
+
 /** Read a name; results as name_parse. */
 enum status auth_read_name(
     struct exchange *x, struct name *out, struct slice text);
@@ -70,7 +95,7 @@ enum status auth_read_cookie(struct auth *self, struct exchange *x,
 
 /** A credential in the making: what its first message is answered with. */
 struct offer {
-	enum credential_slot slot;
+	const struct code_slot *slot;
 	const struct id *account;
 	enum cookie_purpose purpose;
 	struct slice content; /* of the cookie */
