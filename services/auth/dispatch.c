@@ -20,6 +20,11 @@ const struct handler auth_handlers[] = {
 	{ AUTH__TYPE__VERIFICATION_FINISH, "VERIFICATION_FINISH", FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_ENROL),  KEPT,  on_verification_finish },
 	{ AUTH__TYPE__CODE_BEGIN,          "CODE_BEGIN",          FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_code_begin },
 	{ AUTH__TYPE__CODE_FINISH,         "CODE_FINISH",         FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), KEPT,  on_code_finish },
+	{ AUTH__TYPE__GRANT_ADD,           "GRANT_ADD",           FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), KEPT,  on_grant_add },
+	{ AUTH__TYPE__GRANT_LIST,          "GRANT_LIST",          FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_grant_list },
+	{ AUTH__TYPE__GRANT_REMOVE,        "GRANT_REMOVE",        FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), KEPT,  on_grant_remove },
+	{ AUTH__TYPE__GRANT_LOGIN_BEGIN,   "GRANT_LOGIN_BEGIN",   FROM(ROLE_GATEWAY), NO_TICKET,                  PLAIN, on_grant_login_begin },
+	{ AUTH__TYPE__GRANT_LOGIN_FINISH,  "GRANT_LOGIN_FINISH",  FROM(ROLE_GATEWAY), NO_TICKET,                  PLAIN, on_grant_login_finish },
 	{ AUTH__TYPE__VERIFICATION_STATE,  "VERIFICATION_STATE",  FROM(ROLE_BINDING), NO_TICKET,                  PLAIN, on_verification_state },
 };
 /* clang-format on */

@@ -50,6 +50,15 @@ enum status on_code_begin(void *state, struct exchange *x);
 enum status on_code_finish(void *state, struct exchange *x);
 enum status on_verification_state(void *state, struct exchange *x);
 
+/* dispatch_grant.c */
+enum status on_grant_add(void *state, struct exchange *x);
+enum status on_grant_list(void *state, struct exchange *x);
+enum status on_grant_remove(void *state, struct exchange *x);
+
+/* dispatch_grant_login.c */
+enum status on_grant_login_begin(void *state, struct exchange *x);
+enum status on_grant_login_finish(void *state, struct exchange *x);
+
 /* Each of these says in the answer's detail what is wrong. */
 
 /**
