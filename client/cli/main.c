@@ -434,6 +434,12 @@ static enum exit_code run_command(
 	const char *why;
 	enum status st = keepsake_open(&run->keepsake, &options, &why);
 
+	if (st == STATUS_MALFORMED) {
+		say_failure(run, st, why,
+		    "--name takes a phone number (+…), an e-mail address or a "
+		    "nickname");
+		return exit_code_of(st);
+	}
 	if (st != STATUS_OK) {
 		char detail[512];
 		snprintf(detail, sizeof(detail), "the state folder%s%s: %s",
