@@ -19,7 +19,11 @@ const struct handler auth_handlers[] = {
 	{ AUTH__TYPE__VERIFICATION_FINISH, "VERIFICATION_FINISH", FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_ENROL),  KEPT,  on_verification_finish },
 	{ AUTH__TYPE__CODE_BEGIN,          "CODE_BEGIN",          FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_code_begin },
 	{ AUTH__TYPE__CODE_FINISH,         "CODE_FINISH",         FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), KEPT,  on_code_finish },
+	{ AUTH__TYPE__SESSIONS,            "SESSIONS",            FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_sessions },
+	{ AUTH__TYPE__REVOKE,              "REVOKE",              FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_revoke },
+	{ AUTH__TYPE__DEREGISTER,          "DEREGISTER",          FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_deregister },
 	{ AUTH__TYPE__VERIFICATION_STATE,  "VERIFICATION_STATE",  FROM(ROLE_BINDING), NO_TICKET,                  PLAIN, on_verification_state },
+	{ AUTH__TYPE__TERMINAL_GONE,       "TERMINAL_GONE",       FROM(ROLE_BINDING), NO_TICKET,                  PLAIN, on_terminal_gone },
 };
 /* clang-format on */
 
@@ -128,6 +132,8 @@ enum status auth_open(struct service *service, void **state_out)
 	enum status st = trust_keys(&self->keys, service->program.conf);
 	if (st == STATUS_OK)
 		st = check_trust(self);
+	if (st == STATUS_OK)
+		st = issue_new(&self->issue, service);
 	return st == STATUS_OK ? tries_new(&self->tries, service) : st;
 }
 
@@ -135,6 +141,7 @@ void auth_close(void **state_p)
 {
 	struct auth *self = *state_p;
 
+	issue_destroy(&self->issue);
 	tries_destroy(&self->tries);
 	auth_keys_destroy(&self->keys);
 	free(self);
@@ -146,9 +153,14 @@ void auth_figures(void *state, struct exchange *x,
 {
 	const struct auth *self = state;
 
-	add(x, "accounts", auth_db_accounts(self->db));
+	uint64_t known = auth_db_accounts(self->db);
+	uint64_t deleted = orders_deletions(self->service->orders);
+
+	/* Of those that are deleted a tombstone stays. */
+	add(x, "accounts", known > deleted ? known - deleted : 0);
 	add(x, "registrations", self->registrations);
 	add(x, "logins_ok", self->logins_ok);
 	add(x, "logins_denied", self->logins_denied);
 	add(x, "tickets_issued", self->tickets_issued);
+	add(x, "services_behind", issue_behind(self->issue));
 }
