@@ -150,6 +150,8 @@ world_config() { # FOLDER PORT
 	[auth]
 	data = $1/auth
 	ledger = $1/auth.ledger
+	proofs_per_minute_account = 100000
+	proofs_per_minute_address = 100000
 
 	[store]
 	data = $1/store
