@@ -169,8 +169,6 @@ enum status auth_open(struct service *service, void **state_out)
 	if (st == STATUS_OK)
 		st = check_trust(self);
 	if (st == STATUS_OK)
-		st = issue_new(&self->issue, service);
-	if (st == STATUS_OK)
 		st = limits_new(&self->by_account,
 		    conf_number(service->program.conf, "auth",
 			"proofs_per_minute_account"));
@@ -178,6 +176,8 @@ enum status auth_open(struct service *service, void **state_out)
 		st = limits_new(&self->by_address,
 		    conf_number(service->program.conf, "auth",
 			"proofs_per_minute_address"));
+	if (st == STATUS_OK)
+		st = issue_new(&self->issue, service);
 	return st == STATUS_OK ? tries_new(&self->tries, service) : st;
 }
 
@@ -208,6 +208,6 @@ void auth_figures(void *state, struct exchange *x,
 	add(x, "logins_ok", self->logins_ok);
 	add(x, "logins_denied", self->logins_denied);
 	add(x, "tickets_issued", self->tickets_issued);
-	add(x, "services_behind", issue_behind(self->issue));
 	add(x, "limited", self->limited);
+	add(x, "services_behind", issue_behind(self->issue));
 }

@@ -24,7 +24,7 @@ struct auth {
 	struct issue *issue;
 	struct tries *tries;
 	struct limits *by_account, *by_address; /* how often who may ask */
-	uint64_t ticket_ms;                     /* how long a ticket is good */
+	uint64_t ticket_ms;  /* how long a ticket is good */
 	const char *contact; /* who is to be asked for help; the settings' */
 
 	/* Since the start. */
@@ -52,6 +52,15 @@ enum status on_code_begin(void *state, struct exchange *x);
 enum status on_code_finish(void *state, struct exchange *x);
 enum status on_verification_state(void *state, struct exchange *x);
 
+/* dispatch_grant.c */
+enum status on_grant_add(void *state, struct exchange *x);
+enum status on_grant_list(void *state, struct exchange *x);
+enum status on_grant_remove(void *state, struct exchange *x);
+
+/* dispatch_grant_login.c */
+enum status on_grant_login_begin(void *state, struct exchange *x);
+enum status on_grant_login_finish(void *state, struct exchange *x);
+
 /* dispatch_sessions.c */
 enum status on_sessions(void *state, struct exchange *x);
 enum status on_revoke(void *state, struct exchange *x);
@@ -67,17 +76,15 @@ void auth_fill_names(
 /* deregister.c */
 enum status on_deregister(void *state, struct exchange *x);
 
-/** Delete an account, for good; results as issue_order. */
+/**
+ * Delete an account, for good, once ${event} is in the audit log.
+ *
+ * STATUS_PENDING  ${done} will be called, as by issue_order; where nothing
+ *                 was done its status says why
+ * other           nothing was done
+ */
 enum status auth_delete_account(struct auth *self, const struct id *account,
-    issue_done_fn *done, void *arg);
-/* dispatch_grant.c */
-enum status on_grant_add(void *state, struct exchange *x);
-enum status on_grant_list(void *state, struct exchange *x);
-enum status on_grant_remove(void *state, struct exchange *x);
-
-/* dispatch_grant_login.c */
-enum status on_grant_login_begin(void *state, struct exchange *x);
-enum status on_grant_login_finish(void *state, struct exchange *x);
+    const struct audit_event *event, issue_done_fn *done, void *arg);
 
 /* Each of these says in the answer's detail what is wrong. */
 
