@@ -135,6 +135,9 @@ static void on_looked_up(struct asked *asked, enum status st)
 
 	if (st == STATUS_OK)
 		st = asked_find(asked);
+	if (st == STATUS_OK)
+		st = auth_limit_account(asked->auth, asked->x,
+		    &asked->lane.subject.account, &asked->lane.terminal);
 	if (st == STATUS_OK) {
 		self->turn.key = asked->lane;
 		self->turn.created_ms = asked->created_ms;
@@ -160,6 +163,8 @@ enum status on_login_begin(void *state, struct exchange *x)
 	attempt->asked.x = x;
 	attempt->asked.looked_up = on_looked_up;
 	enum status st = auth_check_peer(x);
+	if (st == STATUS_OK)
+		st = auth_limit_address(state, x);
 	if (st == STATUS_OK)
 		st = exchange_unpack(
 		    x, &auth__login_begin__descriptor, &message);

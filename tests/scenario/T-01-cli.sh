@@ -44,8 +44,11 @@ END
 case_pass
 
 case_begin "T-01 no option takes a secret itself"
-! grep -qE -- '--(password|verification|code|secret|key) ' <<<"$help" ||
+! grep -qE -- '--(password|verification|code|secret) ' <<<"$help" ||
     fail "an option for a secret: $help"
+# --key says how one is kept, and takes no key.
+expect_status 2 keepsake_as one backup --key "$(printf '1f%.0s' {1..32})" x \
+    2>/dev/null
 case_pass
 
 case_begin "T-01 a secret's file must be its owner's alone"
