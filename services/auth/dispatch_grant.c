@@ -111,10 +111,26 @@ enum status on_grant_list(void *state, struct exchange *x)
 	return st;
 }
 
+/* Read the terminal whose grant is to go. */
+static enum status read_removal(struct exchange *x, struct id *terminal)
+{
+	Auth__GrantRemove *message;
+
+	enum status st =
+	    exchange_unpack(x, &auth__grant_remove__descriptor, &message);
+	if (st == STATUS_OK &&
+	    id_from(terminal, field_slice(message->terminal_id)) != STATUS_OK)
+		st = exchange_refuse(
+		    x, STATUS_MALFORMED, "a terminal's id has 16 bytes");
+	return st;
+}
+
+/* With the grant go the tickets that it was good for. */
 static enum status on_grant_gone(
     struct exchange *x, enum status st, uint64_t generation, size_t failed_op)
 {
 	struct auth *self = x->parked;
+	struct id terminal;
 
 	(void)generation;
 	(void)failed_op;
@@ -122,6 +138,10 @@ static enum status on_grant_gone(
 		outbox_kick(self->service->outbox, &x->ticket.account);
 	if (st == STATUS_NOT_FOUND)
 		return exchange_refuse(x, st, "that terminal has no grant");
+	if (st == STATUS_OK)
+		st = read_removal(x, &terminal);
+	if (st == STATUS_OK)
+		st = auth_revoke_tickets(self, x, &terminal, GRANT_DIRECTIONS);
 	return st;
 }
 
@@ -129,15 +149,9 @@ enum status on_grant_remove(void *state, struct exchange *x)
 {
 	struct auth *self = state;
 	Auth__Empty reply = AUTH__EMPTY__INIT;
-	Auth__GrantRemove *message;
 	struct id terminal;
 
-	enum status st =
-	    exchange_unpack(x, &auth__grant_remove__descriptor, &message);
-	if (st == STATUS_OK &&
-	    id_from(&terminal, field_slice(message->terminal_id)) != STATUS_OK)
-		st = exchange_refuse(
-		    x, STATUS_MALFORMED, "a terminal's id has 16 bytes");
+	enum status st = read_removal(x, &terminal);
 	if (st == STATUS_OK)
 		st = exchange_reply(x, &reply.base);
 	if (st != STATUS_OK)

@@ -107,7 +107,7 @@ enum status on_grant_login_begin(void *state, struct exchange *x)
 	return st;
 }
 
-/* Answer a right proof. */
+/* Answer a right proof, once the session is kept. */
 static enum status reply_ticket(
     struct auth *self, struct exchange *x, const struct grant_login *login)
 {
@@ -122,20 +122,26 @@ static enum status reply_ticket(
 	reply.account_id = field_of(slice_of(login->account.bytes, ID_BYTES));
 	enum status st = exchange_reply(x, &reply.base);
 	if (st == STATUS_OK)
+		st = auth_keep_session(self, x, &ticket);
+	if (st == STATUS_PENDING)
 		self->tickets_issued++;
 	sodium_memzero(&ticket, sizeof(ticket));
 	sodium_memzero(signed_ticket, sizeof(signed_ticket));
 	return st;
 }
 
-/* The note of when it was used: what comes between only makes it coarser. */
-static enum status on_noted(
-    struct exchange *x, enum status st, uint64_t generation, size_t failed_op)
+/* Note when it was used, to the hour.  Where this fails, or another change
+ * comes between, that is only coarser. */
+static void note_use(struct auth *self, const struct grant_login *login,
+    struct grant *grant, uint64_t generation)
 {
-	(void)x;
-	(void)generation;
-	(void)failed_op;
-	return st == STATUS_CONFLICT ? STATUS_OK : st;
+	if (!grant_use(grant, clock_wall_ms()))
+		return;
+	struct db_batch *batch =
+	    db_batch_new(&login->account, generation, NULL);
+	grant_db_put(batch, grant);
+	(void)db_submit(self->db, &batch, NULL, NULL);
+	db_batch_destroy(&batch);
 }
 
 enum status on_grant_login_finish(void *state, struct exchange *x)
@@ -167,10 +173,6 @@ enum status on_grant_login_finish(void *state, struct exchange *x)
 		    "given a newer one");
 	}
 	self->logins_ok++;
-	st = reply_ticket(self, x, &login);
-	if (st != STATUS_OK || !grant_use(&grant, clock_wall_ms()))
-		return st;
-	struct db_batch *batch = db_batch_new(&login.account, generation, NULL);
-	grant_db_put(batch, &grant);
-	return exchange_commit(x, &batch, on_noted);
+	note_use(self, &login, &grant, generation);
+	return reply_ticket(self, x, &login);
 }

@@ -68,7 +68,21 @@ enum status on_grant_login_finish(void *state, struct exchange *x);
 /* dispatch_sessions.c */
 enum status on_sessions(void *state, struct exchange *x);
 enum status on_revoke(void *state, struct exchange *x);
-enum status on_terminal_gone(void *state, struct exchange *x);
+
+/**
+ * Answer ${x} as it is prepared, once the session of its ticket is kept.
+ * Returns PENDING, or what to answer instead.
+ */
+enum status auth_keep_session(
+    struct auth *self, struct exchange *x, const struct ticket *ticket);
+
+/**
+ * Revoke the tickets that ${terminal} has for ${directions}, bits as of
+ * GOOD_FOR, and answer ${x} OK once that is on the disk.  Returns PENDING, or
+ * what to answer.
+ */
+enum status auth_revoke_tickets(struct auth *self, struct exchange *x,
+    const struct id *terminal, uint32_t directions);
 
 /** What is answered where an order could not be issued with ${st}. */
 enum status auth_refuse_order(struct exchange *x, enum status st);
@@ -76,6 +90,9 @@ enum status auth_refuse_order(struct exchange *x, enum status st);
 /** The names as a repeated field, which borrows them. */
 void auth_fill_names(
     char *out[static FOLLOWERS + 1], const struct unconfirmed *unconfirmed);
+
+/* dispatch_gone.c */
+enum status on_terminal_gone(void *state, struct exchange *x);
 
 /* deregister.c */
 enum status on_deregister(void *state, struct exchange *x);

@@ -187,103 +187,89 @@ enum status on_revoke(void *state, struct exchange *x)
 	return auth_refuse_order(x, st);
 }
 
-/* ---- TERMINAL_GONE ---- */
+/* ---- for other handlers ---- */
 
-/* The terminal that goes, until what it had here is gone. */
-struct leaving {
-	struct auth *auth;
-	struct exchange *x;
-	struct id account, terminal;
-};
-
-static void on_rows_gone(
+static void on_session_kept(
     void *arg, enum status st, uint64_t generation, size_t failed_op)
 {
 	struct exchange *x = arg;
 
 	(void)generation;
 	(void)failed_op;
-	/* A removed account has taken them along. */
-	exchange_finish(&x, st == STATUS_CONFLICT ? STATUS_OK : st);
+	exchange_finish(&x, st);
 }
 
-/* Its own codes and grants. */
-static enum status forget_terminal(struct auth *self, struct exchange *x,
-    const struct id *account, const struct id *terminal)
+enum status auth_keep_session(
+    struct auth *self, struct exchange *x, const struct ticket *ticket)
 {
-	struct db_batch *batch = db_batch_new(account, DB_GENERATION_ANY, NULL);
-	size_t count = 0;
+	struct db *journal = self->service->journal;
+	struct db_batch *batch =
+	    db_batch_new(&ticket->account, DB_GENERATION_ANY, NULL);
 
-	enum status st =
-	    auth_db_forget_terminal(self->db, batch, account, terminal, &count);
-	if (st == STATUS_OK && count > 0)
-		st = db_submit(self->db, &batch, on_rows_gone, x);
+	sessions_put(journal, batch, ticket);
+	enum status st = db_submit(journal, &batch, on_session_kept, x);
 	db_batch_destroy(&batch);
 	return st;
 }
 
-static void on_terminal_revoked(void *arg, enum status st, uint64_t sequence)
+/* Tickets that are being revoked. */
+struct revoking {
+	struct exchange *x;
+	size_t under_way;
+	enum status status; /* the first that is not OK */
+};
+
+static void on_ticket_revoked(void *arg, enum status st, uint64_t sequence)
 {
-	struct leaving *leaving = arg;
-	struct exchange *x = leaving->x;
+	struct revoking *self = arg;
+	struct exchange *x = self->x;
 
 	(void)sequence;
-	if (st == STATUS_OK)
-		st = forget_terminal(
-		    leaving->auth, x, &leaving->account, &leaving->terminal);
-	free(leaving);
-	if (st != STATUS_PENDING)
-		exchange_finish(&x, st);
+	if (self->status == STATUS_OK)
+		self->status = st;
+	if (--self->under_way > 0)
+		return;
+	st = self->status;
+	free(self);
+	exchange_finish(&x, st);
 }
 
-static enum status revoke_terminal(struct leaving *leaving)
+static void revoke_one(
+    struct auth *self, struct revoking *revoking, const struct session *session)
 {
-	struct issue *issue = leaving->auth->issue;
-	struct order order = {
-		.kind = ORDER_REVOKE_TERMINAL,
-		.account = leaving->account,
-		.subject = leaving->terminal,
+	const struct order order = {
+		.kind = ORDER_REVOKE_TICKET,
+		.account = revoking->x->ticket.account,
+		.subject = session->id,
 	};
 
 	enum status st =
-	    issue_at_once(issue, &order, on_terminal_revoked, leaving);
-	if (st != STATUS_TOO_LARGE)
-		return st;
-	/* No room for one more: then all of the account log in again. */
-	order.kind = ORDER_REVOKE_ACCOUNT;
-	order.subject = (struct id){ 0 };
-	return issue_at_once(issue, &order, on_terminal_revoked, leaving);
+	    issue_at_once(self->issue, &order, on_ticket_revoked, revoking);
+	if (st == STATUS_PENDING)
+		revoking->under_way++;
+	else if (revoking->status == STATUS_OK)
+		revoking->status = st;
 }
 
-enum status on_terminal_gone(void *state, struct exchange *x)
+enum status auth_revoke_tickets(struct auth *self, struct exchange *x,
+    const struct id *terminal, uint32_t directions)
 {
-	struct auth *self = state;
-	Auth__TerminalGone *message;
-	struct leaving *leaving = NULL;
+	struct session sessions[SESSIONS_MAX];
+	struct revoking *revoking = calloc(1, sizeof(*revoking));
+	size_t count;
 
-	enum status st =
-	    exchange_unpack(x, &auth__terminal_gone__descriptor, &message);
-	if (st != STATUS_OK)
-		return st;
-	leaving = calloc(1, sizeof(*leaving));
-	if (!leaving)
+	if (!revoking)
 		return STATUS_NO_SPACE;
-	leaving->auth = self;
-	leaving->x = x;
-	st = id_from(&leaving->account, field_slice(message->account_id));
-	if (st == STATUS_OK)
-		st = id_from(
-		    &leaving->terminal, field_slice(message->terminal_id));
-	if (st == STATUS_OK &&
-	    (id_is_none(&leaving->account) || id_is_none(&leaving->terminal)))
-		st = STATUS_MALFORMED;
-	if (st != STATUS_OK)
-		st = exchange_refuse(
-		    x, st, "account_id, terminal_id: not 16 bytes, or zero");
-	else if (!orders_deleted(self->service->orders, &leaving->account))
-		st = revoke_terminal(leaving);
-	if (st == STATUS_PENDING)
-		return st;
-	free(leaving);
+	revoking->x = x;
+	revoking->status =
+	    list_live(self, &x->ticket.account, sessions, &count);
+	for (size_t i = 0; i < count && revoking->status == STATUS_OK; i++)
+		if (id_equal(&sessions[i].terminal, terminal) &&
+		    directions & GOOD_FOR(sessions[i].direction))
+			revoke_one(self, revoking, &sessions[i]);
+	if (revoking->under_way > 0)
+		return STATUS_PENDING;
+	enum status st = revoking->status;
+	free(revoking);
 	return auth_refuse_order(x, st);
 }
