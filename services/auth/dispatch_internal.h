@@ -82,7 +82,6 @@ enum status on_grant_login_finish(void *state, struct exchange *x);
 /* dispatch_sessions.c */
 enum status on_sessions(void *state, struct exchange *x);
 enum status on_revoke(void *state, struct exchange *x);
-enum status on_terminal_gone(void *state, struct exchange *x);
 
 /** What is answered where an order could not be issued with ${st}. */
 enum status auth_refuse_order(struct exchange *x, enum status st);
@@ -90,6 +89,9 @@ enum status auth_refuse_order(struct exchange *x, enum status st);
 /** The names as a repeated field, which borrows them. */
 void auth_fill_names(
     char *out[static FOLLOWERS + 1], const struct unconfirmed *unconfirmed);
+
+/* dispatch_gone.c */
+enum status on_terminal_gone(void *state, struct exchange *x);
 
 /* deregister.c */
 enum status on_deregister(void *state, struct exchange *x);
