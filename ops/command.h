@@ -18,6 +18,7 @@ struct ops {
 	struct conf *conf;
 	bool json;
 	enum exit_code exit_code; /* set by the command */
+	struct asking *asking;    /* links to the processes: see ask.h */
 };
 
 /** A command: a row of the table that usage is printed from. */

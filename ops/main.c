@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ask.h"
 #include "base/log.h"
 #include "base/options.h"
 #include "base/util.h"
@@ -99,6 +100,7 @@ int main(int argc, char **argv)
 		return EXIT_FAILED;
 	}
 	command->run(&ops, argc - optind - 1, argv + optind + 1);
+	ops_hang_up(&ops);
 	conf_destroy(&ops.conf);
 	arena_close();
 	return ops.exit_code;

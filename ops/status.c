@@ -1,33 +1,22 @@
 #include <jansson.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/util.h"
-#include "bus/caller.h"
+#include "ask.h"
 #include "bus/unpack.h"
-#include "command.h"
 #include "common.pb-c.h"
-#include "service/settings.h"
 
 #define ASK_MS 3000
 
-static const char *const processes[] = { "gateway", "auth", "store", "binding",
-	"notify" };
-
 /* Asking all processes at once. */
-struct asking {
+struct survey {
 	struct ops *ops;
-	struct bus *bus;
-	struct loop *loop;
-	struct caller *callers[nitems(processes)];
-	size_t pending;
 	json_t *reports; /* an object for each process, by name */
 };
 
 /* One process's part of it. */
 struct part {
-	struct asking *asking;
+	struct survey *survey;
 	const char *name;
 };
 
@@ -65,56 +54,24 @@ out:
 static void on_answer(void *arg, const struct answer *answer)
 {
 	const struct part *part = arg;
-	struct asking *asking = part->asking;
+	struct survey *survey = part->survey;
 
 	if (answer->status != STATUS_OK)
-		asking->ops->exit_code = EXIT_SILENT;
-	json_object_set_new(asking->reports, part->name, report_json(answer));
-	if (--asking->pending == 0)
-		loop_stop(asking->loop);
+		survey->ops->exit_code = EXIT_SILENT;
+	json_object_set_new(survey->reports, part->name, report_json(answer));
 }
 
-static enum status ask(struct asking *asking, size_t index, struct part *part)
+static void print_people(const struct survey *survey)
 {
-	const struct conf *conf = asking->ops->conf;
-	const char *name = processes[index];
-	char path[SETTINGS_PATH_BYTES], endpoint[ENDPOINT_BYTES];
-	uint8_t key[CURVE_KEY_BYTES];
-	struct header header = {
-		.type = TYPE_STATUS_QUERY,
-		.deadline_ms = ASK_MS,
-	};
-
-	*part = (struct part){ asking, name };
-	settings_key_path(conf, name, ".public", path);
-	settings_endpoint(conf, "ops", name, name, "ops", endpoint);
-	enum status st = curve_public_read(key, path);
-	struct caller_options options = {
-		.name = name,
-		.endpoint = endpoint,
-		.server_key = key,
-		.envelope_count = 1,
-	};
-	if (st == STATUS_OK)
-		st = caller_new(asking->bus, asking->loop, &options,
-		    &asking->callers[index]);
-	if (st == STATUS_OK)
-		st = caller_ask(asking->callers[index], &header,
-		    (struct slice){ 0 }, NULL, on_answer, part);
-	if (st == STATUS_OK)
-		asking->pending++;
-	return st;
-}
-
-static void print_people(const struct asking *asking)
-{
-	for (size_t i = 0; i < nitems(processes); i++) {
-		json_t *report = json_object_get(asking->reports, processes[i]);
+	for (size_t i = 0; i < OPS_PROCESSES; i++) {
+		json_t *report =
+		    json_object_get(survey->reports, ops_processes[i]);
 		const char *status =
 		    json_string_value(json_object_get(report, "status"));
 		const char *key;
 		json_t *value;
-		printf("%s: %s\n", processes[i], status ? status : "not asked");
+		printf("%s: %s\n", ops_processes[i],
+		    status ? status : "not asked");
 		json_object_foreach(report, key, value)
 		{
 			if (json_is_integer(value))
@@ -127,26 +84,11 @@ static void print_people(const struct asking *asking)
 	}
 }
 
-static enum status open_bus(struct asking *asking)
-{
-	char path[SETTINGS_PATH_BYTES];
-	struct curve_keys keys = { 0 };
-
-	settings_key_path(asking->ops->conf, "ops", ".key", path);
-	enum status st = curve_keys_read(&keys, path);
-	if (st != STATUS_OK)
-		fprintf(stderr, "%s: %s: see keepsakectl keys make\n", path,
-		    status_text(st));
-	else
-		st = bus_new(&keys, &asking->bus);
-	sodium_memzero(&keys, sizeof(keys));
-	return st;
-}
-
 void command_status(struct ops *self, int argc, char **argv)
 {
-	struct asking asking = { .ops = self, .reports = json_object() };
-	struct part parts[nitems(processes)];
+	struct survey survey = { self, json_object() };
+	struct part parts[OPS_PROCESSES];
+	bool failed = false;
 
 	(void)argv;
 	if (argc != 0) {
@@ -155,26 +97,24 @@ void command_status(struct ops *self, int argc, char **argv)
 		goto out;
 	}
 	self->exit_code = EXIT_FAILED;
-	if (open_bus(&asking) != STATUS_OK ||
-	    loop_new(&asking.loop) != STATUS_OK)
+	if (ops_open(self) != STATUS_OK)
 		goto out;
 	self->exit_code = EXIT_OK;
-	for (size_t i = 0; i < nitems(processes); i++)
-		if (ask(&asking, i, &parts[i]) != STATUS_OK)
-			self->exit_code = EXIT_FAILED;
-	if (asking.pending > 0)
-		loop_run(asking.loop);
+	for (size_t i = 0; i < OPS_PROCESSES; i++) {
+		parts[i] = (struct part){ &survey, ops_processes[i] };
+		failed |= ops_begin(self, ops_processes[i], TYPE_STATUS_QUERY,
+			      NULL, ASK_MS, on_answer, &parts[i]) != STATUS_OK;
+	}
+	ops_await(self);
+	if (failed)
+		self->exit_code = EXIT_FAILED;
 	if (self->json) {
 		json_dumpf(
-		    asking.reports, stdout, JSON_INDENT(2) | JSON_SORT_KEYS);
+		    survey.reports, stdout, JSON_INDENT(2) | JSON_SORT_KEYS);
 		putchar('\n');
 	} else {
-		print_people(&asking);
+		print_people(&survey);
 	}
 out:
-	for (size_t i = 0; i < nitems(processes); i++)
-		caller_destroy(&asking.callers[i]);
-	loop_destroy(&asking.loop);
-	bus_destroy(&asking.bus);
-	json_decref(asking.reports);
+	json_decref(survey.reports);
 }
