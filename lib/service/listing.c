@@ -9,19 +9,19 @@
 
 void listing_row(struct listing *self, const char *kind)
 {
-	listing__list_row__init(&self->row);
+	ops__list_row__init(&self->row);
 	self->row.kind = (char *)kind; /* only read */
 	self->row.fields = self->pointers;
 }
 
-static Listing__ListField *add_field(struct listing *self, const char *name,
-    Listing__ListField__ValueCase value_case)
+static Ops__ListField *add_field(struct listing *self, const char *name,
+    Ops__ListField__ValueCase value_case)
 {
 	size_t index = self->row.n_fields++;
 
 	assert(index < LISTING_FIELDS_MAX);
-	Listing__ListField *field = &self->fields[index];
-	listing__list_field__init(field);
+	Ops__ListField *field = &self->fields[index];
+	ops__list_field__init(field);
 	field->name = (char *)name; /* only read */
 	field->value_case = value_case;
 	return field;
@@ -30,31 +30,29 @@ static Listing__ListField *add_field(struct listing *self, const char *name,
 void listing_text(struct listing *self, const char *name, const char *text)
 {
 	/* protobuf-c reads only, but its type has no const. */
-	add_field(self, name, LISTING__LIST_FIELD__VALUE_TEXT)->text =
-	    (char *)text;
+	add_field(self, name, OPS__LIST_FIELD__VALUE_TEXT)->text = (char *)text;
 }
 
 void listing_number(struct listing *self, const char *name, uint64_t number)
 {
-	add_field(self, name, LISTING__LIST_FIELD__VALUE_NUMBER)->number =
-	    number;
+	add_field(self, name, OPS__LIST_FIELD__VALUE_NUMBER)->number = number;
 }
 
 void listing_time(struct listing *self, const char *name, uint64_t when_ms)
 {
-	add_field(self, name, LISTING__LIST_FIELD__VALUE_WHEN_MS)->when_ms =
+	add_field(self, name, OPS__LIST_FIELD__VALUE_WHEN_MS)->when_ms =
 	    when_ms;
 }
 
 void listing_data(struct listing *self, const char *name, struct slice data)
 {
-	add_field(self, name, LISTING__LIST_FIELD__VALUE_DATA)->data =
+	add_field(self, name, OPS__LIST_FIELD__VALUE_DATA)->data =
 	    field_of(data);
 }
 
 void listing_flag(struct listing *self, const char *name, bool flag)
 {
-	add_field(self, name, LISTING__LIST_FIELD__VALUE_FLAG)->flag = flag;
+	add_field(self, name, OPS__LIST_FIELD__VALUE_FLAG)->flag = flag;
 }
 
 void listing_id(struct listing *self, const char *name, const struct id *id)
@@ -67,7 +65,7 @@ void listing_id(struct listing *self, const char *name, const struct id *id)
 
 void listing_nothing(struct listing *self, const char *name)
 {
-	add_field(self, name, LISTING__LIST_FIELD__VALUE__NOT_SET);
+	add_field(self, name, OPS__LIST_FIELD__VALUE__NOT_SET);
 }
 
 static void set_place(struct listing *self, struct slice at)
@@ -80,13 +78,13 @@ static void set_place(struct listing *self, struct slice at)
 
 bool listing_row_end(struct listing *self, struct slice at)
 {
-	Listing__ListPage page = LISTING__LIST_PAGE__INIT;
-	Listing__ListRow *row = &self->row;
+	Ops__ListPage page = OPS__LIST_PAGE__INIT;
+	Ops__ListRow *row = &self->row;
 	struct bytes *packed = &self->exchange->reply_body;
 
 	if (self->status != STATUS_OK || self->full)
 		return false;
-	size_t len = listing__list_row__get_packed_size(row) + ROW_HEAD_BYTES;
+	size_t len = ops__list_row__get_packed_size(row) + ROW_HEAD_BYTES;
 	if (packed->len + len > LISTING_BYTES_MAX) {
 		/* One that fits no page would be asked for for ever. */
 		if (packed->len == 0)
@@ -115,7 +113,7 @@ void listing_pause(struct listing *self, struct slice at)
 /* Say that the next page goes on in ${part}, where it stands. */
 static void add_next(struct listing *self, size_t part)
 {
-	Listing__ListPage page = LISTING__LIST_PAGE__INIT;
+	Ops__ListPage page = OPS__LIST_PAGE__INIT;
 	uint8_t next[1 + LISTING_AT_BYTES_MAX];
 
 	next[0] = (uint8_t)part;
@@ -136,10 +134,10 @@ static enum status read_query(
     struct listing *self, bool of_one, struct slice *after_out)
 {
 	struct exchange *x = self->exchange;
-	Listing__ListQuery *message;
+	Ops__ListQuery *message;
 
 	enum status st =
-	    exchange_unpack(x, &listing__list_query__descriptor, &message);
+	    exchange_unpack(x, &ops__list_query__descriptor, &message);
 	if (st != STATUS_OK)
 		return st;
 	if (message->account_id.len > 0 &&

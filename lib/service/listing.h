@@ -1,11 +1,11 @@
 #ifndef KEEPSAKE_SERVICE_LISTING_H
 #define KEEPSAKE_SERVICE_LISTING_H
 
-#include "listing.pb-c.h"
+#include "ops.pb-c.h"
 #include "service/server.h"
 
 /*
- * Answering keepsakectl with rows, proto/listing.proto.  A listing has parts,
+ * Answering keepsakectl with rows, proto/ops.proto.  A listing has parts,
  * one behind the other; each adds rows for as long as they fit, and says
  * behind each of them where to go on.  The first mistake sticks, so parts
  * need not check.
@@ -22,9 +22,9 @@ struct listing {
 	bool full;     /* a row did not fit, nor would another, or paused */
 	size_t at_len; /* of the part's place */
 	uint8_t at[LISTING_AT_BYTES_MAX];
-	Listing__ListRow row;
-	Listing__ListField fields[LISTING_FIELDS_MAX];
-	Listing__ListField *pointers[LISTING_FIELDS_MAX];
+	Ops__ListRow row;
+	Ops__ListField fields[LISTING_FIELDS_MAX];
+	Ops__ListField *pointers[LISTING_FIELDS_MAX];
 };
 
 /**
@@ -61,7 +61,7 @@ enum status listing_refuse_place(struct listing *self);
 /** Begin a row of ${kind}.  All that follows is borrowed until row_end. */
 void listing_row(struct listing *self, const char *kind);
 
-/** Fields of the row, in the order of their columns. */
+/** Fields of the row, in the order of their columns; "" is nothing. */
 void listing_text(struct listing *self, const char *name, const char *text);
 void listing_number(struct listing *self, const char *name, uint64_t number);
 void listing_time(struct listing *self, const char *name, uint64_t when_ms);

@@ -42,6 +42,11 @@ enum status on_code_begin(void *state, struct exchange *x);
 enum status on_code_finish(void *state, struct exchange *x);
 enum status on_verification_state(void *state, struct exchange *x);
 
+/* dispatch_ops.c */
+enum status on_find_account(void *state, struct exchange *x);
+enum status on_accounts(void *state, struct exchange *x);
+enum status on_export(void *state, struct exchange *x);
+
 /* Each of these says in the answer's detail what is wrong. */
 
 /**

@@ -1,0 +1,191 @@
+#include "dispatch_internal.h"
+
+#include <sodium.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "crypto/code.h"
+#include "ops.pb-c.h"
+#include "service/listing.h"
+
+/* What keepsakectl asks auth. */
+
+#define ACCOUNTS_A_STEP 64
+#define ACCOUNTS_A_PAGE 4096 /* looked at: tombstones make no rows */
+
+static const char *const kind_words[] = {
+	[NAME_PHONE] = "phone",
+	[NAME_EMAIL] = "email",
+	[NAME_NICKNAME] = "nickname",
+};
+
+static const char *const slot_words[] = {
+	[CREDENTIAL_OWNER] = "owner",
+	[CREDENTIAL_VERIFICATION] = "verification",
+};
+
+/* A word of a list without an entry 0, or no value. */
+static void list_word(struct listing *listing, const char *name,
+    const char *const *words, size_t count, unsigned int index)
+{
+	if (index > 0 && index < count)
+		listing_text(listing, name, words[index]);
+	else
+		listing_nothing(listing, name);
+}
+
+static enum status refuse_unknown(struct exchange *x)
+{
+	return exchange_refuse(x, STATUS_NOT_FOUND,
+	    "there is no such account; keepsakectl accounts lists them");
+}
+
+enum status on_find_account(void *state, struct exchange *x)
+{
+	struct auth *self = state;
+	Ops__Account reply = OPS__ACCOUNT__INIT;
+	uint8_t hash[NAME_HASH_BYTES];
+	Ops__AccountName *message;
+	struct name name = { 0 };
+	struct id found;
+
+	enum status st =
+	    exchange_unpack(x, &ops__account_name__descriptor, &message);
+	if (st == STATUS_OK)
+		st = auth_read_name(x, &name, slice_text(message->name));
+	if (st != STATUS_OK)
+		goto out;
+	name_hash(hash, &name, self->keys->names_key);
+	st = auth_db_name(self->db, hash, &found);
+	if (st == STATUS_NOT_FOUND) {
+		exchange_refuse(x, st, "no account has that login name");
+		goto out;
+	}
+	reply.account_id = field_of(slice_of(found.bytes, ID_BYTES));
+	if (st == STATUS_OK)
+		st = exchange_reply(x, &reply.base);
+out:
+	sodium_memzero(&name, sizeof(name));
+	return st;
+}
+
+/* ---- accounts ---- */
+
+/* False: stop; see listing_row_end. */
+static bool list_account(
+    struct listing *listing, const struct id *id, const struct account *account)
+{
+	listing_row(listing, "account");
+	listing_id(listing, "id", id);
+	list_word(
+	    listing, "kind", kind_words, nitems(kind_words), account->kind);
+	listing_time(listing, "created", account->created_ms);
+	return listing_row_end(listing, slice_of(id->bytes, ID_BYTES));
+}
+
+static enum status list_one(
+    struct auth *self, struct listing *listing, const struct id *id)
+{
+	struct account account;
+
+	enum status st = auth_db_account(self->db, id, &account);
+	if (st == STATUS_OK)
+		list_account(listing, id, &account);
+	return st;
+}
+
+static enum status list_all(
+    struct auth *self, struct listing *listing, struct slice after)
+{
+	struct db_account accounts[ACCOUNTS_A_STEP];
+	struct id last = { 0 };
+	size_t count, seen = 0;
+	enum status st;
+
+	if (after.len > 0 && id_from(&last, after) != STATUS_OK)
+		return listing_refuse_place(listing);
+	do {
+		st = db_accounts(self->db, id_is_none(&last) ? NULL : &last,
+		    accounts, nitems(accounts), &count);
+		for (size_t i = 0; i < count && st == STATUS_OK; i++) {
+			last = accounts[i].id;
+			if (accounts[i].removed)
+				continue;
+			st = list_one(self, listing, &last);
+			/* One that was never written: a claim that lapsed. */
+			if (st == STATUS_NOT_FOUND)
+				st = STATUS_OK;
+			if (listing->full)
+				return st;
+		}
+		seen += count;
+	} while (st == STATUS_OK && listing->status == STATUS_OK &&
+		 count == nitems(accounts) && seen < ACCOUNTS_A_PAGE);
+	if (st == STATUS_OK && count == nitems(accounts))
+		listing_pause(listing, slice_of(last.bytes, ID_BYTES));
+	return st;
+}
+
+static enum status list_accounts(
+    void *state, struct listing *listing, struct slice after)
+{
+	struct auth *self = state;
+
+	if (id_is_none(&listing->account))
+		return list_all(self, listing, after);
+	if (after.len > 0)
+		return listing_refuse_place(listing);
+	enum status st = list_one(self, listing, &listing->account);
+	if (st == STATUS_NOT_FOUND)
+		return refuse_unknown(listing->exchange);
+	return st;
+}
+
+static void list_factors(struct listing *listing, unsigned int factors)
+{
+	listing_flag(listing, "password", factors & CODE_PASSWORD);
+	listing_flag(listing, "serial", factors & CODE_SERIAL);
+	listing_flag(listing, "imei", factors & CODE_IMEI);
+	listing_flag(listing, "imsi", factors & CODE_IMSI);
+}
+
+/* The codes of an account: what they are made of, never what they are. */
+static enum status list_codes(
+    void *state, struct listing *listing, struct slice after)
+{
+	struct auth *self = state;
+	uint8_t slot = after.len > 0 ? after.data[0] : 0;
+
+	while (++slot < nitems(slot_words)) {
+		struct credential found;
+		enum status st = auth_db_credential(self->db, &listing->account,
+		    (enum credential_slot)slot, &found);
+		if (st == STATUS_OK) {
+			listing_row(listing, "code");
+			list_word(listing, "for", slot_words,
+			    nitems(slot_words), slot);
+			list_factors(listing, found.factors);
+			listing_number(listing, "revision", found.revision);
+			listing_time(listing, "changed", found.changed_ms);
+			listing_row_end(listing, slice_of(&slot, 1));
+		}
+		sodium_memzero(&found, sizeof(found));
+		if (st != STATUS_OK && st != STATUS_NOT_FOUND)
+			return st;
+	}
+	return STATUS_OK;
+}
+
+enum status on_accounts(void *state, struct exchange *x)
+{
+	static listing_part_fn *const parts[] = { list_accounts };
+
+	return listing_answer(state, x, parts, nitems(parts), false);
+}
+
+enum status on_export(void *state, struct exchange *x)
+{
+	static listing_part_fn *const parts[] = { list_accounts, list_codes };
+
+	return listing_answer(state, x, parts, nitems(parts), true);
+}
