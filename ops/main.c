@@ -24,10 +24,14 @@ enum special {
 	SPECIAL_NAME_FILE,
 	SPECIAL_AFTER,
 	SPECIAL_TO,
+	SPECIAL_OPERATOR,
+	SPECIAL_REASON,
+	SPECIAL_DOCUMENT,
 };
 
 /* clang-format off */
 #define ACCOUNT BIT(SPECIAL_NAME_FILE)
+#define BY      BIT(SPECIAL_OPERATOR) | BIT(SPECIAL_REASON)
 
 static const struct command {
 	const char *name;
@@ -57,7 +61,7 @@ static const struct command {
 	  "it was tried and when it is due. A terminal of \"-\": it is not known yet to whom." },
 	{ "dead-letters", "[ACCOUNT]",           "list the notices that were given up",            0, 0, ACCOUNT, command_dead_letters,
 	  "Lists what was given up after give_up_ms of [notify]; see resend." },
-	{ "resend",       "ACCOUNT [NOTICE]",    "put dead letters back into the queue",           0, 1, ACCOUNT, command_resend,
+	{ "resend",       "ACCOUNT [NOTICE]",    "put dead letters back into the queue",           0, 1, ACCOUNT | BY, command_resend,
 	  "Puts the account's dead letters, or that of one notice, back into the queue as\n"
 	  "if they had come now." },
 	{ "export",       "ACCOUNT --to FOLDER", "write down all that is held of a person",        0, 0, ACCOUNT | BIT(SPECIAL_TO), command_export,
@@ -88,6 +92,9 @@ static const struct option_row {
 	{ "name-file", "FILE",   OPTION_TEXT, FIELD(name_file), SPECIAL_NAME_FILE, "the account, by the login name in FILE (- is standard input)" },
 	{ "after",     "ID",     OPTION_TEXT, FIELD(after),     SPECIAL_AFTER,     "only accounts behind ID" },
 	{ "to",        "FOLDER", OPTION_TEXT, FIELD(to),        SPECIAL_TO,        "where to write; a new or empty folder" },
+	{ "operator",  "NAME",   OPTION_TEXT, FIELD(operator),  SPECIAL_OPERATOR,  "who does it; default: who called sudo, or runs this" },
+	{ "reason",    "TEXT",   OPTION_TEXT, FIELD(reason),    SPECIAL_REASON,    "why, for the record; no names in it" },
+	{ "document",  "KIND:LAST4", OPTION_TEXT, FIELD(document), SPECIAL_DOCUMENT, "what was seen: see keepsakectl(8)" },
 };
 /* clang-format on */
 

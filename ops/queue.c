@@ -3,6 +3,7 @@
 
 #include "ask.h"
 #include "bus/unpack.h"
+#include "by.h"
 #include "ops.pb-c.h"
 #include "rows.h"
 #include "target.h"
@@ -20,15 +21,18 @@ static void print_resent(const struct ops *self, uint64_t letters)
 void command_resend(struct ops *self, int argc, char **argv)
 {
 	Ops__Resend resend = OPS__RESEND__INIT;
+	Ops__By by;
 	struct id account, notice;
 	uint64_t letters = 0;
 	Ops__Resent *resent;
 	bool more = true;
 
-	if (ops_account(self, &argc, &argv, false, &account) != STATUS_OK ||
+	if (ops_by(self, OPERATOR_NEEDS_NOTHING, &by) != STATUS_OK ||
+	    ops_account(self, &argc, &argv, false, &account) != STATUS_OK ||
 	    (argc > 0 &&
 		ops_id(self, "a notice", argv[0], &notice) != STATUS_OK))
 		return;
+	resend.by = &by;
 	resend.account_id = field_of(slice_of(account.bytes, ID_BYTES));
 	if (argc > 0)
 		resend.notice_id = field_of(slice_of(notice.bytes, ID_BYTES));

@@ -29,6 +29,10 @@ static Ops__ListField *add_field(struct listing *self, const char *name,
 
 void listing_text(struct listing *self, const char *name, const char *text)
 {
+	if (*text == '\0') {
+		listing_nothing(self, name);
+		return;
+	}
 	/* protobuf-c reads only, but its type has no const. */
 	add_field(self, name, OPS__LIST_FIELD__VALUE_TEXT)->text = (char *)text;
 }
@@ -174,7 +178,7 @@ enum status listing_answer(void *state, struct exchange *x,
 	}
 	for (; part < parts_count && st == STATUS_OK && !self.full; part++) {
 		st = parts[part](state, &self, after);
-		if (st == STATUS_OK && self.full)
+		if (st == STATUS_OK && self.status == STATUS_OK && self.full)
 			add_next(&self, part);
 		if (st == STATUS_OK)
 			st = self.status;

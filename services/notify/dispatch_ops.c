@@ -8,6 +8,7 @@
 #include "notify.h"
 #include "ops.pb-c.h"
 #include "service/listing.h"
+#include "service/operator.h"
 
 /* What keepsakectl asks notify. */
 
@@ -373,6 +374,7 @@ enum status notify_on_resend(void *state, struct exchange *x)
 	struct resend *resend = NULL;
 	struct id account, notice;
 	Ops__Resend *message;
+	const char *why;
 
 	enum status st = exchange_unpack(x, &ops__resend__descriptor, &message);
 	if (st != STATUS_OK)
@@ -384,6 +386,9 @@ enum status notify_on_resend(void *state, struct exchange *x)
 	    id_from(&notice, field_slice(message->notice_id)) != STATUS_OK)
 		return exchange_refuse(
 		    x, STATUS_MALFORMED, "notice_id: not 16 bytes");
+	st = operator_check(message->by, OPERATOR_NEEDS_NOTHING, &why);
+	if (st != STATUS_OK)
+		return exchange_refuse(x, st, "%s", why);
 	resend = calloc(1, sizeof(*resend));
 	if (!resend)
 		return STATUS_NO_SPACE;

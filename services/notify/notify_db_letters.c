@@ -22,7 +22,7 @@ _Static_assert(QUEUE_PLACE_BYTES_MAX >= 1 + DELIVERY_KEY_BYTES &&
 _Static_assert(
     RESEND_LETTERS_MAX *RESEND_OPS <= DB_BATCH_OPS_MAX, "letters fit a batch");
 
-static const struct slice all = { 0 };
+static const struct slice every = { 0 };
 
 /* Read what a packed notice says; nothing of one that cannot be read. */
 static void read_gist(struct gist *out, struct slice packed)
@@ -94,7 +94,7 @@ static enum status read_queue(struct db *db, const struct id *account,
 		behind = slice_of(after->bytes + 1, after->len - 1);
 	enum status st =
 	    db_scan(db, account, deliveries ? TABLE_DELIVERIES : TABLE_ARRIVED,
-		all, behind, QUEUE_PAGE_MAX - *count, false, &page);
+		every, behind, QUEUE_PAGE_MAX - *count, false, &page);
 	for (size_t i = 0; i < page.count && st == STATUS_OK; i++) {
 		const struct db_entry *entry = &page.entries[i];
 		struct queued *queued = &out[*count];
@@ -156,7 +156,7 @@ enum status notify_db_letters(struct db *db, const struct id *account,
 	struct db_page page = { 0 };
 	struct slice packed;
 
-	enum status st = db_scan(db, account, TABLE_LETTERS, all,
+	enum status st = db_scan(db, account, TABLE_LETTERS, every,
 	    slice_of(after->bytes, after->len), QUEUE_PAGE_MAX, false, &page);
 	for (size_t i = 0; i < page.count && st == STATUS_OK; i++) {
 		const struct db_entry *entry = &page.entries[i];
@@ -239,7 +239,7 @@ enum status notify_db_resend(struct db *db, struct db_batch *batch,
 	enum status st;
 
 	do {
-		st = db_scan(db, account, TABLE_LETTERS, all, after,
+		st = db_scan(db, account, TABLE_LETTERS, every, after,
 		    QUEUE_PAGE_MAX, false, &page);
 		for (size_t i = 0;
 		     i < page.count && st == STATUS_OK && !so_far.full; i++) {
@@ -270,7 +270,7 @@ enum status notify_db_told_list(struct db *db, const struct id *account,
 		put_notice_key(name, after);
 		behind = slice_of(name, sizeof(name));
 	}
-	enum status st = db_scan(db, account, TABLE_TOLD_TIMES, all, behind,
+	enum status st = db_scan(db, account, TABLE_TOLD_TIMES, every, behind,
 	    QUEUE_PAGE_MAX, false, &page);
 	for (size_t i = 0; i < page.count && st == STATUS_OK; i++) {
 		const struct db_entry *entry = &page.entries[i];
