@@ -1,15 +1,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/log.h"
 #include "service/program.h"
 #include "service/server.h"
+#include "supervise.h"
 #include "zmtp/bearer.h"
 
 /*
  * One process for each bearer: "keepsake-gateway zmtp".  It holds no state
- * that matters: run as many as wanted, and restart them at will.
+ * that matters: run as many as wanted, and restart them at will.  Without a
+ * bearer it is the process that starts all of them, and starts them again.
  */
 
 struct gateway {
@@ -47,6 +50,22 @@ static void on_stop_requested(void *arg)
 	zmtp_bearer_stop(self->bearer, on_stopped, self);
 }
 
+/*
+ * Memory that cannot be had ends the process, which is started again: the
+ * services do not notice, and terminals ask again.
+ */
+static enum status limit_memory(const struct conf *conf)
+{
+	const uint64_t bytes = conf_number(conf, "gateway", "memory_max");
+	const struct rlimit limit = { bytes, bytes };
+
+	if (bytes == 0 || setrlimit(RLIMIT_DATA, &limit) == 0)
+		return STATUS_OK;
+	log_error(NULL, "memory_limit_failed", "bytes=%llu",
+	    (unsigned long long)bytes);
+	return STATUS_DENIED;
+}
+
 static enum status open_all(struct gateway *self)
 {
 	struct server_options options = {
@@ -54,7 +73,9 @@ static enum status open_all(struct gateway *self)
 		.figures = figures,
 	};
 
-	enum status st = zmtp_bearer_new(&self->program, &self->bearer);
+	enum status st = limit_memory(self->program.conf);
+	if (st == STATUS_OK)
+		st = zmtp_bearer_new(&self->program, &self->bearer);
 	if (st == STATUS_OK)
 		st = server_new(&self->program, &options, &self->server);
 	if (st == STATUS_OK)
@@ -68,17 +89,17 @@ int main(int argc, char **argv)
 	int exit_code;
 
 	/* The bearer is the first argument; there is one so far. */
-	if (argc > 1 && argv[1][0] != '-') {
-		if (strcmp(argv[1], "zmtp") != 0) {
-			fprintf(stderr,
-			    "keepsake-gateway: bearer \"%s\": expected zmtp\n",
-			    argv[1]);
-			return 2;
-		}
-		argv[1] = argv[0];
-		argv++;
-		argc--;
+	if (argc < 2 || argv[1][0] == '-')
+		return supervise(argv);
+	if (strcmp(argv[1], "zmtp") != 0) {
+		fprintf(stderr,
+		    "keepsake-gateway: bearer \"%s\": expected zmtp\n",
+		    argv[1]);
+		return 2;
 	}
+	argv[1] = argv[0];
+	argv++;
+	argc--;
 	if (program_begin(&self.program, "gateway",
 		"the door for terminals: keepsake-gateway [zmtp] [options]",
 		argc, argv, &exit_code) != PROGRAM_GO_ON)

@@ -27,6 +27,9 @@ struct ops_options {
 	const char *session;
 	const char *terminal;
 	const char *yes_delete;
+	const char *account; /* of audit */
+	const char *since;
+	const char *heads;
 	bool all;
 };
 
@@ -48,6 +51,6 @@ typedef void command_fn(struct ops *self, int argc, char **argv);
 command_fn command_status, command_figures, command_keys, command_enrolment;
 command_fn command_accounts, command_account, command_bindings;
 command_fn command_queue, command_dead_letters, command_resend;
-command_fn command_export;
+command_fn command_export, command_audit;
 
 #endif

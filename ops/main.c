@@ -27,10 +27,14 @@ enum special {
 	SPECIAL_OPERATOR,
 	SPECIAL_REASON,
 	SPECIAL_DOCUMENT,
+	SPECIAL_ACCOUNT,
+	SPECIAL_SINCE,
+	SPECIAL_HEADS,
 };
 
 /* clang-format off */
 #define ACCOUNT BIT(SPECIAL_NAME_FILE)
+#define AUDIT   BIT(SPECIAL_ACCOUNT) | BIT(SPECIAL_SINCE) | BIT(SPECIAL_HEADS)
 #define BY      BIT(SPECIAL_OPERATOR) | BIT(SPECIAL_REASON)
 
 static const struct command {
@@ -40,7 +44,7 @@ static const struct command {
 	int operands_min, operands_max; /* ACCOUNT not counted */
 	unsigned int takes;             /* BITs of special */
 	command_fn *run;
-	const char *more; /* for help COMMAND */
+	const char *more; /* for help COMMAND; NULL: as in the row above */
 } commands[] = {
 	{ "status",       "",                    "what every process says of itself",              0, 0, 0, command_status,
 	  "Asks the gateway and the four services for version, process id, uptime and\n"
@@ -68,8 +72,16 @@ static const struct command {
 	  "Answers a data-protection request: writes FOLDER/auth.json, store.json,\n"
 	  "binding.json and notify.json with all that the server can read of the account,\n"
 	  "and the list of its snapshots, which it cannot read. FOLDER must be new or empty." },
-	{ "keys",         "make",                "make the keys that are missing",                 1, 1, 0, command_keys,
-	  "Makes the key folder and what is missing in it. Keys that are there are kept." },
+	{ "audit",        "[verify] [SERVICE]",  "who did what to which entry when",               0, 2, AUDIT, command_audit,
+	  "Lists the records of the audit log, of all services or of one, of one account\n"
+	  "with --account, or behind record N with --since. audit verify finds any change\n"
+	  "to the log; with --heads it compares it with copies of the heads files." },
+	{ "keys",         "make",                "make the keys that are missing",                 1, 9, 0, command_keys,
+	  "keys make makes the key folder and what is missing in it; keys that are there\n"
+	  "are kept. keys rotate [SERVICE]... makes new master keys for all services or\n"
+	  "these, and has them wrap their account keys by the new ones, while serving." },
+	{ "keys",         "rotate [SERVICE]...", "new master keys, for all services or these",     1, 9, 0, command_keys,
+	  NULL },
 	{ "enrolment",    "",                    "print the string that terminals enrol by",       0, 0, 0, command_enrolment,
 	  "The string holds the address of public_address of [gateway] and the public keys\n"
 	  "that a terminal trusts. It is not secret, but must reach a terminal unchanged." },
@@ -95,6 +107,9 @@ static const struct option_row {
 	{ "operator",  "NAME",   OPTION_TEXT, FIELD(operator),  SPECIAL_OPERATOR,  "who does it; default: who called sudo, or runs this" },
 	{ "reason",    "TEXT",   OPTION_TEXT, FIELD(reason),    SPECIAL_REASON,    "why, for the record; no names in it" },
 	{ "document",  "KIND:LAST4", OPTION_TEXT, FIELD(document), SPECIAL_DOCUMENT, "what was seen: see keepsakectl(8)" },
+	{ "account",   "ID",     OPTION_TEXT, FIELD(account),   SPECIAL_ACCOUNT,   "only records about this account" },
+	{ "since",     "N",      OPTION_TEXT, FIELD(since),     SPECIAL_SINCE,     "only records from number N on" },
+	{ "heads",     "FOLDER", OPTION_TEXT, FIELD(heads),     SPECIAL_HEADS,     "copies of the heads files" },
 };
 /* clang-format on */
 

@@ -10,6 +10,7 @@
 #define HEADER_BYTES_MAX  1024          /* encoded */
 #define BODY_BYTES_MAX    65536         /* encoded */
 #define PAYLOAD_BYTES_MAX 262128        /* one sealed chunk, see below */
+#define CUT_FRAME_BYTES   (1024 * 1024) /* one larger ends the connection */
 #define DETAIL_BYTES_MAX  200           /* text in a reply's header */
 #define UNPACK_BYTES_MAX  (1024 * 1024) /* memory for one unpacked message */
 

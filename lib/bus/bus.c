@@ -25,8 +25,12 @@
 #define RECONNECT_IVL_MAX_MS 1000
 #define LINGER_MS            1000 /* for the last answers of a door */
 #define BACKLOG              1024
-/* A frame as CURVE has it on the wire: nonce, tag, command name, flags. */
-#define WIRE_BYTES_MAX         (PAYLOAD_BYTES_MAX + 64)
+/*
+ * A frame as CURVE has it on the wire, with nonce, tag, command name, flags.
+ * Past CUT_FRAME_BYTES the connection ends; what is between that and its
+ * bound can still be answered as too large.
+ */
+#define WIRE_BYTES_MAX         (CUT_FRAME_BYTES + 64)
 #define SELF_TEST_MS           10000
 #define SELF_TEST_ENDPOINT     "tcp://127.0.0.1:*"
 #define MONITOR_ENDPOINT_BYTES 64

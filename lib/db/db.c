@@ -1,6 +1,7 @@
 #include "db/db.h"
 
 #include <assert.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -46,7 +47,8 @@ struct db {
 	struct engine *engine;
 	int event_fd;
 	pthread_t writer, reader;
-	bool writer_runs, reader_runs;
+	bool writer_runs, reader_runs; /* were started */
+	bool stopped;                  /* and have ended */
 	pthread_cond_t to_write, to_read;
 
 	pthread_mutex_t lock; /* over all that follows */
@@ -240,22 +242,28 @@ out:
 	return st;
 }
 
+void db_stop(struct db *self)
+{
+	pthread_mutex_lock(&self->lock);
+	self->closing = true;
+	pthread_cond_broadcast(&self->to_write);
+	pthread_cond_broadcast(&self->to_read);
+	pthread_mutex_unlock(&self->lock);
+	if (self->writer_runs && !self->stopped)
+		pthread_join(self->writer, NULL);
+	if (self->reader_runs && !self->stopped)
+		pthread_join(self->reader, NULL);
+	self->stopped = true;
+	db_complete(self);
+}
+
 void db_close(struct db **self_p)
 {
 	assert(self_p);
 	struct db *self = *self_p;
 	if (!self)
 		return;
-	pthread_mutex_lock(&self->lock);
-	self->closing = true;
-	pthread_cond_broadcast(&self->to_write);
-	pthread_cond_broadcast(&self->to_read);
-	pthread_mutex_unlock(&self->lock);
-	if (self->writer_runs)
-		pthread_join(self->writer, NULL);
-	if (self->reader_runs)
-		pthread_join(self->reader, NULL);
-	db_complete(self);
+	db_stop(self);
 	engine_close(&self->engine);
 	if (self->event_fd >= 0)
 		close(self->event_fd);
@@ -403,6 +411,44 @@ enum status db_blob_read(struct db *self, const struct id *account,
 	pthread_mutex_unlock(&self->lock);
 	free(read);
 	return st;
+}
+
+/* ---- notes ---- */
+
+enum status db_note_get(
+    struct db *self, const char *name, struct bytes *value_out)
+{
+	char key[NOTE_KEY_BYTES];
+
+	note_key(key, name);
+	return engine_note_get(self->engine, slice_text(key), value_out);
+}
+
+static void on_noted(
+    void *arg, enum status status, uint64_t generation, size_t failed_op)
+{
+	enum status *out = arg;
+
+	(void)generation;
+	(void)failed_op;
+	*out = status;
+}
+
+enum status db_note_put(struct db *self, const char *name, struct slice value)
+{
+	struct db_batch *batch = batch_note(name, value);
+	struct pollfd event = { self->event_fd, POLLIN, 0 };
+	enum status decided = STATUS_PENDING;
+
+	enum status st = db_submit(self, &batch, on_noted, &decided);
+	db_batch_destroy(&batch);
+	if (st != STATUS_PENDING)
+		return st;
+	while (decided == STATUS_PENDING) {
+		poll(&event, 1, -1);
+		db_complete(self);
+	}
+	return decided;
 }
 
 /* ---- reads ---- */

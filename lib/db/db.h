@@ -83,10 +83,33 @@ struct db_options {
 enum status db_open(const struct db_options *options, struct db **out);
 
 /**
- * Finish what is submitted, run its completions, and close.  Completions
- * that submit more are told UNAVAILABLE.
+ * Finish what is submitted and run its completions.  From then on, and also
+ * in these completions, what is submitted is told UNAVAILABLE; reads go on.
+ * For databases whose completions submit to one another: stop all of them
+ * before the first is closed.
  */
+void db_stop(struct db *self);
+
+/** Stop, and close. */
 void db_close(struct db **self_p);
+
+#define DB_NOTE_NAME_BYTES_MAX 32
+
+/**
+ * Copy a note about the database as a whole: a few bytes under a name, apart
+ * from every account.  Results as db_get.
+ *
+ * name  1..DB_NOTE_NAME_BYTES_MAX characters
+ */
+enum status db_note_get(
+    struct db *self, const char *name, struct bytes *value_out);
+
+/**
+ * Write one: ${value} has 1..DB_VALUE_BYTES_MAX bytes.  Waits for the disk,
+ * and runs the completions that come meanwhile: for the start.  Results as
+ * db_submit's completion, and durable when OK.
+ */
+enum status db_note_put(struct db *self, const char *name, struct slice value);
 
 /* ---- reads ---- */
 
@@ -257,6 +280,10 @@ void db_batch_forbid(struct db_batch *self, uint8_t table, struct slice key);
 
 /** The row must hold exactly ${value}, else CONFLICT. */
 void db_batch_expect(
+    struct db_batch *self, uint8_t table, struct slice key, struct slice value);
+
+/** The row must hold exactly ${value}, or not exist, else CONFLICT. */
+void db_batch_agree(
     struct db_batch *self, uint8_t table, struct slice key, struct slice value);
 
 /* Changes, applied in order. */

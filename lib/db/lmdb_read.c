@@ -4,16 +4,15 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum status engine_get(
-    struct engine *self, const struct key *key, struct bytes *value_out)
+static enum status get(
+    struct engine *self, MDB_dbi dbi, struct slice key, struct bytes *value_out)
 {
 	MDB_txn *txn = NULL;
 	struct slice value = { 0 };
 
 	int rc = lmdb_read_begin(self, &txn);
 	if (rc == MDB_SUCCESS)
-		rc = lmdb_find(
-		    txn, self->rows, slice_of(key->data, key->len), &value);
+		rc = lmdb_find(txn, dbi, key, &value);
 	if (rc == MDB_SUCCESS && value.data &&
 	    (value.len == 0 || value.len > DB_VALUE_BYTES_MAX))
 		rc = MDB_CORRUPTED;
@@ -23,6 +22,18 @@ enum status engine_get(
 				: STATUS_NOT_FOUND;
 	lmdb_read_end(self, txn);
 	return st;
+}
+
+enum status engine_get(
+    struct engine *self, const struct key *key, struct bytes *value_out)
+{
+	return get(self, self->rows, slice_of(key->data, key->len), value_out);
+}
+
+enum status engine_note_get(
+    struct engine *self, struct slice key, struct bytes *value_out)
+{
+	return get(self, self->meta, key, value_out);
 }
 
 /* Place the cursor on the first entry of a page. */

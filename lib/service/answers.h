@@ -2,18 +2,13 @@
 #define KEEPSAKE_SERVICE_ANSWERS_H
 
 #include "service/server.h"
+#include "service/tables.h"
 
 /*
  * Answers to changing requests, kept per terminal key and request id for
  * 24 hours in the account's own rows (G-04).  A repeat gets the first
  * answer; the same id with another body is refused.
  */
-
-/* Tables that every service has; its own are below TABLE_SHARED. */
-#define TABLE_SHARED       0xf0
-#define TABLE_ANSWERS      0xf0
-#define TABLE_ANSWER_TIMES 0xf1
-#define TABLE_OUTBOX       0xf2
 
 /**
  * Look for the answer to ${exchange}, which has a ticket.

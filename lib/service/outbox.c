@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "bus/unpack.h"
-#include "service/answers.h"
+#include "service/tables.h"
 
 #define PARCEL_KEY_BYTES (8 + ID_BYTES) /* time, then the notice's id */
 #define ASK_MS           60000

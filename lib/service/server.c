@@ -12,6 +12,7 @@
 #include "base/util.h"
 #include "common.pb-c.h"
 #include "service/answers.h"
+#include "service/audit_read.h"
 #include "service/settings.h"
 
 #define DOORS_MAX         8
@@ -360,16 +361,57 @@ static enum status on_status(void *state, struct exchange *x)
 	add_figure(x, "requests_under_way", self->count);
 	if (self->options.db)
 		add_db_figures(x, self->options.db);
+	if (self->options.audit) {
+		struct audit_figures audit = audit_figures(self->options.audit);
+		add_figure(x, "audit_records", audit.records);
+		add_figure(x, "audit_pending", audit.pending);
+	}
 	if (self->options.figures)
 		self->options.figures(state, x, add_figure);
 	x->parked = NULL;
 	return exchange_reply(x, &report.message.base);
 }
 
+static enum status on_rekey(void *state, struct exchange *x)
+{
+	struct server *self = x->server;
+	Common__RekeyDone done = COMMON__REKEY_DONE__INIT;
+
+	(void)state;
+	if (!self->options.keyring)
+		return exchange_refuse(
+		    x, STATUS_NOT_FOUND, "this process has no account keys");
+	enum status st = keyring_rotate(
+	    self->options.keyring, self->program->conf, &done.slots);
+	if (st != STATUS_OK)
+		return exchange_refuse(
+		    x, st, "account keys not wrapped anew: see the log");
+	log_info(&x->header.trace, "account_keys_rotated", "slots=%llu",
+	    (unsigned long long)done.slots);
+	if (self->options.audit)
+		audit_note(self->options.audit, NULL,
+		    &(struct audit_event){
+			.action = "master_key_rotated", .actor = "operator" });
+	return exchange_reply(x, &done.base);
+}
+
+static enum status on_audit_read(void *state, struct exchange *x)
+{
+	struct audit *audit = x->server->options.audit;
+
+	(void)state;
+	if (!audit)
+		return exchange_refuse(
+		    x, STATUS_NOT_FOUND, "this process has no audit log");
+	return audit_on_read(audit, x);
+}
+
 /* clang-format off */
 static const struct handler common_handlers[] = {
 	{ TYPE_PING,         "PING",         UINT32_MAX,     NO_TICKET, PLAIN, on_ping },
 	{ TYPE_STATUS_QUERY, "STATUS_QUERY", FROM(ROLE_OPS), NO_TICKET, PLAIN, on_status },
+	{ TYPE_AUDIT_READ,   "AUDIT_READ",   FROM(ROLE_OPS), NO_TICKET, PLAIN, on_audit_read },
+	{ TYPE_REKEY,        "REKEY",        FROM(ROLE_OPS), NO_TICKET, PLAIN, on_rekey },
 };
 /* clang-format on */
 

@@ -8,6 +8,7 @@
 #include "bus/unpack.h"
 #include "crypto/ticket.h"
 #include "db/db.h"
+#include "service/keyring.h"
 #include "service/program.h"
 
 /*
@@ -57,6 +58,7 @@ struct handler {
 };
 
 struct server;
+struct audit;
 
 /** One request and its answer to be. */
 struct exchange {
@@ -91,6 +93,8 @@ struct server_options {
 	size_t handlers_count;
 	void *state;               /* for the handlers */
 	struct db *db;             /* or NULL: no KEPT handlers then */
+	struct keyring *keyring;   /* likewise; answers REKEY */
+	struct audit *audit;       /* likewise; answers AUDIT_READ */
 	const uint8_t *ticket_key; /* auth's; NULL: no handler takes one */
 	/* Append the figures of StatusReport; or NULL. */
 	void (*figures)(void *state, struct exchange *exchange,

@@ -17,6 +17,11 @@
 #define DATABASE(section)                                                  \
 	{ section, "data", CONF_PATH, "/var/lib/keepsake/" section, 0, 0,  \
 	  NULL, "folder of the database" },                                \
+	{ section, "ledger", CONF_PATH,                                    \
+	  "/var/lib/keepsake/" section ".ledger", 0, 0, NULL,              \
+	  "folder of what no backup takes: account keys, journal" },       \
+	{ section, "audit_heads", CONF_PATH, "", 0, 0, NULL,               \
+	  "file of the audit log's signed heads; empty: in the ledger" },  \
 	{ section, "map_bytes", CONF_SIZE, "1G", MIB, 64 * TIB, NULL,      \
 	  "memory map to begin with; it grows" },                          \
 	{ section, "map_bytes_max", CONF_SIZE, "1T", MIB, 64 * TIB, NULL,  \
@@ -29,6 +34,8 @@ const struct conf_key settings[] = {
 	  "folder of the ipc sockets" },
 	{ "common", "keys", CONF_PATH, "/etc/keepsake/keys", 0, 0, NULL,
 	  "folder of the keys made by: keepsakectl keys make" },
+	{ "common", "audit_head_ms", CONF_DURATION, "1h", 100, 86400000, NULL,
+	  "how often the signed head of the audit log is exported" },
 	{ "common", "log_level", CONF_CHOICE, "info", 0, 0,
 	  "error|warning|info|debug", "how much is logged" },
 
@@ -76,6 +83,8 @@ const struct conf_key settings[] = {
 	  NULL, "where terminals come in" },
 	{ "gateway", "public_address", CONF_TEXT, "127.0.0.1:7400", 0, 0,
 	  NULL, "host:port that enrolment strings name" },
+	{ "gateway", "memory_max", CONF_SIZE, "1G", 0, TIB, NULL,
+	  "a bearer that wants more memory is started anew; 0: no limit" },
 	LISTEN("gateway", "ops"),
 	PEER("gateway", "auth"),
 	PEER("gateway", "store"),

@@ -76,8 +76,12 @@ out:
 static enum status on_verification_kept(
     struct exchange *x, enum status st, uint64_t generation, size_t failed_op)
 {
+	struct auth *self = x->parked;
+
 	(void)generation;
 	(void)failed_op;
+	if (st == STATUS_OK)
+		audit_kick(self->service->audit, self->db, &x->ticket.account);
 	if (st == STATUS_CONFLICT)
 		return exchange_refuse(x, st, "%s", verification_set);
 	if (st == STATUS_NOT_FOUND)
@@ -117,6 +121,10 @@ enum status on_verification_finish(void *state, struct exchange *x)
 	auth_db_require_account(batch);
 	auth_db_forbid_credential(batch, CREDENTIAL_VERIFICATION);
 	auth_db_put_credential(batch, CREDENTIAL_VERIFICATION, &credential);
+	audit_put(self->service->audit, batch, &change.account,
+	    &(struct audit_event){
+		.action = "verification_set", .actor = "owner" });
+	x->parked = self;
 	st = exchange_commit(x, &batch, on_verification_kept);
 out:
 	sodium_memzero(&credential, sizeof(credential));
@@ -161,8 +169,10 @@ static enum status on_code_changed(
 
 	(void)generation;
 	(void)failed_op;
-	if (st == STATUS_OK)
+	if (st == STATUS_OK) {
 		outbox_kick(self->service->outbox, &x->ticket.account);
+		audit_kick(self->service->audit, self->db, &x->ticket.account);
+	}
 	if (st == STATUS_CONFLICT)
 		return exchange_refuse(x, st, "the code was changed meanwhile");
 	return st;
@@ -186,6 +196,10 @@ static enum status replace_code(struct auth *self, struct exchange *x,
 	notice.terminal_id =
 	    field_of(slice_of(x->ticket.terminal.bytes, ID_BYTES));
 	outbox_put(batch, account, &notice);
+	audit_put(self->service->audit, batch, account,
+	    &(struct audit_event){ .action = "code_changed",
+		.actor = "owner",
+		.terminal = &x->ticket.terminal });
 	x->parked = self;
 	return exchange_commit(x, &batch, on_code_changed);
 }

@@ -142,6 +142,8 @@ static enum status on_registered(
 	if (st == STATUS_OK) {
 		auth->registrations++;
 		outbox_kick(auth->service->outbox, &self->registration.account);
+		audit_kick(auth->service->audit, auth->db,
+		    &self->registration.account);
 	} else if (st == STATUS_CONFLICT && generation > 0) {
 		st = check_repeat(self);
 		if (st == STATUS_OK)
@@ -166,6 +168,8 @@ static void write_account(struct pending *self)
 	auth_db_confirm_name(batch, self->registration.name_hash);
 	notice.kind = NOTIFY__KIND__REGISTERED;
 	outbox_put(batch, account, &notice);
+	audit_put(self->auth->service->audit, batch, account,
+	    &(struct audit_event){ .action = "registered", .actor = "owner" });
 	enum status st = exchange_commit(self->x, &batch, on_registered);
 	if (st != STATUS_PENDING)
 		pending_end(&self, st);

@@ -1,4 +1,6 @@
 #include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -327,6 +329,7 @@ static enum status on_resent(struct exchange *x, enum status status,
 	(void)generation;
 	(void)failed_op;
 	if (status == STATUS_OK) {
+		audit_kick(self->service->audit, self->db, &resend->account);
 		self->totals.notices += resend->notices;
 		notify_lower(&self->totals.letters, resend->letters);
 		expand_account(self, &resend->account);
@@ -339,9 +342,24 @@ static enum status on_resent(struct exchange *x, enum status status,
 	return status;
 }
 
+static void put_event(
+    const struct resend *resend, struct db_batch *batch, const Ops__By *by)
+{
+	char actor[OPERATOR_ACTOR_BYTES], detail[OPERATOR_DETAIL_BYTES];
+	char what[64];
+
+	snprintf(what, sizeof(what), "notices: %" PRIu64, resend->notices);
+	operator_actor(actor, by);
+	operator_detail(detail, what, by);
+	audit_put(resend->notify->service->audit, batch, &resend->account,
+	    &(struct audit_event){ .action = "dead_letters_resent",
+		.actor = actor,
+		.detail = detail });
+}
+
 /* Returns STATUS_PENDING once ${resend} is on_resent's. */
-static enum status submit_resend(
-    struct resend *resend, struct exchange *x, const struct id *notice)
+static enum status submit_resend(struct resend *resend, struct exchange *x,
+    const struct id *notice, const Ops__By *by)
 {
 	Ops__Resent reply = OPS__RESENT__INIT;
 	struct db_batch *batch =
@@ -361,6 +379,7 @@ static enum status submit_resend(
 	reply.more = more;
 	st = exchange_reply(x, &reply.base);
 	if (st == STATUS_OK && resend->letters > 0) {
+		put_event(resend, batch, by);
 		x->parked = resend;
 		st = exchange_commit(x, &batch, on_resent);
 	}
@@ -394,8 +413,8 @@ enum status notify_on_resend(void *state, struct exchange *x)
 		return STATUS_NO_SPACE;
 	resend->notify = state;
 	resend->account = account;
-	st = submit_resend(
-	    resend, x, message->notice_id.len > 0 ? &notice : NULL);
+	st = submit_resend(resend, x,
+	    message->notice_id.len > 0 ? &notice : NULL, message->by);
 	if (st != STATUS_PENDING)
 		free(resend);
 	return st;

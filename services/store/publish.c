@@ -1,5 +1,6 @@
 #include "store.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,6 +72,20 @@ static void put_notice(struct db_batch *batch, const struct id *account,
 	outbox_put(batch, account, &notice);
 }
 
+static void put_event(struct store *self, struct db_batch *batch,
+    const struct id *account, const struct snapshot *snapshot)
+{
+	char detail[48];
+
+	snprintf(detail, sizeof(detail), "snapshot %llu",
+	    (unsigned long long)snapshot->ordinal);
+	audit_put(self->service->audit, batch, account,
+	    &(struct audit_event){ .action = "snapshot_published",
+		.actor = "terminal",
+		.terminal = &snapshot->terminal,
+		.detail = detail });
+}
+
 static void put_usage(
     struct store *self, struct db_batch *batch, const struct id *account)
 {
@@ -110,6 +125,7 @@ static enum status publish_submit(struct exchange *x)
 	store_db_end_lease(batch, &publication->lease);
 	put_usage(self, batch, account);
 	put_notice(batch, account, snapshot);
+	put_event(self, batch, account, snapshot);
 	return exchange_commit(x, &batch, publish_decided);
 }
 
@@ -130,6 +146,7 @@ static enum status publish_decided(
 		    (unsigned long long)(snapshot->taken_ms -
 					 publication->lease.opened_ms));
 		outbox_kick(self->service->outbox, &x->ticket.account);
+		audit_kick(self->service->audit, self->db, &x->ticket.account);
 	} else if (st == STATUS_NOT_FOUND && failed_op == PUBLISH_OP_LEASE) {
 		st = store_lease_over(x);
 	} else if (st == STATUS_CONFLICT && failed_op == PUBLISH_OP_ORDINAL &&

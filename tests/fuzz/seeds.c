@@ -14,6 +14,7 @@
 #include "fuzz_body.h"
 #include "fuzz_opaque.h"
 #include "manifest.pb-c.h"
+#include "service/audit_record.h"
 
 /*
  * seeds FOLDER: write the corpus that the harnesses begin with, a folder
@@ -712,6 +713,50 @@ static void notify_rows(void)
 	}
 }
 
+/* The first byte chooses in fuzz_audit.c. */
+static void audit(void)
+{
+	const size_t sealed = SEALED_BYTES(1 + 5 + ID_BYTES + 2 + 9);
+	struct audit_head head = { "auth", 7, 1790000000000, { 1 }, { 2 } };
+	char line[AUDIT_HEAD_TEXT_BYTES];
+
+	add_byte(0);
+	add_byte(1); /* version */
+	add_64(7);
+	add_64(1790000000000);
+	add_many(3, ID_BYTES);
+	add_many(4, ID_BYTES);
+	add_byte(AUDIT_KEY_ACCOUNT);
+	add_byte(12);
+	add_text("code_changed");
+	add_16(sealed);
+	add_many(5, sealed);
+	add_many(6, AUDIT_HASH_BYTES);
+	save("audit", "record");
+
+	add_byte(1);
+	add_64(1790000000000);
+	add_many(3, ID_BYTES);
+	add_byte(1);
+	add_byte(AUDIT_KEY_SERVICE);
+	add_byte(12);
+	add_text("code_changed");
+	add_many(5, sealed);
+	save("audit", "pending");
+
+	add_byte(2);
+	add_byte(5);
+	add_text("owner");
+	add_many(3, ID_BYTES);
+	add_16(9);
+	add_text("by letter");
+	save("audit", "person");
+
+	add_byte(3);
+	audit_head_format(line, &head);
+	save_text("audit", "head", line);
+}
+
 static void rows(void)
 {
 	static const uint8_t escaped[] = { 2, 'a', 'b', 'c', 1, 1, 1, 2, 'd' };
@@ -722,6 +767,7 @@ static void rows(void)
 	store_rows();
 	binding_rows();
 	notify_rows();
+	audit();
 }
 
 int main(int argc, char **argv)

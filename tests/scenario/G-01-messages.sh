@@ -48,8 +48,16 @@ case_begin "G-05 what is too large is refused, or cut off"
 expect_raw too_large one --body-bytes 65537 ask store.HAVE >/dev/null
 expect_raw too_large one --append "9a03e807$(printf '61%.0s' {1..1000})" \
     ask common.PING >/dev/null
+expect_raw too_large one --payload-bytes 262129 ask store.PUT >/dev/null
+expect_raw too_large one --payload-bytes 1000000 ask store.PUT >/dev/null
 assert_equal silence \
-    "$(raw one --wait 2000 --payload-bytes 300000 ask store.PUT)" answer
+    "$(raw one --wait 2000 --payload-bytes 2000000 ask store.PUT)" answer
+case_pass
+
+case_begin "G-01 R-07 a name that a terminal gives itself is not answered"
+assert_equal silence \
+    "$(raw one --wait 2000 --routing-id another ask common.PING)" answer
+log_wait gateway event=routing_id_refused 10 || fail "not refused"
 case_pass
 
 case_begin "R-03 G-01 a body that is none is answered as malformed"

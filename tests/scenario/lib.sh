@@ -134,6 +134,12 @@ free_port() {
 	echo "$port"
 }
 
+# Whether the programs were built with a sanitizer, whose own memory is above
+# any limit that a program could be given.
+sanitized() {
+	grep -q __asan_init "$BUILD/keepsake-gateway"
+}
+
 # The configuration of a world: the only place that knows its keys.
 world_config() { # FOLDER PORT
 	cat <<-END
@@ -143,19 +149,24 @@ world_config() { # FOLDER PORT
 
 	[auth]
 	data = $1/auth
+	ledger = $1/auth.ledger
 
 	[store]
 	data = $1/store
+	ledger = $1/store.ledger
 
 	[binding]
 	data = $1/binding
+	ledger = $1/binding.ledger
 
 	[notify]
 	data = $1/notify
+	ledger = $1/notify.ledger
 
 	[gateway]
 	listen = tcp://127.0.0.1:$2
 	public_address = 127.0.0.1:$2
+	$(! sanitized || echo memory_max = 0)
 	END
 }
 
@@ -184,8 +195,8 @@ world_make() { # ["[SECTION] KEY = VALUE"...]
 	WORLD_PORT=$(free_port)
 	WORLD_CONFIG=$WORLD/keepsake.conf
 	WORLD_LOG=$WORLD/log
-	mkdir -m 0700 "$WORLD"/{run,log,terminal} "$WORLD"/{auth,store} \
-	    "$WORLD"/{binding,notify}
+	mkdir -m 0700 "$WORLD"/{run,log,terminal} \
+	    "$WORLD"/{auth,store,binding,notify}{,.ledger}
 	world_config "$WORLD" "$WORLD_PORT" >"$WORLD_CONFIG"
 	local line
 	for line in "$@"; do
@@ -209,7 +220,10 @@ service_start() { # NAME [CONFIG]
 	local log=$WORLD_LOG/$name.log offset
 	touch "$log"
 	offset=$(stat -c %s "$log")
-	"$BUILD/keepsake-${name%%[0-9]*}" --config "$config" \
+	# Of the gateway the bearer itself, so that what is killed is gone.
+	local bearer=()
+	[[ $name != gateway* ]] || bearer=(zmtp)
+	"$BUILD/keepsake-${name%%[0-9]*}" "${bearer[@]}" --config "$config" \
 	    >>"$log" 2>&1 </dev/null &
 	SERVICE_PID[$name]=$!
 	log_wait "$name" '(^| )event=ready( |$)' "$READY_SECONDS_MAX" \

@@ -20,6 +20,7 @@
  * --body HEX      with this body; empty without
  * --body-bytes N, --payload-bytes N   with so many bytes of zero
  * --frames N      in so many frames, 1 to 8
+ * --routing-id TEXT   under this name, which only libzmq gives
  * --wait MS       for an answer, or a connection; 10000 without
  *
  * Exit status: 0 printed, 1 no login or no connection, 2 wrong arguments.
@@ -54,7 +55,7 @@
 
 /** What the command line asks for; all bytes are owned. */
 struct wishes {
-	const char *state, *password_file;
+	const char *state, *password_file, *routing_id;
 	struct bytes ticket, account, request, peer, append, header, body;
 	struct bytes payload;
 	size_t frames;
@@ -306,6 +307,11 @@ static int command_ask(const struct wishes *wishes, const char *type)
 	    bus_connect(bus, endpoint, terminal.enrolment.gateway_key,
 		&socket) != STATUS_OK)
 		errx(1, "%s: cannot connect", endpoint);
+	if (wishes->routing_id &&
+	    (zmq_setsockopt(socket, ZMQ_ROUTING_ID, wishes->routing_id,
+		 strlen(wishes->routing_id)) != 0 ||
+		bus_reconnect(socket) != STATUS_OK))
+		errx(1, "%s: no such name", wishes->routing_id);
 	if (!wait_until(wishes, socket, ZMQ_POLLOUT))
 		errx(1, "%s: nobody answers", endpoint);
 	send_frames(socket, wishes, &header);
@@ -334,6 +340,7 @@ static struct wishes wishes_read(int argc, char **argv)
 		{ "body-bytes", required_argument, NULL, 'B' },
 		{ "payload-bytes", required_argument, NULL, 'P' },
 		{ "frames", required_argument, NULL, 'f' },
+		{ "routing-id", required_argument, NULL, 'i' },
 		{ "wait", required_argument, NULL, 'W' },
 		{ 0 },
 	};
@@ -355,6 +362,7 @@ static struct wishes wishes_read(int argc, char **argv)
 		case 'B': self.body = zeros(optarg);               break;
 		case 'P': self.payload = zeros(optarg);            break;
 		case 'f': self.frames = number_from(optarg);       break;
+		case 'i': self.routing_id = optarg;                break;
 		case 'W': self.wait_ms = (long)number_from(optarg); break;
 		/* clang-format on */
 		default:
