@@ -207,6 +207,16 @@ wait_for 20 told backup_done registered terminal_bound "$id" ||
 assert_equal '[]' "$(keepsakectl --json queue "$anna")" "queue"
 case_pass
 
+case_begin "N-05 O-06 who resent what, and why, is on record"
+recorded() {
+	keepsakectl --json audit notify --account "$anna" >"$WORLD/audit" &&
+	    jq -e --arg who "operator ${SUDO_USER:-$(id -un)}" '[.[] |
+	    select(.action == "dead_letters_resent" and .actor == $who)] |
+	    length == 2 and (.[1].detail | test("repaired"))' "$WORLD/audit"
+}
+wait_for 10 recorded >/dev/null || fail "on record: $(cat "$WORLD/audit")"
+case_pass
+
 case_begin "N-05 without a dead letter there is nothing to resend"
 assert_equal '0' "$(keepsakectl --json resend "$anna" | jq .letters)" letters
 expect_status 3 keepsakectl resend "$anna" "$id" 2>"$WORLD/said"
