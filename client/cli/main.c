@@ -273,6 +273,25 @@ enum exit_code exit_code_of(enum status status)
 	}
 }
 
+static json_t *failure_json(const struct run *run, const char *word,
+    const char *detail, const char *advice)
+{
+	json_t *value = json_pack("{s:s, s:o, s:s}", "error", word, "detail",
+	    json_path(detail), "advice", advice);
+	uint32_t tries;
+
+	if (!run->keepsake)
+		return value;
+	if (keepsake_tries_remaining(run->keepsake, &tries))
+		json_object_set_new(
+		    value, "tries_remaining", json_integer(tries));
+	uint64_t wait_ms = keepsake_retry_after_ms(run->keepsake);
+	if (wait_ms > 0)
+		json_object_set_new(
+		    value, "retry_after_ms", json_integer((json_int_t)wait_ms));
+	return value;
+}
+
 /* Say what went wrong, as JSON or for people. */
 static void say_failure(const struct run *run, enum status status,
     const char *detail, const char *advice)
@@ -281,8 +300,7 @@ static void say_failure(const struct run *run, enum status status,
 	    status == STATUS_PENDING ? "interrupted" : status_word(status);
 
 	if (run->options.json) {
-		json_print(json_pack("{s:s, s:o, s:s}", "error", word, "detail",
-		    json_path(detail), "advice", advice));
+		json_print(failure_json(run, word, detail, advice));
 		return;
 	}
 	if (detail[0] != '\0')

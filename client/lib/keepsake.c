@@ -90,6 +90,19 @@ const char *keepsake_advice(const struct keepsake *self)
 	return self->advice;
 }
 
+bool keepsake_tries_remaining(const struct keepsake *self, uint32_t *out)
+{
+	if (!self->tries_told)
+		return false;
+	*out = self->tries_remaining;
+	return true;
+}
+
+uint64_t keepsake_retry_after_ms(const struct keepsake *self)
+{
+	return self->retry_after_ms;
+}
+
 const char *keepsake_folder(const struct keepsake *self)
 {
 	return state_folder(self->state);

@@ -104,6 +104,15 @@ const char *keepsake_detail(const struct keepsake *self);
 /** What to do about it, for people; static, "" where nothing. */
 const char *keepsake_advice(const struct keepsake *self);
 
+/**
+ * How many wrong tries are left before it is locked, where the last call
+ * failed and the server told; false, and ${out} untouched, otherwise.
+ */
+bool keepsake_tries_remaining(const struct keepsake *self, uint32_t *out);
+
+/** In how long the server may say otherwise; 0: it did not tell. */
+uint64_t keepsake_retry_after_ms(const struct keepsake *self);
+
 /** The state folder; good as long as ${self}. */
 const char *keepsake_folder(const struct keepsake *self);
 

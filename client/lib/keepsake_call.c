@@ -1,8 +1,6 @@
 #include "keepsake_internal.h"
 
 #include <sodium.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/bounds.h"
@@ -10,36 +8,19 @@
 #include "base/util.h"
 #include "crypto/arena.h"
 
-/* What a call is made of: its end, its errors, its secrets, its proof. */
+/* What a call is made of: its beginning and end, its secrets, its proof. */
 
-#define ANSWER_MS    (60 * 1000)
-#define REASON_BYTES 128
+#define ANSWER_MS (60 * 1000)
 
 _Static_assert(KEEPSAKE_SECRET_BYTES == CODE_PASSWORD_BYTES_MAX + 1,
     "the longest password fits");
-
-enum status call_refuse(struct keepsake *self, enum status status,
-    const char *advice, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(self->detail, sizeof(self->detail), format, args);
-	va_end(args);
-	self->advice = advice;
-	return status;
-}
-
-enum status call_refuse_plainly(struct keepsake *self, enum status status)
-{
-	return call_refuse(self, status, session_advice_for(status, LINK_UP),
-	    "%s", status_text(status));
-}
 
 void call_begin(struct keepsake *self)
 {
 	self->detail[0] = '\0';
 	self->advice = "";
+	self->tries_told = false;
+	self->retry_after_ms = 0;
 	self->password_typed = false;
 }
 
@@ -67,20 +48,6 @@ void call_end(struct keepsake *self)
 	login_destroy(&self->login);
 	wipe_answers(self);
 	wipe_keys(self);
-}
-
-enum status call_refuse_file(
-    struct keepsake *self, enum status status, const char *name)
-{
-	return call_refuse(self, status,
-	    status == STATUS_DENIED
-		? "files in the state folder must be yours, with mode 0600"
-		: "",
-	    "%s/%s: %s", state_folder(self->state), name,
-	    status == STATUS_DENIED
-		? "refused: a symlink, another user's, open to others, or "
-		  "not to be written"
-		: status_text(status));
 }
 
 static enum status read_enrolment(struct keepsake *self)
@@ -190,19 +157,6 @@ void call_remember_password(struct keepsake *self, struct slice password)
 	code_destroy(&code);
 }
 
-enum status call_refuse_session(struct keepsake *self, enum status status)
-{
-	uint32_t tries = session_tries_remaining(self->session);
-
-	/* The wire counts from 1, so that 0 can say: not told. */
-	if (status == STATUS_DENIED && tries > 0)
-		return call_refuse(self, status, session_advice(self->session),
-		    "%s; tries left: %u", session_detail(self->session),
-		    tries - 1);
-	return call_refuse(self, status, session_advice(self->session), "%s",
-	    session_detail(self->session));
-}
-
 enum status call_session(struct keepsake *self)
 {
 	enum status st = read_enrolment(self);
@@ -220,17 +174,6 @@ enum status call_session(struct keepsake *self)
 	};
 	st = session_new(&self->session, &options);
 	return st == STATUS_OK ? st : call_refuse_plainly(self, st);
-}
-
-/* What a refused login means for a terminal that stands so. */
-static enum status refuse_login(struct keepsake *self, enum status status,
-    const struct state_account *account)
-{
-	call_refuse_session(self, status);
-	if (status == STATUS_DENIED && self->advice[0] == '\0' &&
-	    id_is_none(&account->terminal))
-		self->advice = "bind it first: keepsake bind --serial SERIAL";
-	return status;
 }
 
 /* Note in the state whose terminal this turned out to be. */
@@ -274,20 +217,10 @@ enum status call_prove(struct keepsake *self, enum direction direction,
 	st = session_login(self->session, account_out->name, &factors,
 	    direction, &self->login);
 	if (st != STATUS_OK)
-		return refuse_login(self, st, account_out);
+		return call_refuse_session(self, st);
 	if (set & CODE_PASSWORD)
 		call_remember_password(self, factors.password);
 	return note_account(self, account_out);
-}
-
-enum status call_refuse_remote(struct keepsake *self, enum status status)
-{
-	const char *detail = remote_detail(self->remote);
-
-	if (detail[0] == '\0')
-		return call_refuse_plainly(self, status);
-	return call_refuse(
-	    self, status, remote_advice(self->remote), "%s", detail);
 }
 
 enum status call_transfer(struct keepsake *self, enum direction direction)
@@ -297,6 +230,12 @@ enum status call_transfer(struct keepsake *self, enum direction direction)
 
 	if (st != STATUS_OK)
 		return st;
+	if (!self->login->has_root)
+		return call_refuse(self, STATUS_DENIED,
+		    "give this terminal a code with a password in it: "
+		    "keepsake code",
+		    "this terminal's code has no password in it, and so does "
+		    "not open the account's keys");
 	session_destroy(&self->session); /* the transfer has a connection */
 	st = account_keys_new(
 	    &self->account_keys, &self->login->account, self->login->root);
@@ -312,16 +251,4 @@ enum status call_transfer(struct keepsake *self, enum direction direction)
 	if (st == STATUS_OK)
 		st = remote_new(&self->remote, &options);
 	return st == STATUS_OK ? st : call_refuse_plainly(self, st);
-}
-
-void report_path(keepsake_report_fn *report, void *arg, const char *path,
-    const char *text, int error)
-{
-	char why[REASON_BYTES];
-
-	if (error != 0)
-		snprintf(why, sizeof(why), "%s: %s", text, strerror(error));
-	else
-		snprintf(why, sizeof(why), "%s", text);
-	report(arg, path, why);
 }

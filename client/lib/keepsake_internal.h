@@ -42,8 +42,12 @@ struct keepsake {
 	struct account_keys *account_keys;
 	struct remote *remote;
 
+	/* Of the last call that failed. */
 	char detail[KEEPSAKE_DETAIL_BYTES];
 	const char *advice;
+	bool tries_told;
+	uint32_t tries_remaining;
+	uint32_t retry_after_ms; /* 0: not told */
 };
 
 void call_begin(struct keepsake *self);

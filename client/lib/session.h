@@ -65,20 +65,31 @@ void session_destroy(struct session **self_p);
 /** Why the last call failed, for people; "" where it did not. */
 const char *session_detail(const struct session *self);
 
-/** What a person can do about it; "" where there is nothing to say. */
+/** What a person can do about it; "" where it did not fail. */
 const char *session_advice(const struct session *self);
 
-/** How many wrong tries are left, as the server told; 0: it did not. */
-uint32_t session_tries_remaining(const struct session *self);
+/**
+ * How many wrong tries are left, as the server's last answer told.
+ *
+ * Returns false, and leaves ${out}, where it did not.
+ */
+bool session_tries_remaining(const struct session *self, uint32_t *out);
+
+/** When it is worth trying again, as that answer told; 0: it did not. */
+uint32_t session_retry_after_ms(const struct session *self);
 
 /**
- * What a person can do about a failed request.
+ * What a person can do about a request that the server refused or that had
+ * no answer.
  *
  * link  what the connection was like then
  *
- * Returns a static text, "" where there is nothing to say.
+ * Returns a static text, "" for STATUS_OK only.
  */
 const char *session_advice_for(enum status status, enum link_state link);
+
+/** The same where this machine failed, or what came is not to be used. */
+const char *session_advice_here(enum status status);
 
 /**
  * Ask, and wait for the answer.
@@ -144,6 +155,7 @@ struct login {
 	size_t ticket_len;
 	uint64_t expiry_ms; /* of the ticket, on the server's clock */
 	bool verification_set;
+	bool has_root; /* verification information opens none, for one */
 	uint8_t root[ACCOUNT_KEY_BYTES];
 };
 
@@ -152,7 +164,8 @@ struct login {
  *
  * STATUS_OK        ${login_out} is the caller's
  * STATUS_DENIED    a wrong code, an unknown name, or another server than
- *                  the enrolled one: which, nobody can tell
+ *                  the enrolled one: which, nobody can tell; the server is
+ *                  told, and session_tries_remaining is set
  * STATUS_LOCKED    too many wrong tries
  * others           as session_ask
  */

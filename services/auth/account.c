@@ -7,9 +7,15 @@
 #include "crypto/code.h"
 
 #define VERIFICATION_ID "verification"
+#define TERMINAL_ID     "terminal" /* the terminal's id follows */
 
-_Static_assert(ID_BYTES + sizeof(VERIFICATION_ID) <= CREDENTIAL_ID_BYTES_MAX,
+_Static_assert(
+    2 * ID_BYTES + sizeof(TERMINAL_ID) - 1 <= CREDENTIAL_ID_BYTES_MAX &&
+	ID_BYTES + sizeof(VERIFICATION_ID) - 1 <= CREDENTIAL_ID_BYTES_MAX,
     "room for the longest id");
+
+const struct code_slot owner_slot = { .kind = CREDENTIAL_OWNER };
+const struct code_slot verification_slot = { .kind = CREDENTIAL_VERIFICATION };
 
 static enum status parts_check(
     const struct credential_parts *parts, const char **why_out)
@@ -60,14 +66,21 @@ enum status credential_verification(
 	return STATUS_OK;
 }
 
-void credential_id_of(struct credential_id *out, const struct id *account,
-    enum credential_slot slot)
+static void id_append(struct credential_id *out, struct slice part)
 {
-	*out = (struct credential_id){ .len = ID_BYTES };
-	memcpy(out->bytes, account->bytes, ID_BYTES);
-	if (slot == CREDENTIAL_OWNER)
+	memcpy(out->bytes + out->len, part.data, part.len);
+	out->len += part.len;
+}
+
+void credential_id_of(struct credential_id *out, const struct id *account,
+    const struct code_slot *slot)
+{
+	*out = (struct credential_id){ 0 };
+	id_append(out, slice_of(account->bytes, ID_BYTES));
+	if (slot->kind == CREDENTIAL_VERIFICATION)
+		id_append(out, slice_text(VERIFICATION_ID));
+	if (slot->kind != CREDENTIAL_TERMINAL)
 		return;
-	memcpy(out->bytes + ID_BYTES, VERIFICATION_ID,
-	    sizeof(VERIFICATION_ID) - 1);
-	out->len += sizeof(VERIFICATION_ID) - 1;
+	id_append(out, slice_text(TERMINAL_ID));
+	id_append(out, slice_of(slot->terminal.bytes, ID_BYTES));
 }

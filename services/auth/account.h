@@ -30,7 +30,16 @@ struct account {
 enum credential_slot {
 	CREDENTIAL_OWNER = 1,        /* the owner's code */
 	CREDENTIAL_VERIFICATION = 2, /* for changing bindings (D-01) */
+	CREDENTIAL_TERMINAL = 3,     /* a terminal's own code */
 };
+
+/** One of an account's codes. */
+struct code_slot {
+	enum credential_slot kind;
+	struct id terminal; /* whose own code it is; else none */
+};
+
+extern const struct code_slot owner_slot, verification_slot;
 
 struct credential {
 	uint32_t revision;    /* 1 for the first; one more at each change */
@@ -65,7 +74,7 @@ enum status credential_owner(struct credential *out, uint32_t revision,
 enum status credential_verification(
     struct credential *out, struct slice record, const char **why_out);
 
-#define CREDENTIAL_ID_BYTES_MAX 32
+#define CREDENTIAL_ID_BYTES_MAX 40
 
 /** By what OPAQUE knows a credential: it never changes. */
 struct credential_id {
@@ -75,6 +84,6 @@ struct credential_id {
 
 /** The account's id, and for all but the owner's code what it is for. */
 void credential_id_of(struct credential_id *out, const struct id *account,
-    enum credential_slot slot);
+    const struct code_slot *slot);
 
 #endif

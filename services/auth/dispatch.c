@@ -126,14 +126,20 @@ enum status auth_open(struct service *service, void **state_out)
 	self->db = service->db;
 	self->ticket_ms =
 	    conf_number(service->program.conf, "auth", "ticket_ms");
+	self->contact = conf_text(service->program.conf, "common", "contact");
+	if (self->contact[0] == '\0')
+		self->contact = "the operator of this server";
 	enum status st = trust_keys(&self->keys, service->program.conf);
-	return st == STATUS_OK ? check_trust(self) : st;
+	if (st == STATUS_OK)
+		st = check_trust(self);
+	return st == STATUS_OK ? tries_new(&self->tries, service) : st;
 }
 
 void auth_close(void **state_p)
 {
 	struct auth *self = *state_p;
 
+	tries_destroy(&self->tries);
 	auth_keys_destroy(&self->keys);
 	free(self);
 	*state_p = NULL;

@@ -1,7 +1,9 @@
 #include "dispatch_internal.h"
 
 #include <sodium.h>
+#include <stdlib.h>
 
+#include "base/log.h"
 #include "notify.pb-c.h"
 
 /* What the cookie of a change holds. */
@@ -26,8 +28,8 @@ static enum status read_change(struct auth *self, struct exchange *x,
 static enum status read_owner(
     struct auth *self, struct exchange *x, struct credential *out)
 {
-	enum status st = auth_db_credential(
-	    self->db, &x->ticket.account, CREDENTIAL_OWNER, out);
+	enum status st =
+	    auth_db_credential(self->db, &x->ticket.account, &owner_slot, out);
 
 	if (st == STATUS_NOT_FOUND)
 		return exchange_refuse(x, st, "there is no such account");
@@ -53,14 +55,14 @@ enum status on_verification_begin(void *state, struct exchange *x)
 	if (st != STATUS_OK)
 		goto out;
 	st = auth_db_credential(
-	    self->db, &change.account, CREDENTIAL_VERIFICATION, &found);
+	    self->db, &change.account, &verification_slot, &found);
 	if (st == STATUS_OK)
 		st =
 		    exchange_refuse(x, STATUS_CONFLICT, "%s", verification_set);
 	if (st != STATUS_NOT_FOUND)
 		goto out;
 	const struct offer offer = {
-		.slot = CREDENTIAL_VERIFICATION,
+		.slot = &verification_slot,
 		.account = &change.account,
 		.purpose = COOKIE_VERIFICATION,
 		.content = slice_of(&change, sizeof(change)),
@@ -119,8 +121,8 @@ enum status on_verification_finish(void *state, struct exchange *x)
 	struct db_batch *batch =
 	    db_batch_new(&change.account, DB_GENERATION_ANY, NULL);
 	auth_db_require_account(batch);
-	auth_db_forbid_credential(batch, CREDENTIAL_VERIFICATION);
-	auth_db_put_credential(batch, CREDENTIAL_VERIFICATION, &credential);
+	auth_db_forbid_credential(batch, &verification_slot);
+	auth_db_put_credential(batch, &verification_slot, &credential);
 	audit_put(self->service->audit, batch, &change.account,
 	    &(struct audit_event){
 		.action = "verification_set", .actor = "owner" });
@@ -149,7 +151,7 @@ enum status on_code_begin(void *state, struct exchange *x)
 		goto out;
 	change.revision = found.revision;
 	const struct offer offer = {
-		.slot = CREDENTIAL_OWNER,
+		.slot = &owner_slot,
 		.account = &change.account,
 		.purpose = COOKIE_CODE,
 		.content = slice_of(&change, sizeof(change)),
@@ -162,6 +164,51 @@ out:
 	return st;
 }
 
+/* Old guesses say nothing about a new code: they go. */
+struct renewal {
+	struct exchange *x;
+	struct turn turn;
+};
+
+static void on_renewed(void *arg, enum status st)
+{
+	struct renewal *self = arg;
+	struct exchange *x = self->x;
+
+	/* The code is changed, whatever becomes of them. */
+	if (st != STATUS_OK)
+		log_warning(&x->header.trace, "tries_kept", "status=%s",
+		    status_word(st));
+	free(self);
+	exchange_finish(&x, STATUS_OK);
+}
+
+/* Renew the lane by which the ticket's terminal has proven the code. */
+static enum status renew_lane(
+    struct auth *self, struct exchange *x, enum credential_slot code)
+{
+	struct renewal *renewal = calloc(1, sizeof(*renewal));
+
+	if (!renewal)
+		return STATUS_OK;
+	renewal->x = x;
+	renewal->turn = (struct turn){
+		.key = {
+			.subject = { x->ticket.account, true },
+			.code = code,
+			.kind = LANE_BOUND,
+			.terminal = x->ticket.terminal,
+		},
+		.done = on_renewed,
+		.arg = renewal,
+	};
+	enum status st = tries_renew(self->tries, &renewal->turn);
+	if (st == STATUS_PENDING)
+		return st;
+	free(renewal);
+	return STATUS_OK;
+}
+
 static enum status on_code_changed(
     struct exchange *x, enum status st, uint64_t generation, size_t failed_op)
 {
@@ -169,13 +216,13 @@ static enum status on_code_changed(
 
 	(void)generation;
 	(void)failed_op;
-	if (st == STATUS_OK) {
-		outbox_kick(self->service->outbox, &x->ticket.account);
-		audit_kick(self->service->audit, self->db, &x->ticket.account);
-	}
 	if (st == STATUS_CONFLICT)
 		return exchange_refuse(x, st, "the code was changed meanwhile");
-	return st;
+	if (st != STATUS_OK)
+		return st;
+	outbox_kick(self->service->outbox, &x->ticket.account);
+	audit_kick(self->service->audit, self->db, &x->ticket.account);
+	return renew_lane(self, x, CREDENTIAL_OWNER);
 }
 
 /* Put ${next} in the place of ${found}, in one step or not at all. */
@@ -190,8 +237,8 @@ static enum status replace_code(struct auth *self, struct exchange *x,
 	 * to register the owner's address raise that one.
 	 */
 	struct db_batch *batch = db_batch_new(account, DB_GENERATION_ANY, NULL);
-	auth_db_expect_credential(batch, CREDENTIAL_OWNER, found);
-	auth_db_put_credential(batch, CREDENTIAL_OWNER, next);
+	auth_db_expect_credential(batch, &owner_slot, found);
+	auth_db_put_credential(batch, &owner_slot, next);
 	notice.kind = NOTIFY__KIND__CODE_CHANGED;
 	notice.terminal_id =
 	    field_of(slice_of(x->ticket.terminal.bytes, ID_BYTES));
@@ -266,7 +313,7 @@ enum status on_verification_state(void *state, struct exchange *x)
 		st = auth_db_account(self->db, &id, &account);
 	if (st != STATUS_OK)
 		return st;
-	st = auth_db_credential(self->db, &id, CREDENTIAL_VERIFICATION, &found);
+	st = auth_db_credential(self->db, &id, &verification_slot, &found);
 	sodium_memzero(&found, sizeof(found));
 	if (st != STATUS_OK && st != STATUS_NOT_FOUND)
 		return st;

@@ -8,6 +8,7 @@
 #include "dispatch.h"
 #include "name.h"
 #include "sealed.h"
+#include "tries.h"
 
 /*
  * For dispatch*.c only: the state, the handlers of the table, and what
@@ -18,7 +19,9 @@ struct auth {
 	struct service *service; /* borrowed */
 	struct db *db;           /* the service's */
 	struct auth_keys *keys;
-	uint64_t ticket_ms; /* how long a ticket is good */
+	struct tries *tries;
+	uint64_t ticket_ms;  /* how long a ticket is good */
+	const char *contact; /* who is to be asked for help; the settings' */
 
 	/* Since the start. */
 	uint64_t registrations, logins_ok, logins_denied, tickets_issued;
@@ -30,8 +33,10 @@ struct auth {
 enum status on_register_begin(void *state, struct exchange *x);
 enum status on_register_finish(void *state, struct exchange *x);
 
-/* dispatch_login.c */
+/* dispatch_factors.c */
 enum status on_factors(void *state, struct exchange *x);
+
+/* dispatch_login.c */
 enum status on_login_begin(void *state, struct exchange *x);
 enum status on_login_finish(void *state, struct exchange *x);
 
@@ -66,7 +71,7 @@ enum status auth_read_cookie(struct auth *self, struct exchange *x,
 
 /** A credential in the making: what its first message is answered with. */
 struct offer {
-	enum credential_slot slot;
+	const struct code_slot *slot;
 	const struct id *account;
 	enum cookie_purpose purpose;
 	struct slice content; /* of the cookie */

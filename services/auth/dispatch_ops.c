@@ -1,6 +1,7 @@
 #include "dispatch_internal.h"
 
 #include <sodium.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/util.h"
@@ -19,9 +20,10 @@ static const char *const kind_words[] = {
 	[NAME_NICKNAME] = "nickname",
 };
 
-static const char *const slot_words[] = {
+static const char *const code_words[] = {
 	[CREDENTIAL_OWNER] = "owner",
 	[CREDENTIAL_VERIFICATION] = "verification",
+	[CREDENTIAL_TERMINAL] = "terminal",
 };
 
 /* A word of a list without an entry 0, or no value. */
@@ -154,26 +156,40 @@ static enum status list_codes(
     void *state, struct listing *listing, struct slice after)
 {
 	struct auth *self = state;
-	uint8_t slot = after.len > 0 ? after.data[0] : 0;
+	struct code_slot slot = { 0 };
+	const struct id *account = &listing->account;
+	bool begun = after.len > 0;
+	uint8_t place[1 + ID_BYTES];
 
-	while (++slot < nitems(slot_words)) {
-		struct credential found;
-		enum status st = auth_db_credential(self->db, &listing->account,
-		    (enum credential_slot)slot, &found);
-		if (st == STATUS_OK) {
-			listing_row(listing, "code");
-			list_word(listing, "for", slot_words,
-			    nitems(slot_words), slot);
-			list_factors(listing, found.factors);
-			listing_number(listing, "revision", found.revision);
-			listing_time(listing, "changed", found.changed_ms);
-			listing_row_end(listing, slice_of(&slot, 1));
-		}
-		sodium_memzero(&found, sizeof(found));
-		if (st != STATUS_OK && st != STATUS_NOT_FOUND)
-			return st;
+	if (begun && after.len != sizeof(place))
+		return listing_refuse_place(listing);
+	if (begun) {
+		slot.kind = after.data[0];
+		memcpy(slot.terminal.bytes, after.data + 1, ID_BYTES);
 	}
-	return STATUS_OK;
+	for (;;) {
+		struct credential found;
+		enum status st = auth_db_next_code(
+		    self->db, account, begun ? &slot : NULL, &slot);
+		if (st == STATUS_OK)
+			st = auth_db_credential(
+			    self->db, account, &slot, &found);
+		if (st != STATUS_OK)
+			return st == STATUS_NOT_FOUND ? STATUS_OK : st;
+		begun = true;
+		listing_row(listing, "code");
+		list_word(
+		    listing, "for", code_words, nitems(code_words), slot.kind);
+		listing_id(listing, "terminal", &slot.terminal);
+		list_factors(listing, found.factors);
+		listing_number(listing, "revision", found.revision);
+		listing_time(listing, "changed", found.changed_ms);
+		sodium_memzero(&found, sizeof(found));
+		place[0] = (uint8_t)slot.kind;
+		memcpy(place + 1, slot.terminal.bytes, ID_BYTES);
+		if (!listing_row_end(listing, slice_of(place, sizeof(place))))
+			return STATUS_OK;
+	}
 }
 
 enum status on_accounts(void *state, struct exchange *x)

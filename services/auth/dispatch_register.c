@@ -38,7 +38,7 @@ enum status on_register_begin(void *state, struct exchange *x)
 	if (st != STATUS_OK && st != STATUS_NOT_FOUND)
 		goto out;
 	const struct offer offer = {
-		.slot = CREDENTIAL_OWNER,
+		.slot = &owner_slot,
 		.account = &registration.account,
 		.purpose = COOKIE_REGISTRATION,
 		.content = slice_of(&registration, sizeof(registration)),
@@ -118,8 +118,8 @@ static enum status check_repeat(struct pending *self)
 	const struct credential *want = &self->credential;
 	struct credential found;
 
-	enum status st = auth_db_credential(self->auth->db,
-	    &self->registration.account, CREDENTIAL_OWNER, &found);
+	enum status st = auth_db_credential(
+	    self->auth->db, &self->registration.account, &owner_slot, &found);
 	if (st == STATUS_OK &&
 	    (sodium_memcmp(found.record, want->record, OPAQUE_RECORD_BYTES) !=
 		    0 ||
@@ -164,7 +164,7 @@ static void write_account(struct pending *self)
 	struct db_batch *batch = db_batch_new(account, 0, NULL);
 
 	auth_db_put_account(batch, &self->account);
-	auth_db_put_credential(batch, CREDENTIAL_OWNER, &self->credential);
+	auth_db_put_credential(batch, &owner_slot, &self->credential);
 	auth_db_confirm_name(batch, self->registration.name_hash);
 	notice.kind = NOTIFY__KIND__REGISTERED;
 	outbox_put(batch, account, &notice);

@@ -230,6 +230,17 @@ service_start() { # NAME [CONFIG]
 	    "$offset" || fail "$name is not ready: $(tail -n 20 "$log")"
 }
 
+# Start a service whose clock is ahead: service_start_ahead +61m auth.  Its
+# database knows from then on how late it is, and the clock never goes back.
+service_start_ahead() { # OFFSET NAME [CONFIG]
+	local offset=$1
+	shift
+	LD_PRELOAD=$(echo /usr/lib/*/faketime/libfaketimeMT.so.1) \
+	    FAKETIME=$offset \
+	    ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0 \
+	    service_start "$@"
+}
+
 # Wait until the log of a service has a line that matches; false when the
 # time is up or the service ended.  OFFSET: look behind so many bytes only.
 log_wait() { # NAME REGEX [SECONDS [OFFSET]]
@@ -444,6 +455,13 @@ raw() { # TERMINAL ARGUMENTS...
 # The ticket and the account, as hex, that a raw login earns.
 raw_login() { # TERMINAL ACCOUNT-NAME DIRECTION
 	raw "$1" --password-file "$WORLD/secret.password" login "$2" "$3"
+}
+
+# Begin a login and leave it; see tests/tool/rawlogin.c for what is printed.
+raw_begin() { # TERMINAL ARGUMENTS... ACCOUNT-NAME DIRECTION
+	local name=$1
+	shift
+	"$BUILD/tests/tool/rawlogin" --state "$WORLD/terminal/$name" "$@"
 }
 
 # Insist on the status of a raw request; prints the whole answer.
