@@ -35,6 +35,19 @@ static void on_erased(void *arg, const struct id *account)
 		self->kind->erased(self->state, account);
 }
 
+/* An order has come: its key first, then all the rest, by and by. */
+static enum status on_delete_account(void *arg, const struct id *account)
+{
+	struct service *self = arg;
+
+	enum status st = keyring_shred(self->keyring, self->db, account);
+	if (st == STATUS_OK)
+		st = erase_account(self->erase, account);
+	if (st == STATUS_OK)
+		st = erase_account(self->journal_erase, account);
+	return st;
+}
+
 static void on_audit_stopped(void *arg)
 {
 	struct service *self = arg;
@@ -147,6 +160,21 @@ static enum status open_audit(struct service *self)
 	    self->program.loop, self->db, self->journal, self->keyring);
 }
 
+static enum status open_orders(struct service *self)
+{
+	const struct orders_options options = {
+		.journal = self->journal,
+		.loop = self->program.loop,
+		.issuer = !(self->kind->doors & FROM(ROLE_AUTH)),
+		.delete_account = on_delete_account,
+		.arg = self,
+	};
+
+	enum status st = erase_new(&self->journal_erase, self->journal,
+	    self->program.loop, NULL, NULL);
+	return st == STATUS_OK ? orders_new(&self->orders, &options) : st;
+}
+
 static enum status connect_peer(struct service *self, enum role role)
 {
 	struct program *program = &self->program;
@@ -200,6 +228,7 @@ static enum status open_server(
 		.keyring = self->keyring,
 		.audit = self->audit,
 		.ticket_key = trusted.ticket,
+		.orders = self->orders,
 		.figures = kind->figures,
 	};
 	st = server_new(&self->program, &options, &self->server);
@@ -223,6 +252,8 @@ int service_main(const struct service_kind *kind, int argc, char **argv)
 	if (st == STATUS_OK)
 		st = open_audit(&self);
 	if (st == STATUS_OK)
+		st = open_orders(&self);
+	if (st == STATUS_OK)
 		st = connect_peers(&self, kind->peers);
 	if (st == STATUS_OK)
 		st = kind->open(&self, &self.state);
@@ -235,6 +266,7 @@ int service_main(const struct service_kind *kind, int argc, char **argv)
 			.detail = "version " KEEPSAKE_VERSION });
 		self.program.stop_requested = on_stop_requested;
 		self.program.stop_arg = &self;
+		orders_begin(self.orders);
 		st = program_run(&self.program);
 	} else {
 		log_error(NULL, "start_failed", "status=%s", status_word(st));
@@ -261,10 +293,12 @@ int service_main(const struct service_kind *kind, int argc, char **argv)
 		db_stop(self.journal);
 	outbox_destroy(&self.outbox);
 	erase_destroy(&self.erase);
+	erase_destroy(&self.journal_erase);
 	server_destroy(&self.server);
 	if (self.state)
 		kind->close(&self.state);
 	audit_destroy(&self.audit);
+	orders_destroy(&self.orders);
 	keyring_destroy(&self.keyring);
 	db_close(&self.db);
 	db_close(&self.journal);

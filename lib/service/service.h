@@ -6,6 +6,7 @@
 #include "service/audit.h"
 #include "service/erase.h"
 #include "service/keyring.h"
+#include "service/orders.h"
 #include "service/outbox.h"
 #include "service/server.h"
 
@@ -28,6 +29,8 @@ struct service {
 	struct keyring *keyring;
 	struct audit *audit;
 	struct erase *erase;
+	struct erase *journal_erase; /* the same, of the journal */
+	struct orders *orders;
 	struct server *server;
 	struct caller *peers[ROLE_COUNT]; /* those it asks; else NULL */
 	struct outbox *outbox; /* to notify; NULL where notify is no peer */

@@ -44,6 +44,7 @@ const struct conf_key settings[] = {
 	LISTEN("auth", "gateway"),
 	LISTEN("auth", "binding"),
 	LISTEN("auth", "ops"),
+	PEER("auth", "store"),
 	PEER("auth", "binding"),
 	PEER("auth", "notify"),
 	DATABASE("auth"),
@@ -51,6 +52,7 @@ const struct conf_key settings[] = {
 	  "how long a ticket is good" },
 
 	LISTEN("store", "gateway"),
+	LISTEN("store", "auth"),
 	LISTEN("store", "ops"),
 	PEER("store", "notify"),
 	DATABASE("store"),

@@ -20,7 +20,11 @@ const struct handler auth_handlers[] = {
 	{ AUTH__TYPE__VERIFICATION_FINISH, "VERIFICATION_FINISH", FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_ENROL),  KEPT,  on_verification_finish },
 	{ AUTH__TYPE__CODE_BEGIN,          "CODE_BEGIN",          FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_code_begin },
 	{ AUTH__TYPE__CODE_FINISH,         "CODE_FINISH",         FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), KEPT,  on_code_finish },
+	{ AUTH__TYPE__SESSIONS,            "SESSIONS",            FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_sessions },
+	{ AUTH__TYPE__REVOKE,              "REVOKE",              FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_revoke },
+	{ AUTH__TYPE__DEREGISTER,          "DEREGISTER",          FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_deregister },
 	{ AUTH__TYPE__VERIFICATION_STATE,  "VERIFICATION_STATE",  FROM(ROLE_BINDING), NO_TICKET,                  PLAIN, on_verification_state },
+	{ AUTH__TYPE__TERMINAL_GONE,       "TERMINAL_GONE",       FROM(ROLE_BINDING), NO_TICKET,                  PLAIN, on_terminal_gone },
 	{ OPS__TYPE__FIND_ACCOUNT,         "FIND_ACCOUNT",        FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_find_account },
 	{ OPS__TYPE__ACCOUNTS,             "ACCOUNTS",            FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_accounts },
 	{ OPS__TYPE__EXPORT,               "EXPORT",              FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_export },
@@ -132,7 +136,11 @@ enum status auth_open(struct service *service, void **state_out)
 	enum status st = trust_keys(&self->keys, service->program.conf);
 	if (st == STATUS_OK)
 		st = check_trust(self);
-	return st == STATUS_OK ? tries_new(&self->tries, service) : st;
+	if (st == STATUS_OK)
+		st = tries_new(&self->tries, service);
+	if (st == STATUS_OK)
+		st = issue_new(&self->issue, service);
+	return st;
 }
 
 void auth_close(void **state_p)
@@ -140,6 +148,7 @@ void auth_close(void **state_p)
 	struct auth *self = *state_p;
 
 	tries_destroy(&self->tries);
+	issue_destroy(&self->issue);
 	auth_keys_destroy(&self->keys);
 	free(self);
 	*state_p = NULL;
@@ -155,4 +164,5 @@ void auth_figures(void *state, struct exchange *x,
 	add(x, "logins_ok", self->logins_ok);
 	add(x, "logins_denied", self->logins_denied);
 	add(x, "tickets_issued", self->tickets_issued);
+	add(x, "services_behind", issue_behind(self->issue));
 }

@@ -6,6 +6,7 @@
 #include "cookie.h"
 #include "crypto/auth_keys.h"
 #include "dispatch.h"
+#include "issue.h"
 #include "name.h"
 #include "sealed.h"
 #include "tries.h"
@@ -20,6 +21,7 @@ struct auth {
 	struct db *db;           /* the service's */
 	struct auth_keys *keys;
 	struct tries *tries;
+	struct issue *issue;
 	uint64_t ticket_ms;  /* how long a ticket is good */
 	const char *contact; /* who is to be asked for help; the settings' */
 
@@ -51,6 +53,25 @@ enum status on_verification_state(void *state, struct exchange *x);
 enum status on_find_account(void *state, struct exchange *x);
 enum status on_accounts(void *state, struct exchange *x);
 enum status on_export(void *state, struct exchange *x);
+
+/* dispatch_sessions.c */
+enum status on_sessions(void *state, struct exchange *x);
+enum status on_revoke(void *state, struct exchange *x);
+enum status on_terminal_gone(void *state, struct exchange *x);
+
+/** What is answered where an order could not be issued with ${st}. */
+enum status auth_refuse_order(struct exchange *x, enum status st);
+
+/** The names as a repeated field, which borrows them. */
+void auth_fill_names(
+    char *out[static FOLLOWERS + 1], const struct unconfirmed *unconfirmed);
+
+/* deregister.c */
+enum status on_deregister(void *state, struct exchange *x);
+
+/** Delete an account, for good; results as issue_order. */
+enum status auth_delete_account(struct auth *self, const struct id *account,
+    issue_done_fn *done, void *arg);
 
 /* Each of these says in the answer's detail what is wrong. */
 
