@@ -34,10 +34,10 @@ const struct conf_key settings[] = {
 	  "folder of the ipc sockets" },
 	{ "common", "keys", CONF_PATH, "/etc/keepsake/keys", 0, 0, NULL,
 	  "folder of the keys made by: keepsakectl keys make" },
-	{ "common", "audit_head_ms", CONF_DURATION, "1h", 100, 86400000, NULL,
-	  "how often the signed head of the audit log is exported" },
 	{ "common", "contact", CONF_TEXT, "", 0, 0, NULL,
 	  "whom people are told to ask: an address, a phone number" },
+	{ "common", "audit_head_ms", CONF_DURATION, "1h", 100, 86400000, NULL,
+	  "how often the signed head of the audit log is exported" },
 	{ "common", "log_level", CONF_CHOICE, "info", 0, 0,
 	  "error|warning|info|debug", "how much is logged" },
 

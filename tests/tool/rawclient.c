@@ -20,9 +20,9 @@
  * --body HEX      with this body; empty without
  * --body-bytes N, --payload-bytes N   with so many bytes of zero
  * --frames N      in so many frames, 1 to 8
- * --routing-id TEXT   under this name, which only libzmq gives
  * --figures       print also, behind the status, tries_remaining and
  *                 retry_after_ms
+ * --routing-id TEXT   under this name, which only libzmq gives
  * --wait MS       for an answer, or a connection; 10000 without
  *
  * Exit status: 0 printed, 1 no login or no connection, 2 wrong arguments.
@@ -248,6 +248,7 @@ static int command_ask(const struct wishes *wishes, const char *type)
 		 strlen(wishes->routing_id)) != 0 ||
 		bus_reconnect(line.socket) != STATUS_OK))
 		errx(1, "%s: no such name", wishes->routing_id);
+	line_ready(&line);
 	send_frames(line.socket, wishes, &header);
 	print_answer(wishes, &line);
 	bytes_clear(&header);
@@ -273,8 +274,8 @@ static struct wishes wishes_read(int argc, char **argv)
 		{ "body-bytes", required_argument, NULL, 'B' },
 		{ "payload-bytes", required_argument, NULL, 'P' },
 		{ "frames", required_argument, NULL, 'f' },
-		{ "routing-id", required_argument, NULL, 'i' },
 		{ "figures", no_argument, NULL, 'F' },
+		{ "routing-id", required_argument, NULL, 'i' },
 		{ "wait", required_argument, NULL, 'W' },
 		{ 0 },
 	};
@@ -296,8 +297,8 @@ static struct wishes wishes_read(int argc, char **argv)
 		case 'B': self.body = zeros(optarg);               break;
 		case 'P': self.payload = zeros(optarg);            break;
 		case 'f': self.frames = number_from(optarg);       break;
-		case 'i': self.routing_id = optarg;                break;
 		case 'F': self.figures = true;                     break;
+		case 'i': self.routing_id = optarg;                break;
 		case 'W': self.wait_ms = (long)number_from(optarg); break;
 		/* clang-format on */
 		default:

@@ -108,6 +108,7 @@ static void ask(const struct terminal *terminal, struct told *told,
 	struct message message;
 	struct bytes packed = { 0 };
 
+	line_ready(&line);
 	if (header_pack(&packed, &wishes->header) != STATUS_OK)
 		errx(1, "no memory");
 	if (zmq_send(line.socket, packed.data, packed.len, ZMQ_SNDMORE) < 0 ||

@@ -83,9 +83,14 @@ static inline struct line line_open(
 	    bus_connect(self.bus, endpoint, terminal->enrolment.gateway_key,
 		&self.socket) != STATUS_OK)
 		errx(1, "%s: cannot connect", endpoint);
-	if (!line_wait(&self, ZMQ_POLLOUT))
-		errx(1, "%s: nobody answers", endpoint);
 	return self;
+}
+
+/* Wait until it is connected. */
+static inline void line_ready(struct line *self)
+{
+	if (!line_wait(self, ZMQ_POLLOUT))
+		errx(1, "the gateway does not answer");
 }
 
 static inline void line_close(struct line *self)
