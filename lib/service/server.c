@@ -344,6 +344,13 @@ static void add_db_figures(struct exchange *x, struct db *db)
 	add_figure(x, "db_queue_batches", stats.queue_batches);
 }
 
+static void add_order_figures(struct exchange *x, const struct orders *orders)
+{
+	add_figure(x, "revocations", orders_revocations(orders));
+	add_figure(x, "accounts_deleted", orders_deletions(orders));
+	add_figure(x, "auth_in_touch", orders_in_touch(orders));
+}
+
 static enum status on_status(void *state, struct exchange *x)
 {
 	struct server *self = x->server;
@@ -368,6 +375,8 @@ static enum status on_status(void *state, struct exchange *x)
 		add_figure(x, "audit_records", audit.records);
 		add_figure(x, "audit_pending", audit.pending);
 	}
+	if (self->options.orders)
+		add_order_figures(x, self->options.orders);
 	if (self->options.figures)
 		self->options.figures(state, x, add_figure);
 	x->parked = NULL;

@@ -154,12 +154,6 @@ static enum status open_db(struct service *self)
 	    self->program.loop, db_event_fd(self->db), on_db, self);
 }
 
-static enum status open_audit(struct service *self)
-{
-	return audit_new(&self->audit, self->program.conf, self->kind->name,
-	    self->program.loop, self->db, self->journal, self->keyring);
-}
-
 static enum status open_orders(struct service *self)
 {
 	const struct orders_options options = {
@@ -173,6 +167,12 @@ static enum status open_orders(struct service *self)
 	enum status st = erase_new(&self->journal_erase, self->journal,
 	    self->program.loop, NULL, NULL);
 	return st == STATUS_OK ? orders_new(&self->orders, &options) : st;
+}
+
+static enum status open_audit(struct service *self)
+{
+	return audit_new(&self->audit, self->program.conf, self->kind->name,
+	    self->program.loop, self->db, self->journal, self->keyring);
 }
 
 static enum status connect_peer(struct service *self, enum role role)
@@ -250,9 +250,9 @@ int service_main(const struct service_kind *kind, int argc, char **argv)
 	if (st == STATUS_OK)
 		st = open_db(&self);
 	if (st == STATUS_OK)
-		st = open_audit(&self);
-	if (st == STATUS_OK)
 		st = open_orders(&self);
+	if (st == STATUS_OK)
+		st = open_audit(&self);
 	if (st == STATUS_OK)
 		st = connect_peers(&self, kind->peers);
 	if (st == STATUS_OK)
@@ -297,8 +297,8 @@ int service_main(const struct service_kind *kind, int argc, char **argv)
 	server_destroy(&self.server);
 	if (self.state)
 		kind->close(&self.state);
-	audit_destroy(&self.audit);
 	orders_destroy(&self.orders);
+	audit_destroy(&self.audit);
 	keyring_destroy(&self.keyring);
 	db_close(&self.db);
 	db_close(&self.journal);

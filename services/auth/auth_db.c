@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "service/erase.h"
 
 #define TABLE_ACCOUNT     1
 #define TABLE_CREDENTIALS 2
@@ -263,7 +264,7 @@ void auth_db_put_asked_again(
 void auth_db_confirm_name(
     struct db_batch *batch, const uint8_t hash[static NAME_HASH_BYTES])
 {
-	db_batch_confirm(batch, SPACE_LOGIN, slice_of(hash, NAME_HASH_BYTES));
+	names_confirm(batch, SPACE_LOGIN, slice_of(hash, NAME_HASH_BYTES));
 }
 
 enum status auth_db_claim_name(struct db *db,

@@ -93,7 +93,7 @@ void auth_db_put_asked_again(
 enum status auth_db_forget_terminal(struct db *db, struct db_batch *batch,
     const struct id *account, const struct id *terminal, size_t *count_out);
 
-/** Make the name of the account its own for good; see db_batch_confirm. */
+/** Make the name of the account its own for good; see names_confirm. */
 void auth_db_confirm_name(
     struct db_batch *batch, const uint8_t hash[static NAME_HASH_BYTES]);
 

@@ -137,18 +137,16 @@ enum status auth_open(struct service *service, void **state_out)
 	if (st == STATUS_OK)
 		st = check_trust(self);
 	if (st == STATUS_OK)
-		st = tries_new(&self->tries, service);
-	if (st == STATUS_OK)
 		st = issue_new(&self->issue, service);
-	return st;
+	return st == STATUS_OK ? tries_new(&self->tries, service) : st;
 }
 
 void auth_close(void **state_p)
 {
 	struct auth *self = *state_p;
 
-	tries_destroy(&self->tries);
 	issue_destroy(&self->issue);
+	tries_destroy(&self->tries);
 	auth_keys_destroy(&self->keys);
 	free(self);
 	*state_p = NULL;
@@ -159,7 +157,11 @@ void auth_figures(void *state, struct exchange *x,
 {
 	const struct auth *self = state;
 
-	add(x, "accounts", auth_db_accounts(self->db));
+	uint64_t known = auth_db_accounts(self->db);
+	uint64_t deleted = orders_deletions(self->service->orders);
+
+	/* Of those that are deleted a tombstone stays. */
+	add(x, "accounts", known > deleted ? known - deleted : 0);
 	add(x, "registrations", self->registrations);
 	add(x, "logins_ok", self->logins_ok);
 	add(x, "logins_denied", self->logins_denied);
