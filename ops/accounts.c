@@ -41,36 +41,45 @@ void command_accounts(struct ops *self, int argc, char **argv)
 	print_list(self, "auth", OPS__TYPE__ACCOUNTS, NULL, place);
 }
 
-void command_bindings(struct ops *self, int argc, char **argv)
+/* A list of what one account has, or, if that is left out, all of them. */
+static void list_of(struct ops *self, int argc, char **argv, bool optional,
+    const char *process, uint32_t type)
 {
 	struct id account;
 
-	if (ops_account(self, &argc, &argv, false, &account) == STATUS_OK)
-		print_list(self, "binding", OPS__TYPE__BINDINGS, &account,
-		    (struct slice){ 0 });
+	if (ops_account(self, &argc, &argv, optional, &account) == STATUS_OK)
+		print_list(self, process, type, &account, (struct slice){ 0 });
+}
+
+void command_bindings(struct ops *self, int argc, char **argv)
+{
+	list_of(self, argc, argv, false, "binding", OPS__TYPE__BINDINGS);
+}
+
+void command_locks(struct ops *self, int argc, char **argv)
+{
+	list_of(self, argc, argv, true, "auth", OPS__TYPE__LOCKS);
+}
+
+void command_sessions(struct ops *self, int argc, char **argv)
+{
+	list_of(self, argc, argv, false, "auth", OPS__TYPE__SESSIONS);
 }
 
 void command_queue(struct ops *self, int argc, char **argv)
 {
-	struct id account;
-
-	if (ops_account(self, &argc, &argv, true, &account) == STATUS_OK)
-		print_list(self, "notify", OPS__TYPE__QUEUE, &account,
-		    (struct slice){ 0 });
+	list_of(self, argc, argv, true, "notify", OPS__TYPE__QUEUE);
 }
 
 void command_dead_letters(struct ops *self, int argc, char **argv)
 {
-	struct id account;
-
-	if (ops_account(self, &argc, &argv, true, &account) == STATUS_OK)
-		print_list(self, "notify", OPS__TYPE__DEAD_LETTERS, &account,
-		    (struct slice){ 0 });
+	list_of(self, argc, argv, true, "notify", OPS__TYPE__DEAD_LETTERS);
 }
 
 /* clang-format off */
 static const struct { const char *process; uint32_t type; } about[] = {
 	{ "auth",    OPS__TYPE__ACCOUNTS },
+	{ "auth",    OPS__TYPE__LOCKS },
 	{ "binding", OPS__TYPE__BINDINGS },
 	{ "store",   OPS__TYPE__USAGE },
 	{ "notify",  OPS__TYPE__WAITING },

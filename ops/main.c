@@ -16,6 +16,7 @@
 #define CONFIG_DEFAULT "/etc/keepsake/keepsake.conf"
 #define ARENA_BYTES    (16 * 1024)
 #define OPTION_BASE    256 /* above every character */
+#define USAGE_LEFT     28  /* columns of commands and their arguments */
 
 #define BIT(n) (1u << (n))
 
@@ -27,6 +28,11 @@ enum special {
 	SPECIAL_OPERATOR,
 	SPECIAL_REASON,
 	SPECIAL_DOCUMENT,
+	SPECIAL_LANE,
+	SPECIAL_SESSION,
+	SPECIAL_TERMINAL,
+	SPECIAL_ALL,
+	SPECIAL_YES_DELETE,
 	SPECIAL_ACCOUNT,
 	SPECIAL_SINCE,
 	SPECIAL_HEADS,
@@ -35,6 +41,7 @@ enum special {
 /* clang-format off */
 #define ACCOUNT BIT(SPECIAL_NAME_FILE)
 #define AUDIT   BIT(SPECIAL_ACCOUNT) | BIT(SPECIAL_SINCE) | BIT(SPECIAL_HEADS)
+#define DOCUMENT BIT(SPECIAL_DOCUMENT)
 #define BY      BIT(SPECIAL_OPERATOR) | BIT(SPECIAL_REASON)
 
 static const struct command {
@@ -60,6 +67,15 @@ static const struct command {
 	{ "bindings",     "ACCOUNT",             "list the account's terminals",                   0, 0, ACCOUNT, command_bindings,
 	  "Lists the terminals that are bound to the account: id, label, IMEI, serial\n"
 	  "number, and when each was bound." },
+	{ "locks",        "[ACCOUNT]",           "list the codes that are locked",                 0, 0, ACCOUNT, command_locks,
+	  "Lists each code that is locked for the lane it was tried by: a bound terminal,\n"
+	  "who holds an invitation, or strangers; since when, when it opens by itself, and\n"
+	  "how often it can still be unlocked. Lanes of strangers open by themselves." },
+	{ "unlock",       "ACCOUNT --document KIND:LAST4 --reason TEXT", "open what is locked, for who shows a document", 0, 0, ACCOUNT | BY | DOCUMENT | BIT(SPECIAL_LANE), command_unlock,
+	  "For a person at the desk who has shown an identity document. First who did it,\n"
+	  "the document's kind and last four characters and the reason are put on record;\n"
+	  "then the lanes of bound terminals and of invitations are opened, or those that\n"
+	  "--lane names. A lane can be unlocked ten times; see handback." },
 	{ "queue",        "[ACCOUNT]",           "list the notices that wait",                     0, 0, ACCOUNT, command_queue,
 	  "Lists what is not acknowledged yet: for which account and terminal, how often\n"
 	  "it was tried and when it is due. A terminal of \"-\": it is not known yet to whom." },
@@ -68,10 +84,21 @@ static const struct command {
 	{ "resend",       "ACCOUNT [NOTICE]",    "put dead letters back into the queue",           0, 1, ACCOUNT | BY, command_resend,
 	  "Puts the account's dead letters, or that of one notice, back into the queue as\n"
 	  "if they had come now." },
+	{ "sessions",     "ACCOUNT",             "list who is logged in",                          0, 0, ACCOUNT, command_sessions,
+	  "Lists the account's tickets that can still be used: what each is for, of which\n"
+	  "terminal, and until when." },
+	{ "revoke",       "ACCOUNT (--session ID | --terminal ID | --all)", "end sessions", 0, 0, ACCOUNT | BY | BIT(SPECIAL_SESSION) | BIT(SPECIAL_TERMINAL) | BIT(SPECIAL_ALL), command_revoke,
+	  "Ends a session, those of a terminal, or all of the account. Services that have\n"
+	  "not confirmed it are named, and the exit status is 1: it holds for them when\n"
+	  "they are back." },
 	{ "export",       "ACCOUNT --to FOLDER", "write down all that is held of a person",        0, 0, ACCOUNT | BIT(SPECIAL_TO), command_export,
 	  "Answers a data-protection request: writes FOLDER/auth.json, store.json,\n"
 	  "binding.json and notify.json with all that the server can read of the account,\n"
 	  "and the list of its snapshots, which it cannot read. FOLDER must be new or empty." },
+	{ "delete",       "ACCOUNT --document KIND:LAST4 --reason TEXT --yes-delete ID", "delete an account, for good", 0, 0, ACCOUNT | BY | DOCUMENT | BIT(SPECIAL_YES_DELETE), command_delete,
+	  "Deletes all that the server has of the account: its keys at once, the rest by\n"
+	  "and by. --yes-delete must repeat the id. Services that have not confirmed it are\n"
+	  "named, and the exit status is 1: they delete it when they are back." },
 	{ "audit",        "[verify] [SERVICE]",  "who did what to which entry when",               0, 2, AUDIT, command_audit,
 	  "Lists the records of the audit log, of all services or of one, of one account\n"
 	  "with --account, or behind record N with --since. audit verify finds any change\n"
@@ -107,6 +134,11 @@ static const struct option_row {
 	{ "operator",  "NAME",   OPTION_TEXT, FIELD(operator),  SPECIAL_OPERATOR,  "who does it; default: who called sudo, or runs this" },
 	{ "reason",    "TEXT",   OPTION_TEXT, FIELD(reason),    SPECIAL_REASON,    "why, for the record; no names in it" },
 	{ "document",  "KIND:LAST4", OPTION_TEXT, FIELD(document), SPECIAL_DOCUMENT, "what was seen: see keepsakectl(8)" },
+	{ "lane",      "WORD",   OPTION_TEXT, FIELD(lane),      SPECIAL_LANE,      "bound, invited or stranger; default: the first two" },
+	{ "session",   "ID",     OPTION_TEXT, FIELD(session),   SPECIAL_SESSION,   "this one" },
+	{ "terminal",  "ID",     OPTION_TEXT, FIELD(terminal),  SPECIAL_TERMINAL,  "all of this terminal" },
+	{ "all",       NULL,     OPTION_FLAG, FIELD(all),       SPECIAL_ALL,       "all of the account" },
+	{ "yes-delete", "ID",    OPTION_TEXT, FIELD(yes_delete), SPECIAL_YES_DELETE, "the account's id once more" },
 	{ "account",   "ID",     OPTION_TEXT, FIELD(account),   SPECIAL_ACCOUNT,   "only records about this account" },
 	{ "since",     "N",      OPTION_TEXT, FIELD(since),     SPECIAL_SINCE,     "only records from number N on" },
 	{ "heads",     "FOLDER", OPTION_TEXT, FIELD(heads),     SPECIAL_HEADS,     "copies of the heads files" },
@@ -117,7 +149,7 @@ static const struct option_row {
 
 static void print_option(FILE *out, const struct option_row *row)
 {
-	char left[64];
+	char left[96];
 
 	snprintf(left, sizeof(left), "--%s %s", row->name,
 	    row->argument ? row->argument : "");
@@ -126,14 +158,17 @@ static void print_option(FILE *out, const struct option_row *row)
 
 static void print_usage(FILE *out)
 {
-	char left[64];
+	char left[96];
 
 	fprintf(out, "usage: keepsakectl [--config FILE] [--json] COMMAND "
 		     "[ARGUMENT…]\n\n");
 	for (size_t i = 0; i < nitems(commands); i++) {
-		snprintf(left, sizeof(left), "%s %s", commands[i].name,
-		    commands[i].arguments);
-		fprintf(out, "  %-28s %s\n", left, commands[i].help);
+		int len = snprintf(left, sizeof(left), "%s %s",
+		    commands[i].name, commands[i].arguments);
+		fprintf(out, "  %-*s", USAGE_LEFT, left);
+		if (len >= USAGE_LEFT)
+			fprintf(out, "\n  %-*s", USAGE_LEFT, "");
+		fprintf(out, " %s\n", commands[i].help);
 	}
 	fprintf(out,
 	    "  %-28s %s\n\n"

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "deed.h"
 #include "ops.pb-c.h"
 #include "service/trust.h"
 
@@ -28,6 +29,11 @@ const struct handler auth_handlers[] = {
 	{ OPS__TYPE__FIND_ACCOUNT,         "FIND_ACCOUNT",        FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_find_account },
 	{ OPS__TYPE__ACCOUNTS,             "ACCOUNTS",            FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_accounts },
 	{ OPS__TYPE__EXPORT,               "EXPORT",              FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_export },
+	{ OPS__TYPE__LOCKS,                "LOCKS",               FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_locks },
+	{ OPS__TYPE__UNLOCK,               "UNLOCK",              FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_unlock },
+	{ OPS__TYPE__SESSIONS,             "SESSIONS",            FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_ops_sessions },
+	{ OPS__TYPE__REVOKE,               "REVOKE",              FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_ops_revoke },
+	{ OPS__TYPE__REMOVE,               "REMOVE",              FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_remove },
 };
 /* clang-format on */
 
@@ -145,6 +151,7 @@ void auth_close(void **state_p)
 {
 	struct auth *self = *state_p;
 
+	deed_destroy_all(self);
 	issue_destroy(&self->issue);
 	tries_destroy(&self->tries);
 	auth_keys_destroy(&self->keys);

@@ -9,6 +9,7 @@
 #include "issue.h"
 #include "name.h"
 #include "sealed.h"
+#include "sessions_db.h"
 #include "tries.h"
 
 /*
@@ -22,6 +23,7 @@ struct auth {
 	struct auth_keys *keys;
 	struct tries *tries;
 	struct issue *issue;
+	struct deed *deeds;  /* of operators, under way; deed.c's */
 	uint64_t ticket_ms;  /* how long a ticket is good */
 	const char *contact; /* who is to be asked for help; the settings' */
 
@@ -54,10 +56,26 @@ enum status on_find_account(void *state, struct exchange *x);
 enum status on_accounts(void *state, struct exchange *x);
 enum status on_export(void *state, struct exchange *x);
 
+/* dispatch_ops_locks.c */
+enum status on_locks(void *state, struct exchange *x);
+enum status on_unlock(void *state, struct exchange *x);
+
+/* dispatch_ops_orders.c */
+enum status on_ops_sessions(void *state, struct exchange *x);
+enum status on_ops_revoke(void *state, struct exchange *x);
+enum status on_remove(void *state, struct exchange *x);
+
+/** Refuse an account that is not there, which keepsakectl named. */
+enum status auth_refuse_unknown(struct exchange *x);
+
 /* dispatch_sessions.c */
 enum status on_sessions(void *state, struct exchange *x);
 enum status on_revoke(void *state, struct exchange *x);
 enum status on_terminal_gone(void *state, struct exchange *x);
+
+/** The account's sessions that no order has ended; results as sessions_list. */
+enum status auth_live_sessions(struct auth *self, const struct id *account,
+    struct session out[static SESSIONS_MAX], size_t *count_out);
 
 /** What is answered where an order could not be issued with ${st}. */
 enum status auth_refuse_order(struct exchange *x, enum status st);

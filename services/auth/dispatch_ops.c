@@ -36,7 +36,7 @@ static void list_word(struct listing *listing, const char *name,
 		listing_nothing(listing, name);
 }
 
-static enum status refuse_unknown(struct exchange *x)
+enum status auth_refuse_unknown(struct exchange *x)
 {
 	return exchange_refuse(x, STATUS_NOT_FOUND,
 	    "there is no such account; keepsakectl accounts lists them");
@@ -139,7 +139,7 @@ static enum status list_accounts(
 		return listing_refuse_place(listing);
 	enum status st = list_one(self, listing, &listing->account);
 	if (st == STATUS_NOT_FOUND)
-		return refuse_unknown(listing->exchange);
+		return auth_refuse_unknown(listing->exchange);
 	return st;
 }
 
