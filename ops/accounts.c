@@ -14,7 +14,7 @@ static void print_list(struct ops *self, const char *process, uint32_t type,
 	struct rows_table table = { .json = self->json };
 
 	enum status st = ops_list(
-	    self, process, type, account, begin, rows_table_add, &table);
+	    self, process, type, account, begin, NULL, rows_table_add, &table);
 	/* Where nothing came, the refusal is all the output. */
 	if (st == STATUS_OK || table.printed > 0)
 		rows_table_end(&table);
@@ -95,7 +95,7 @@ void command_account(struct ops *self, int argc, char **argv)
 		goto out;
 	for (size_t i = 0; i < nitems(about); i++) {
 		enum status st = ops_list(self, about[i].process, about[i].type,
-		    &account, (struct slice){ 0 }, rows_gather, gathered);
+		    &account, (struct slice){ 0 }, NULL, rows_gather, gathered);
 		if (st == STATUS_OK)
 			continue;
 		ops_refused(self, about[i].process, st);

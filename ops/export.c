@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/util.h"
+#include "by.h"
 #include "list.h"
 #include "rows.h"
 #include "target.h"
@@ -88,7 +89,7 @@ static enum status write_file(
 }
 
 enum status export_write(
-    struct ops *self, const struct id *account, const char *folder)
+    struct ops *self, const struct id *account, Ops__By *by, const char *folder)
 {
 	json_t *held[nitems(services)] = { NULL };
 	char id[HEX_BYTES(ID_BYTES)], when[CLOCK_TEXT_BYTES];
@@ -101,7 +102,7 @@ enum status export_write(
 		held[i] = json_pack("{s:s, s:s, s:s, s:o}", "service",
 		    services[i], "account", id, "exported", when, "held", rows);
 		st = ops_list(self, services[i], OPS__TYPE__EXPORT, account,
-		    (struct slice){ 0 }, rows_gather, rows);
+		    (struct slice){ 0 }, by, rows_gather, rows);
 		if (st != STATUS_OK)
 			ops_refused(self, services[i], st);
 	}
@@ -116,15 +117,17 @@ void command_export(struct ops *self, int argc, char **argv)
 {
 	const char *folder = self->options.to;
 	struct id account;
+	Ops__By by;
 
 	if (!folder) {
 		fprintf(stderr, "keepsakectl: where to? --to FOLDER\n");
 		self->exit_code = EXIT_USAGE;
 		return;
 	}
-	if (ops_account(self, &argc, &argv, false, &account) != STATUS_OK ||
+	if (ops_by(self, OPERATOR_NEEDS_NOTHING, &by) != STATUS_OK ||
+	    ops_account(self, &argc, &argv, false, &account) != STATUS_OK ||
 	    export_folder(self, folder) != STATUS_OK ||
-	    export_write(self, &account, folder) != STATUS_OK)
+	    export_write(self, &account, &by, folder) != STATUS_OK)
 		return;
 	if (self->json)
 		rows_print_json(json_pack("{s:s}", "folder", folder));

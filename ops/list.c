@@ -3,12 +3,14 @@
 #include "bus/unpack.h"
 
 enum status ops_list(struct ops *self, const char *process, uint32_t type,
-    const struct id *account, struct slice begin, list_fn *each, void *arg)
+    const struct id *account, struct slice begin, Ops__By *by, list_fn *each,
+    void *arg)
 {
 	Ops__ListQuery query = OPS__LIST_QUERY__INIT;
 	struct bytes after = { 0 };
 	Ops__ListPage *page = NULL;
 
+	query.by = by;
 	if (account && !id_is_none(account))
 		query.account_id = field_of(slice_of(account->bytes, ID_BYTES));
 	enum status st = bytes_copy(&after, begin);

@@ -91,7 +91,7 @@ static const struct command {
 	  "Ends a session, those of a terminal, or all of the account. Services that have\n"
 	  "not confirmed it are named, and the exit status is 1: it holds for them when\n"
 	  "they are back." },
-	{ "export",       "ACCOUNT --to FOLDER", "write down all that is held of a person",        0, 0, ACCOUNT | BIT(SPECIAL_TO), command_export,
+	{ "export",       "ACCOUNT --to FOLDER", "write down all that is held of a person",        0, 0, ACCOUNT | BY | BIT(SPECIAL_TO), command_export,
 	  "Answers a data-protection request: writes FOLDER/auth.json, store.json,\n"
 	  "binding.json and notify.json with all that the server can read of the account,\n"
 	  "and the list of its snapshots, which it cannot read. FOLDER must be new or empty." },

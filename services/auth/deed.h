@@ -2,6 +2,7 @@
 #define KEEPSAKE_AUTH_DEED_H
 
 #include "dispatch_internal.h"
+#include "service/listing.h"
 #include "service/operator.h"
 
 /*
@@ -50,6 +51,9 @@ enum status deed_begin(struct deed **self_p, const char *what);
 
 /** It is done, or not: answer, and free it. */
 void deed_end(struct deed **self_p, enum status status);
+
+/** Parts of listings, which an export has, too. */
+listing_part_fn auth_list_lanes, auth_list_sessions;
 
 /** Free those that have not ended, as the service ends. */
 void deed_destroy_all(struct auth *auth);

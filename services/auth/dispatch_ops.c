@@ -1,6 +1,7 @@
-#include "dispatch_internal.h"
+#include "deed.h"
 
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -199,9 +200,47 @@ enum status on_accounts(void *state, struct exchange *x)
 	return listing_answer(state, x, parts, nitems(parts), false);
 }
 
+/* ---- EXPORT ---- */
+
+static listing_part_fn *const export_parts[] = { list_accounts, list_codes,
+	auth_list_sessions, auth_list_lanes };
+
+static enum status answer_export(struct auth *self, struct exchange *x)
+{
+	return listing_answer(
+	    self, x, export_parts, nitems(export_parts), true);
+}
+
+static enum status act_export(struct deed *deed)
+{
+	return answer_export(deed->auth, deed->x);
+}
+
 enum status on_export(void *state, struct exchange *x)
 {
-	static listing_part_fn *const parts[] = { list_accounts, list_codes };
+	struct deed *deed = NULL;
+	Ops__ListQuery *message;
+	struct id account;
 
-	return listing_answer(state, x, parts, nitems(parts), true);
+	enum status st =
+	    exchange_unpack(x, &ops__list_query__descriptor, &message);
+	/* The first page is on record; the others belong to it. */
+	if (st == STATUS_OK && message->after.len > 0)
+		return answer_export(state, x);
+	if (st == STATUS_OK)
+		st = deed_check(state, x, message->account_id, message->by,
+		    OPERATOR_NEEDS_NOTHING, &account);
+	if (st != STATUS_OK)
+		return st;
+	deed = calloc(1, sizeof(*deed));
+	if (deed)
+		*deed = (struct deed){
+			.auth = state,
+			.x = x,
+			.account = account,
+			.by = message->by,
+			.action = "exported",
+			.act = act_export,
+		};
+	return deed_begin(&deed, "");
 }

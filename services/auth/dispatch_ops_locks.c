@@ -6,7 +6,6 @@
 
 #include "base/clock.h"
 #include "base/util.h"
-#include "service/listing.h"
 
 /* Lanes that are shut, and how an operator opens them. */
 
@@ -119,7 +118,7 @@ static bool list_lane(struct listing *listing, const struct lane_listed *listed,
 	return listing_row_end(listing, slice_of(place, sizeof(place)));
 }
 
-static enum status list_lanes(
+enum status auth_list_lanes(
     void *state, struct listing *listing, struct slice after)
 {
 	struct auth *self = state;
@@ -176,7 +175,8 @@ static enum status list_mistrusted(
 
 enum status on_locks(void *state, struct exchange *x)
 {
-	static listing_part_fn *const parts[] = { list_mistrusted, list_lanes };
+	static listing_part_fn *const parts[] = { list_mistrusted,
+		auth_list_lanes };
 
 	return listing_answer(state, x, parts, nitems(parts), false);
 }

@@ -4,13 +4,12 @@
 #include <stdlib.h>
 
 #include "base/util.h"
-#include "service/listing.h"
 
 /* Sessions that an operator ends, and accounts that one deletes. */
 
 /* ---- SESSIONS ---- */
 
-static enum status list_sessions(
+enum status auth_list_sessions(
     void *state, struct listing *listing, struct slice after)
 {
 	struct auth *self = state;
@@ -46,7 +45,7 @@ static enum status list_sessions(
 
 enum status on_ops_sessions(void *state, struct exchange *x)
 {
-	static listing_part_fn *const parts[] = { list_sessions };
+	static listing_part_fn *const parts[] = { auth_list_sessions };
 
 	return listing_answer(state, x, parts, nitems(parts), true);
 }
