@@ -54,6 +54,9 @@ struct service_kind {
 	/* Make the state; databases and keyring are open, peers connected. */
 	enum status (*open)(struct service *service, void **state_out);
 	void (*close)(void **state_p);
+	/* What there is of an account is about to be erased, its key
+	 * first; or NULL. */
+	void (*deleting)(void *state, const struct id *account);
 	/* An account that was to be erased is gone, see erase.h; or NULL. */
 	void (*erased)(void *state, const struct id *account);
 	/* As in server_options; or NULL. */

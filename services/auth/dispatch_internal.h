@@ -87,9 +87,15 @@ void auth_fill_names(
 /* deregister.c */
 enum status on_deregister(void *state, struct exchange *x);
 
-/** Delete an account, for good; results as issue_order. */
+/**
+ * Delete an account, for good, once ${event} is in the audit log.
+ *
+ * STATUS_PENDING  ${done} will be called, as by issue_order; where nothing
+ *                 was done its status says why
+ * other           nothing was done
+ */
 enum status auth_delete_account(struct auth *self, const struct id *account,
-    issue_done_fn *done, void *arg);
+    const struct audit_event *event, issue_done_fn *done, void *arg);
 
 /* Each of these says in the answer's detail what is wrong. */
 

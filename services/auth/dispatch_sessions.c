@@ -155,6 +155,11 @@ static void on_revoked(
 	char *names[FOLLOWERS + 1];
 
 	if (st == STATUS_OK) {
+		const struct auth *self = x->parked;
+		audit_note(self->service->audit, &x->ticket.account,
+		    &(struct audit_event){ .action = "sessions_revoked",
+			.actor = "owner",
+			.terminal = &x->ticket.terminal });
 		auth_fill_names(names, unconfirmed);
 		reply.unconfirmed = names;
 		reply.n_unconfirmed = unconfirmed->count;
@@ -175,6 +180,7 @@ enum status on_revoke(void *state, struct exchange *x)
 		st = read_revoke(self, x, message, &order);
 	if (st != STATUS_OK)
 		return st;
+	x->parked = self;
 	st = issue_order(self->issue, &order, on_revoked, x);
 	return auth_refuse_order(x, st);
 }

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "notify.pb-c.h"
+#include "sessions_db.h"
 
 #define BUSY_RETRY_MS 200
 #define ROUNDS_MAX    8 /* races lost in a row */
@@ -170,6 +171,8 @@ static enum status write_lane(struct tries *self, struct turn *turn)
 	    turn->is_there ? &turn->found : NULL, &turn->lane);
 	if (st == STATUS_OK && turn->shuts)
 		st = put_notice(self, batch, turn);
+	if (st == STATUS_OK && turn->ticket)
+		sessions_put(self->journal, batch, turn->ticket);
 	if (st == STATUS_OK)
 		st = db_submit(self->journal, &batch, on_kept, turn);
 	if (st == STATUS_BUSY)
