@@ -37,7 +37,8 @@ static void note_failure(const struct deed *self, enum status status)
 	operator_actor(actor, self->by);
 	snprintf(detail, sizeof(detail), "%s: %s", self->action,
 	    status_word(status));
-	audit_note(self->auth->service->audit, &self->account,
+	audit_note(self->auth->service->audit,
+	    self->lasting ? NULL : &self->account,
 	    &(struct audit_event){
 		.action = "deed_failed", .actor = actor, .detail = detail });
 }
@@ -73,22 +74,39 @@ static void on_recorded(void *arg, enum status status)
 		deed_end(&self, status);
 }
 
+static enum status put_on_record(struct deed *self, const char *what)
+{
+	char actor[OPERATOR_ACTOR_BYTES], detail[OPERATOR_DETAIL_BYTES];
+	char hex[HEX_BYTES(ID_BYTES)], account[64];
+	const struct audit_event event = {
+		.action = self->action,
+		.actor = actor,
+		.detail = detail,
+	};
+	Ops__By by = *self->by;
+
+	operator_actor(actor, &by);
+	if (self->lasting) {
+		hex_encode(hex, slice_of(self->account.bytes, ID_BYTES));
+		snprintf(account, sizeof(account), "account %s", hex);
+		by.document = (char *)"";
+		what = account;
+	}
+	operator_detail(detail, what, &by);
+	return audit_write(self->auth->service->audit,
+	    self->lasting ? NULL : &self->account, &event, on_recorded, self);
+}
+
 enum status deed_begin(struct deed **self_p, const char *what)
 {
 	struct deed *self = *self_p;
-	char actor[OPERATOR_ACTOR_BYTES], detail[OPERATOR_DETAIL_BYTES];
 
 	if (!self)
 		return STATUS_NO_SPACE;
 	*self_p = NULL;
-	operator_actor(actor, self->by);
-	operator_detail(detail, what, self->by);
 	self->next = self->auth->deeds;
 	self->auth->deeds = self;
-	enum status st = audit_write(self->auth->service->audit, &self->account,
-	    &(struct audit_event){
-		.action = self->action, .actor = actor, .detail = detail },
-	    on_recorded, self);
+	enum status st = put_on_record(self, what);
 	if (st == STATUS_PENDING)
 		return st;
 	struct exchange *x = self->x;

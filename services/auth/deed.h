@@ -18,6 +18,9 @@ struct deed {
 	struct id account;
 	const Ops__By *by;  /* the exchange's */
 	const char *action; /* for the record; static */
+	/* The record is to outlive the account: it is sealed under the
+	 * service's own key, and says nothing of the document. */
+	bool lasting;
 	/* Do it; PENDING: deed_end will be called.  Else what is answered. */
 	enum status (*act)(struct deed *self);
 	struct deed *next; /* deed.c's */

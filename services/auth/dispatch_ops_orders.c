@@ -1,6 +1,5 @@
 #include "deed.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/util.h"
@@ -64,6 +63,7 @@ static void on_ordered(
 	Ops__Ordered reply = OPS__ORDERED__INIT;
 	char *names[FOLLOWERS + 1];
 
+	st = auth_refuse_order(deed->x, st);
 	if (st == STATUS_OK) {
 		auth_fill_names(names, unconfirmed);
 		reply.unconfirmed = names;
@@ -172,41 +172,19 @@ enum status on_ops_revoke(void *state, struct exchange *x)
 
 /* ---- REMOVE ---- */
 
-static void on_removal_recorded(void *arg, enum status status)
-{
-	struct deed *deed = arg;
-	struct exchange *x = deed->x;
-
-	if (status == STATUS_OK)
-		status = auth_delete_account(
-		    deed->auth, &deed->account, on_ordered, deed);
-	if (status == STATUS_PENDING)
-		return;
-	status = auth_refuse_order(x, status);
-	deed_end(&deed, status);
-}
-
-/*
- * Put on record once more who deletes the account, but as the service's
- * affair: what is there under the account's own key can be read by nobody
- * once that is shredded.
- */
 static enum status act_remove(struct deed *deed)
 {
-	char actor[OPERATOR_ACTOR_BYTES], hex[HEX_BYTES(ID_BYTES)];
-	char detail[OPERATOR_DETAIL_BYTES], what[64];
-	Ops__By by = *deed->by;
-
-	by.document = (char *)""; /* that goes with the person */
-	hex_encode(hex, slice_of(deed->account.bytes, ID_BYTES));
-	snprintf(what, sizeof(what), "account %s", hex);
-	operator_actor(actor, &by);
-	operator_detail(detail, what, &by);
-	return audit_write(deed->auth->service->audit, NULL,
-	    &(struct audit_event){ .action = "account_removed_by",
+	char actor[OPERATOR_ACTOR_BYTES], detail[OPERATOR_DETAIL_BYTES];
+	const struct audit_event event = {
+		.action = "account_deleted",
 		.actor = actor,
-		.detail = detail },
-	    on_removal_recorded, deed);
+		.detail = detail,
+	};
+
+	operator_actor(actor, deed->by);
+	operator_detail(detail, "", deed->by);
+	return auth_delete_account(
+	    deed->auth, &deed->account, &event, on_ordered, deed);
 }
 
 enum status on_remove(void *state, struct exchange *x)
@@ -229,6 +207,7 @@ enum status on_remove(void *state, struct exchange *x)
 			.account = account,
 			.by = message->by,
 			.action = "account_removed",
+			.lasting = true,
 			.act = act_remove,
 		};
 	return deed_begin(&deed, "");
