@@ -11,13 +11,6 @@
 
 /* enrol, register, bind, password, status: what makes a terminal one. */
 
-static bool is_none(const uint8_t id[static KEEPSAKE_ID_BYTES])
-{
-	static const uint8_t none[KEEPSAKE_ID_BYTES];
-
-	return memcmp(id, none, sizeof(none)) == 0;
-}
-
 /* Print ${result}, or, without --json, ${text}. */
 static enum exit_code finish(
     const struct run *run, json_t *result, const char *text)

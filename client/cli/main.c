@@ -33,6 +33,14 @@ enum special {
 	SPECIAL_RESUME,
 	SPECIAL_FOLLOW,
 	SPECIAL_DRY_RUN,
+	SPECIAL_FACTORS,
+	SPECIAL_IDENTIFIERS_ONLY,
+	SPECIAL_INVITATION,
+	SPECIAL_ASK,
+	SPECIAL_TERMINAL,
+	SPECIAL_ALL,
+	SPECIAL_YES,
+	SPECIAL_LOCAL,
 };
 
 /* clang-format off */
@@ -48,6 +56,12 @@ static const struct command {
 	{ "register",  "[NAME]",                "make an account: phone number, e-mail or nickname", 0,  1, 0, command_register },
 	{ "bind",      "--serial SERIAL",       "bind this terminal to the account",                 0,  0, BIT(SPECIAL_VERIFICATION) | BIT(SPECIAL_LABEL), command_bind },
 	{ "password",  "",                      "change the account's password",                     0,  0, BIT(SPECIAL_NEW_PASSWORD), command_password },
+	{ "code",      "show|set|remove",       "this terminal's own code: what its transfers need", 1,  1, BIT(SPECIAL_FACTORS) | BIT(SPECIAL_IDENTIFIERS_ONLY) | BIT(SPECIAL_NEW_PASSWORD), command_code },
+	{ "sim-pin",   "confirmed",             "say that the PIN of the card in it is on",          1,  1, 0, command_sim_pin },
+	{ "invite",    "",                      "get a one-time code for a new terminal",            0,  0, BIT(SPECIAL_ASK), command_invite },
+	{ "sessions",  "",                      "list who is signed in to the account",              0,  0, 0, command_sessions },
+	{ "revoke",    "[SESSION]",             "sign somebody out, at once",                        0,  1, BIT(SPECIAL_TERMINAL) | BIT(SPECIAL_ALL), command_revoke },
+	{ "forget",    "",                      "delete the account and all it has, for ever",       0,  0, BIT(SPECIAL_YES) | BIT(SPECIAL_LOCAL), command_forget },
 	{ "backup",    "FOLDER...",             "back up folders, a snapshot each",                  1, -1, BIT(SPECIAL_LABEL) | BIT(SPECIAL_DRY_RUN), command_backup },
 	{ "snapshots", "",                      "list the account's snapshots",                      0,  0, 0, command_snapshots },
 	{ "show",      "SNAPSHOT",              "list what is in a snapshot",                        1,  1, BIT(SPECIAL_CATEGORY), command_show },
@@ -76,10 +90,12 @@ static const struct option_row {
 	{ "imei",              "IMEI",     OPTION_TEXT,     FIELD(imei),              EVERY,                "of this terminal" },
 	{ "serial",            "SERIAL",   OPTION_TEXT,     FIELD(serial),            EVERY,                "of this terminal" },
 	{ "imsi",              "IMSI",     OPTION_TEXT,     FIELD(imsi),              EVERY,                "of the card in it" },
+	{ "identity-file",     "FILE",     OPTION_TEXT,     FIELD(identity_file),     EVERY,                "read these three from FILE, mode 0600" },
+	{ "invitation-file",   "FILE",     OPTION_TEXT,     FIELD(invitation_file),   EVERY,                "come with an invitation; - reads a line" },
 	{ "timeout",           "DURATION", OPTION_DURATION, FIELD(timeout_ms),        EVERY,                "give up after: 30s, 5min; see keepsake(1)" },
 	{ "json",              NULL,       OPTION_FLAG,     FIELD(json),              EVERY,                "print JSON" },
 	{ "quiet",             NULL,       OPTION_FLAG,     FIELD(quiet),             EVERY,                "print errors only" },
-	{ "new-password-file", "FILE",     OPTION_TEXT,     FIELD(new_password_file), SPECIAL_NEW_PASSWORD, "password: the new one" },
+	{ "new-password-file", "FILE",     OPTION_TEXT,     FIELD(new_password_file), SPECIAL_NEW_PASSWORD, "password, code set: the new one" },
 	{ "verification-file", "FILE",     OPTION_TEXT,     FIELD(verification_file), SPECIAL_VERIFICATION, "bind: the verification information to set" },
 	{ "label",             "TEXT",     OPTION_TEXT,     FIELD(label),             SPECIAL_LABEL,        "bind, backup: your words for it" },
 	{ "category",          "WORD",     OPTION_CATEGORY, FIELD(category),          SPECIAL_CATEGORY,     "show, restore: only these files" },
@@ -88,6 +104,13 @@ static const struct option_row {
 	{ "resume",            NULL,       OPTION_FLAG,     FIELD(resume),            SPECIAL_RESUME,       "restore: go on with one that was begun" },
 	{ "follow",            NULL,       OPTION_FLAG,     FIELD(follow),            SPECIAL_FOLLOW,       "notices: go on as they come" },
 	{ "dry-run",           NULL,       OPTION_FLAG,     FIELD(dry_run),           SPECIAL_DRY_RUN,      "backup: look through, send nothing" },
+	{ "factors",           "LIST",     OPTION_TEXT,     FIELD(factors),           SPECIAL_FACTORS,      "code set: of password,serial,imei,imsi" },
+	{ "identifiers-only",  NULL,       OPTION_FLAG,     FIELD(identifiers_only),  SPECIAL_IDENTIFIERS_ONLY, "code set: without a password" },
+	{ "ask",               NULL,       OPTION_FLAG,     FIELD(ask),               SPECIAL_ASK,          "invite: have it sent to the owner" },
+	{ "terminal",          "ID",       OPTION_TEXT,     FIELD(terminal),          SPECIAL_TERMINAL,     "revoke: all of this terminal" },
+	{ "all",               NULL,       OPTION_FLAG,     FIELD(all),               SPECIAL_ALL,          "revoke: everybody, also this one" },
+	{ "yes",               "ACCOUNT",  OPTION_TEXT,     FIELD(account),           SPECIAL_YES,          "forget: do not ask; the account's id" },
+	{ "local",             NULL,       OPTION_FLAG,     FIELD(local),             SPECIAL_LOCAL,        "forget: on this terminal only" },
 	{ "version",           NULL,       OPTION_VERSION,  0,                        EVERY,                "print the version" },
 	{ "help",              NULL,       OPTION_HELP,     0,                        EVERY,                "print this" },
 };
@@ -364,12 +387,45 @@ static void catch_signals(void)
 	sigaction(SIGALRM, &late, NULL);
 }
 
+/* Read --identity-file; an option that was given besides wins. */
+static bool take_identity(struct run *run)
+{
+	struct options *options = &run->options;
+	struct identity *identity = &run->identity;
+	const struct {
+		const char **option;
+		const char *value;
+	} rows[] = {
+		{ &options->serial, identity->serial },
+		{ &options->imei, identity->imei },
+		{ &options->imsi, identity->imsi },
+	};
+	struct identity_fault fault;
+
+	if (!options->identity_file)
+		return true;
+	if (identity_read(identity, options->identity_file, &fault) !=
+	    STATUS_OK) {
+		fprintf(stderr, "keepsake: --identity-file %s",
+		    options->identity_file);
+		if (fault.line > 0)
+			fprintf(stderr, ", line %zu", fault.line);
+		fprintf(stderr, ": %s\n", fault.why);
+		return false;
+	}
+	for (size_t i = 0; i < nitems(rows); i++)
+		if (!*rows[i].option && rows[i].value[0] != '\0')
+			*rows[i].option = rows[i].value;
+	return true;
+}
+
 static enum exit_code run_command(
     struct run *run, const struct command *command)
 {
 	const struct keepsake_options options = {
 		.state = run->options.state,
 		.name = run->options.name,
+		.invited = run->options.invitation_file != NULL,
 		.timeout_ms = run->options.timeout_ms,
 		.ask = ask_secret,
 		.waiting = on_waiting,
@@ -391,9 +447,11 @@ static enum exit_code run_command(
 	ask_to_remember(run);
 	enum exit_code code = EXIT_FAILED;
 	if (atomic_load(&interrupted))
-		say_failure(run, STATUS_PENDING, "interrupted", "");
+		say_failure(run, STATUS_PENDING, "interrupted",
+		    "nothing was changed: run it again");
 	else
 		code = command->run(run);
+	urge_sim_pin(run);
 	keepsake_close(&run->keepsake);
 	return code;
 }
@@ -415,7 +473,7 @@ int main(int argc, char **argv)
 		break;
 	}
 	const struct command *command = find_command(&run, argc, argv, given);
-	if (!command)
+	if (!command || !take_identity(&run))
 		return EXIT_USAGE;
 	run.watched = isatty(STDERR_FILENO) && !run.options.quiet;
 	catch_signals();

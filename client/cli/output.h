@@ -18,6 +18,9 @@ char *path_text(const char *path);
 /** A JSON string of path_text; NULL without memory. */
 json_t *json_path(const char *path);
 
+/** Whether every byte of ${id} is zero. */
+bool is_none(const uint8_t id[static KEEPSAKE_ID_BYTES]);
+
 /** A JSON string of an id as hex, null for one that is all zero. */
 json_t *json_of_id(const uint8_t id[static KEEPSAKE_ID_BYTES]);
 

@@ -41,6 +41,7 @@ enum status keepsake_open(struct keepsake **self_out,
 		goto out;
 	self->advice = "";
 	self->timeout_ms = options->timeout_ms;
+	self->invited = options->invited;
 	self->ask = options->ask;
 	self->waiting = options->waiting;
 	self->arg = options->arg;

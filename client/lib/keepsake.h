@@ -57,6 +57,9 @@ enum keepsake_secret {
 	KEEPSAKE_SERIAL,       /* of this terminal: part of its code */
 	KEEPSAKE_IMEI,
 	KEEPSAKE_IMSI,
+	KEEPSAKE_OWN_PASSWORD,     /* of this terminal's own code, as it is */
+	KEEPSAKE_NEW_OWN_PASSWORD, /* as it is to be; to be asked for twice */
+	KEEPSAKE_INVITATION,       /* that the owner was sent */
 	KEEPSAKE_SECRET_COUNT
 };
 
@@ -74,6 +77,7 @@ typedef enum status keepsake_ask_fn(void *arg, enum keepsake_secret secret,
 struct keepsake_options {
 	const char *state;   /* folder; NULL: the usual one, see keepsake(1) */
 	const char *name;    /* of the account; NULL: as remembered */
+	bool invited;        /* with KEEPSAKE_INVITATION, see keepsake_invite */
 	uint32_t timeout_ms; /* 0: a minute to answer, 10 for transfers */
 	keepsake_ask_fn *ask;
 	/* An answer is long in coming; may be NULL. */
@@ -177,6 +181,58 @@ enum status keepsake_bind(
  */
 enum status keepsake_change_password(struct keepsake *self);
 
+/* ---- what a code is made of, and the card's PIN (A-05) ---- */
+
+/* Factors, as bits of a set. */
+#define KEEPSAKE_FACTOR_PASSWORD 1u
+#define KEEPSAKE_FACTOR_SERIAL   2u
+#define KEEPSAKE_FACTOR_IMEI     4u
+#define KEEPSAKE_FACTOR_IMSI     8u
+
+struct keepsake_codes {
+	unsigned int account; /* factors of the account's code */
+	unsigned int own;     /* of this terminal's own; 0: it has none */
+};
+
+/** Ask the server which factors it wants here; nothing has to be proved. */
+enum status keepsake_codes(struct keepsake *self, struct keepsake_codes *out);
+
+/**
+ * Give this terminal a code of its own, or another one, which its transfers
+ * are proved by from now on; the account's code manages the account as ever.
+ * Asks for KEEPSAKE_PASSWORD, then for what the code is to be made of:
+ * KEEPSAKE_NEW_OWN_PASSWORD, KEEPSAKE_SERIAL, _IMEI, _IMSI.
+ *
+ * A code without a password is no secret, and does not open the key of the
+ * backups: who uses one is asked for the account's password besides, where
+ * that key is needed.
+ *
+ * STATUS_DENIED     also where the server takes no code without a password
+ * STATUS_MALFORMED  no such factors, or a value that is not of its form
+ */
+enum status keepsake_set_code(struct keepsake *self, unsigned int factors);
+
+/**
+ * Take it away: its transfers are proved by the account's code again.  Asks
+ * for KEEPSAKE_PASSWORD only, so that a code that was forgotten can go.
+ *
+ * STATUS_NOT_FOUND  this terminal has none
+ */
+enum status keepsake_remove_code(struct keepsake *self);
+
+/** Whether a person should turn on the PIN of the card in this terminal. */
+enum keepsake_sim_pin {
+	KEEPSAKE_SIM_PIN_NOT_NEEDED, /* no code with IMEI or IMSI was used */
+	KEEPSAKE_SIM_PIN_DUE,        /* one was: urge them, and say why */
+	KEEPSAKE_SIM_PIN_CONFIRMED,  /* they said that it is on */
+};
+
+/** As the calls on ${self} so far have shown. */
+enum keepsake_sim_pin keepsake_sim_pin(const struct keepsake *self);
+
+/** A person says that it is on; good until the terminal's code changes. */
+enum status keepsake_confirm_sim_pin(struct keepsake *self);
+
 /**
  * Whether a month has gone by since a person typed the password (K-06): time
  * to ask, so that it is not forgotten.
@@ -192,6 +248,94 @@ bool keepsake_password_due(struct keepsake *self);
  */
 enum status keepsake_check_password(
     struct keepsake *self, const char *password);
+
+/* ---- who may come in, and who is in ---- */
+
+#define KEEPSAKE_INVITATION_BYTES 64 /* with its NUL */
+
+struct keepsake_invitation {
+	char code[KEEPSAKE_INVITATION_BYTES]; /* secret until it is used */
+	uint64_t expiry_ms;                   /* wall time */
+};
+
+/**
+ * Make an invitation: a code for once, by which a terminal that is not bound
+ * proves the account's code even where strangers are shut out.
+ *
+ * out  the caller's, to be wiped
+ */
+enum status keepsake_invite(
+    struct keepsake *self, struct keepsake_invitation *out);
+
+/**
+ * Have an invitation sent to the terminals of the account's owner; nothing
+ * has to be proved.
+ *
+ * STATUS_OK  also where there is no such account: nobody can tell
+ */
+enum status keepsake_ask_invitation(struct keepsake *self);
+
+/** One who is signed in: a ticket that can still be used. */
+struct keepsake_session {
+	uint8_t id[KEEPSAKE_ID_BYTES];
+	uint8_t terminal[KEEPSAKE_ID_BYTES]; /* all zero: one not bound yet */
+	const char *direction;               /* "upload", …; static */
+	uint64_t issued_ms;                  /* wall time, as the others */
+	uint64_t expiry_ms;
+	uint64_t ends_ms; /* that, or later where a transfer renews it */
+	bool current;     /* it is the one that asked */
+};
+
+/**
+ * Who is signed in to the account, the oldest first (A-14).
+ *
+ * list_out  to be freed with free; never NULL
+ */
+enum status keepsake_sessions(struct keepsake *self,
+    struct keepsake_session **list_out, size_t *count_out);
+
+/** Who is to be signed out: one of the three. */
+struct keepsake_revocation {
+	const uint8_t *session;  /* KEEPSAKE_ID_BYTES, or NULL */
+	const uint8_t *terminal; /* likewise: all sessions of that terminal */
+	bool all;                /* everybody */
+};
+
+/** Called for each service, by its name, that has not confirmed. */
+typedef void keepsake_unconfirmed_fn(void *arg, const char *service);
+
+/**
+ * Sign out.  Every service that can be reached refuses their tickets from
+ * now on; one that has not confirmed does so when it is back.
+ *
+ * STATUS_NOT_FOUND  no such session or terminal
+ */
+enum status keepsake_revoke(struct keepsake *self,
+    const struct keepsake_revocation *what,
+    keepsake_unconfirmed_fn *unconfirmed, void *arg);
+
+/**
+ * Delete the account (A-12): its bindings, cards, backups and keys, for
+ * ever; then what this terminal has of it.
+ *
+ * account  its id, to be compared with whose this turns out to be
+ *
+ * STATUS_OK        it is gone; a service that has not confirmed deletes it
+ *                  when it is back
+ * STATUS_CONFLICT  another account, or a backup of this terminal runs
+ */
+enum status keepsake_forget(struct keepsake *self,
+    const uint8_t account[static KEEPSAKE_ID_BYTES],
+    keepsake_unconfirmed_fn *unconfirmed, void *arg);
+
+/**
+ * Delete what this terminal alone has of its account; the server is not
+ * asked, and not told.
+ *
+ * STATUS_NOT_FOUND  it has no account
+ * STATUS_CONFLICT   a backup of this terminal runs
+ */
+enum status keepsake_forget_here(struct keepsake *self);
 
 struct keepsake_total {
 	uint64_t files;
@@ -389,7 +533,10 @@ enum status keepsake_restore(struct keepsake *self,
 struct keepsake_notice {
 	uint8_t id[KEEPSAKE_ID_BYTES]; /* tells repeats apart */
 	const char *kind;              /* "backup_done", …; "other" */
-	uint64_t when_ms;              /* wall time */
+	const char *meaning;           /* for people; static */
+	const char *text; /* of "invitation": it, secret until used; or "" */
+	uint8_t terminal[KEEPSAKE_ID_BYTES]; /* it is about; or all zero */
+	uint64_t when_ms;                    /* wall time */
 	struct {
 		const char *name; /* with its unit */
 		uint64_t value;

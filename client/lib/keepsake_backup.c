@@ -53,7 +53,8 @@ static enum status refuse_folder(
     struct keepsake *self, enum status status, const char *path)
 {
 	if (status == STATUS_PENDING)
-		return call_refuse(self, status, "", "interrupted");
+		return call_refuse(
+		    self, status, session_advice_here(status), "interrupted");
 	if (status == STATUS_NOT_FOUND)
 		return call_refuse(self, status,
 		    "name a folder; of a file, name the folder it is in",
@@ -62,8 +63,8 @@ static enum status refuse_folder(
 		return call_refuse(self, status,
 		    "run it as a user who may read the folder",
 		    "%s: the folder may not be read", path);
-	return call_refuse(
-	    self, status, "", "%s: %s", path, status_text(status));
+	return call_refuse(self, status, session_advice_here(status), "%s: %s",
+	    path, status_text(status));
 }
 
 static enum status refuse_backup(
@@ -136,20 +137,6 @@ static enum status find_folder(
 	return STATUS_OK;
 }
 
-static enum status lock_terminal(struct keepsake *self)
-{
-	pid_t holder;
-	enum status st = state_lock(self->state, &holder);
-
-	if (st == STATUS_CONFLICT)
-		return call_refuse(self, st,
-		    "wait for it to end, or use another terminal's folder: "
-		    "--state DIR",
-		    "another backup of this terminal runs: process %ld",
-		    (long)holder);
-	return st == STATUS_OK ? st : call_refuse_file(self, st, "lock");
-}
-
 enum status keepsake_backup(struct keepsake *self,
     const struct keepsake_backup *what, struct keepsake_backup_result *out)
 {
@@ -158,7 +145,7 @@ enum status keepsake_backup(struct keepsake *self,
 	call_begin(self);
 	enum status st = find_folder(self, what->path, &real_path);
 	if (st == STATUS_OK)
-		st = lock_terminal(self);
+		st = call_lock(self);
 	if (st == STATUS_OK)
 		st = call_transfer(self, DIRECTION_UPLOAD);
 	if (st == STATUS_OK)

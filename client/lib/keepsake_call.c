@@ -111,21 +111,20 @@ enum status call_secret(
 	if (st != STATUS_OK)
 		return st; /* who asked has said why */
 	if (secret == KEEPSAKE_PASSWORD || secret == KEEPSAKE_NEW_PASSWORD)
-		self->password_typed = typed;
+		self->password_typed = typed; /* it is the account's */
 	*out = slice_text(text);
 	return STATUS_OK;
 }
 
-/* Collect the factors that ${set} names. */
-static enum status collect(
-    struct keepsake *self, unsigned int set, struct code_factors *out)
+enum status call_collect(struct keepsake *self, unsigned int set,
+    enum keepsake_secret password, struct code_factors *out)
 {
 	const struct {
 		unsigned int factor;
 		enum keepsake_secret secret;
 		struct slice *value;
 	} rows[] = {
-		{ CODE_PASSWORD, KEEPSAKE_PASSWORD, &out->password },
+		{ CODE_PASSWORD, password, &out->password },
 		{ CODE_SERIAL, KEEPSAKE_SERIAL, &out->serial },
 		{ CODE_IMEI, KEEPSAKE_IMEI, &out->imei },
 		{ CODE_IMSI, KEEPSAKE_IMSI, &out->imsi },
@@ -176,6 +175,20 @@ enum status call_session(struct keepsake *self)
 	return st == STATUS_OK ? st : call_refuse_plainly(self, st);
 }
 
+enum status call_lock(struct keepsake *self)
+{
+	pid_t holder;
+	enum status st = state_lock(self->state, &holder);
+
+	if (st == STATUS_CONFLICT)
+		return call_refuse(self, st,
+		    "wait for it to end, or use another terminal's folder: "
+		    "--state DIR",
+		    "another backup of this terminal runs: process %ld",
+		    (long)holder);
+	return st == STATUS_OK ? st : call_refuse_file(self, st, "lock");
+}
+
 /* Note in the state whose terminal this turned out to be. */
 static enum status note_account(
     struct keepsake *self, struct state_account *account)
@@ -192,11 +205,9 @@ static enum status note_account(
 	return call_keep_account(self, account);
 }
 
-enum status call_prove(struct keepsake *self, enum direction direction,
-    struct state_account *account_out)
+enum status call_named(struct keepsake *self, struct state_account *account_out)
 {
-	struct code_factors factors;
-	unsigned int set = 0;
+	struct slice invitation;
 	enum status st = call_session(self);
 
 	if (st == STATUS_OK)
@@ -208,19 +219,104 @@ enum status call_prove(struct keepsake *self, enum direction direction,
 		    "keepsake register NAME makes an account; one that you "
 		    "have is named with --name NAME",
 		    "this terminal does not know whose it is");
-	st = session_factors(self->session, account_out->name, &set);
+	if (!self->invited)
+		return STATUS_OK;
+	st = call_secret(self, KEEPSAKE_INVITATION, &invitation);
+	if (st == STATUS_OK)
+		session_set_invitation(self->session, invitation);
+	return st;
+}
+
+/* What a refused login means for a terminal that stands so. */
+static enum status refuse_login(struct keepsake *self, enum status status,
+    const struct state_account *account)
+{
+	call_refuse_session(self, status);
+	if (self->retry_after_ms > 0 && id_is_none(&account->terminal) &&
+	    !self->invited && status != STATUS_BUSY &&
+	    status != STATUS_UNAVAILABLE)
+		self->advice =
+		    "wait until then; or get an invitation from the account's "
+		    "owner, which lets you in now: keepsake --name NAME "
+		    "invite --ask sends one to the owner's terminals, and "
+		    "--invitation-file FILE brings it";
+	return status;
+}
+
+void call_note_factors(struct keepsake *self, unsigned int factors)
+{
+	uint64_t confirmed_ms;
+
+	if (factors & (CODE_IMEI | CODE_IMSI))
+		self->sim_pin =
+		    state_sim_pin_when(self->state, &confirmed_ms) == STATUS_OK
+			? KEEPSAKE_SIM_PIN_CONFIRMED
+			: KEEPSAKE_SIM_PIN_DUE;
+}
+
+enum status call_prove(struct keepsake *self, enum direction direction,
+    struct state_account *account_out)
+{
+	struct code_factors factors;
+	struct code_wanted wanted = { 0 };
+	enum status st = call_named(self, account_out);
+
+	if (st != STATUS_OK)
+		return st;
+	st = session_factors(
+	    self->session, account_out->name, direction, &wanted);
 	if (st != STATUS_OK)
 		return call_refuse_session(self, st);
-	st = collect(self, set, &factors);
+	st = call_collect(self, wanted.factors,
+	    wanted.own ? KEEPSAKE_OWN_PASSWORD : KEEPSAKE_PASSWORD, &factors);
 	if (st != STATUS_OK)
 		return st;
 	st = session_login(self->session, account_out->name, &factors,
 	    direction, &self->login);
 	if (st != STATUS_OK)
-		return call_refuse_session(self, st);
-	if (set & CODE_PASSWORD)
+		return refuse_login(self, st, account_out);
+	if (!wanted.own)
 		call_remember_password(self, factors.password);
+	call_note_factors(self, wanted.factors);
 	return note_account(self, account_out);
+}
+
+/*
+ * The code that was proved has no password in it, so it opened no key: the
+ * account's does.  Its ticket, for no more than a binding, is let go.
+ */
+static enum status get_root(
+    struct keepsake *self, const struct state_account *account)
+{
+	struct code_factors factors;
+	struct login *owner = NULL;
+	enum status st =
+	    call_collect(self, CODE_PASSWORD, KEEPSAKE_PASSWORD, &factors);
+
+	if (st == STATUS_AUTH_REQUIRED)
+		return call_refuse(self, st,
+		    "--password-file FILE brings the account's; a code with a "
+		    "password in it opens the key by itself: keepsake code "
+		    "set --factors password,…",
+		    "this terminal's code has no password in it, so the key "
+		    "of the backups stays closed: the account's password is "
+		    "needed as well");
+	if (st != STATUS_OK)
+		return st;
+	st = session_login(
+	    self->session, account->name, &factors, DIRECTION_ENROL, &owner);
+	if (st != STATUS_OK)
+		return refuse_login(self, st, account);
+	if (id_equal(&owner->account, &self->login->account)) {
+		memcpy(
+		    self->login->root, owner->root, sizeof(self->login->root));
+		self->login->has_root = true;
+		call_remember_password(self, factors.password);
+	} else {
+		st = call_refuse_plainly(self, STATUS_CONFLICT);
+	}
+	login_destroy(&owner);
+	return st;
 }
 
 enum status call_transfer(struct keepsake *self, enum direction direction)
@@ -228,6 +324,8 @@ enum status call_transfer(struct keepsake *self, enum direction direction)
 	struct state_account account;
 	enum status st = call_prove(self, direction, &account);
 
+	if (st == STATUS_OK && !self->login->has_root)
+		st = get_root(self, &account);
 	if (st != STATUS_OK)
 		return st;
 	if (!self->login->has_root)

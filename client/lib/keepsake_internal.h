@@ -27,10 +27,13 @@ struct answers {
 struct keepsake {
 	struct state *state;
 	char name[KEEPSAKE_NAME_BYTES_MAX + 1]; /* as the options say, or "" */
+	bool invited;                           /* likewise */
 	uint32_t timeout_ms;                    /* likewise, or 0 */
 	keepsake_ask_fn *ask;
 	void (*waiting)(void *arg, const char *host_and_port);
 	void *arg;
+
+	enum keepsake_sim_pin sim_pin; /* as far as it was needed so far */
 
 	/* What a call makes and call_end takes down. */
 	struct enrolment enrolment;
@@ -91,11 +94,26 @@ enum status call_account(struct keepsake *self, struct state_account *out);
 enum status call_keep_account(
     struct keepsake *self, const struct state_account *account);
 
+/** Keep out backups of this terminal, until keepsake_close. */
+enum status call_lock(struct keepsake *self);
+
 /* ---- questions to the user and to the server ---- */
 
 /** Ask for ${secret}; ${out} stays good until call_end. */
 enum status call_secret(
     struct keepsake *self, enum keepsake_secret secret, struct slice *out);
+
+/**
+ * Ask for the factors that ${set} names (CODE_ bits); those that ${out}
+ * refers to stay good until call_end.
+ *
+ * password  which secret the password is
+ */
+enum status call_collect(struct keepsake *self, unsigned int set,
+    enum keepsake_secret password, struct code_factors *out);
+
+/** A code with ${factors} was proved or set: note whether A-05 minds. */
+void call_note_factors(struct keepsake *self, unsigned int factors);
 
 /**
  * Remember what checks ${password}, which the server took just now, and when
@@ -105,6 +123,13 @@ void call_remember_password(struct keepsake *self, struct slice password);
 
 /** Connect for questions: self->session. */
 enum status call_session(struct keepsake *self);
+
+/**
+ * The same, and find who is asked about: ${account_out} has a name.  Asks for
+ * the invitation, where the options say that there is one.
+ */
+enum status call_named(
+    struct keepsake *self, struct state_account *account_out);
 
 /**
  * Prove who we are for ${direction}: self->login and self->session are there

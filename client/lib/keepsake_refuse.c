@@ -10,8 +10,9 @@
 
 /* Why a call fails, and what to do: in words. */
 
-#define REASON_BYTES 128
-#define WHEN_BYTES   64
+#define REASON_BYTES  128
+#define WHEN_BYTES    64
+#define OPENING_BYTES 160
 
 enum status call_refuse(struct keepsake *self, enum status status,
     const char *advice, const char *format, ...)
@@ -54,47 +55,45 @@ enum status call_refuse_file(
 	}
 }
 
-/* Locked: since when nobody needs to know, but until when. */
-static enum status refuse_locked(struct keepsake *self)
+/* "; it opens by itself in 57 min, at 19:40 on 2026-11-20", or nothing. */
+static void opening_text(char out[static OPENING_BYTES], uint64_t wait_ms)
 {
-	const char *detail = session_detail(self->session);
-	const char *advice = session_advice(self->session);
-	char wait[TEXT_DURATION_BYTES], when[WHEN_BYTES];
+	char wait[TEXT_DURATION_BYTES], when[WHEN_BYTES] = "";
+	time_t opens = (time_t)((clock_wall_ms() + wait_ms + 999) / 1000);
 	struct tm parts;
 
-	if (self->retry_after_ms == 0)
-		return call_refuse(self, STATUS_LOCKED, advice,
-		    "%s; it does not open by itself", detail);
-	text_of_duration(wait, self->retry_after_ms);
-	time_t opens =
-	    (time_t)((clock_wall_ms() + self->retry_after_ms + 999) / 1000);
-	if (!localtime_r(&opens, &parts) ||
-	    strftime(when, sizeof(when), "%H:%M on %Y-%m-%d", &parts) == 0)
-		return call_refuse(self, STATUS_LOCKED, advice,
-		    "%s; it opens by itself in %s", detail, wait);
-	return call_refuse(self, STATUS_LOCKED, advice,
-	    "%s; it opens by itself in %s, at %s", detail, wait, when);
+	out[0] = '\0';
+	if (wait_ms == 0)
+		return;
+	if (localtime_r(&opens, &parts) &&
+	    strftime(when, sizeof(when), ", at %H:%M on %Y-%m-%d", &parts) == 0)
+		when[0] = '\0'; /* a year past all reason */
+	snprintf(out, OPENING_BYTES, "; it opens by itself in %s%s",
+	    text_of_duration(wait, wait_ms), when);
 }
 
 enum status call_refuse_session(struct keepsake *self, enum status status)
 {
 	const char *detail = session_detail(self->session);
 	const char *advice = session_advice(self->session);
+	char opening[OPENING_BYTES];
 	uint32_t tries = 0;
 
 	self->tries_told = session_tries_remaining(self->session, &tries);
 	self->tries_remaining = tries;
 	self->retry_after_ms = session_retry_after_ms(self->session);
-	if (status == STATUS_LOCKED)
-		return refuse_locked(self);
-	if (status != STATUS_DENIED || !self->tries_told)
+	if (status == STATUS_DENIED && tries > 0)
+		return call_refuse(self, status, advice, "%s: %u %s", detail,
+		    tries, tries == 1 ? "try remains" : "tries remain");
+	if (status != STATUS_LOCKED && status != STATUS_DENIED)
 		return call_refuse(self, status, advice, "%s", detail);
-	if (tries == 0)
-		return call_refuse(self, status, advice,
-		    "%s: no try remains, and what was tried is locked now",
-		    detail);
-	return call_refuse(self, status, advice, "%s: %u %s", detail, tries,
-	    tries == 1 ? "try remains" : "tries remain");
+	/* Shut: the server has said for whom, and whom to ask. */
+	opening_text(opening, self->retry_after_ms);
+	if (self->tries_told && self->retry_after_ms == 0)
+		advice = "go and see the operator, who opens it again for who "
+			 "shows who they are; what is stored is not touched, "
+			 "and the account's other terminals still work";
+	return call_refuse(self, status, advice, "%s%s", detail, opening);
 }
 
 enum status call_refuse_remote(struct keepsake *self, enum status status)

@@ -30,6 +30,7 @@ struct session {
 	struct loop *loop;
 	struct caller *caller;
 	uint32_t timeout_ms;
+	struct slice invitation; /* borrowed; empty: none */
 	void (*waiting)(void *arg, const char *what);
 	void *arg;
 
@@ -58,12 +59,14 @@ enum status session_refuse(
 	return status;
 }
 
-enum status session_refuse_with(struct session *self, enum status status,
-    const char *detail, const char *advice)
+void session_advise(struct session *self, const char *advice)
 {
-	session_refuse(self, status, detail);
 	self->advice = advice;
-	return status;
+}
+
+void session_set_invitation(struct session *self, struct slice invitation)
+{
+	self->invitation = invitation;
 }
 
 const struct enrolment *session_enrolment(const struct session *self)
@@ -374,16 +377,31 @@ enum status session_ask_sealed(struct session *self, uint32_t type,
 	return st;
 }
 
+/* The name as it is sealed: alone, or with a NUL and the invitation. */
+static enum status who_asks(
+    const struct session *self, const char *name, struct bytes *out)
+{
+	enum status st = bytes_copy(out, slice_text(name));
+
+	if (self->invitation.len == 0 || st != STATUS_OK)
+		return st;
+	st = bytes_append(out, slice_of("", 1));
+	return st == STATUS_OK ? bytes_append(out, self->invitation) : st;
+}
+
 enum status session_ask_named(struct session *self, uint32_t type,
-    struct slice name, const ProtobufCMessage *body,
+    const char *name, const ProtobufCMessage *body,
     ProtobufCBinaryData *name_sealed,
     const ProtobufCMessageDescriptor *reply_type, void *reply_out)
 {
-	struct bytes packed = { 0 };
-	struct sealed sealed;
-	enum status st = sealed_begin(&sealed, type, &self->enrolment, name);
+	struct bytes plain = { 0 }, packed = { 0 };
+	struct sealed sealed = { 0 };
+	enum status st = who_asks(self, name, &plain);
 
 	forget_answer(self);
+	if (st == STATUS_OK)
+		st = sealed_begin(
+		    &sealed, type, &self->enrolment, bytes_slice(&plain));
 	*name_sealed = field_of(bytes_slice(&sealed.data));
 	if (st == STATUS_OK)
 		st = pack_message(&packed, body);
@@ -395,6 +413,7 @@ enum status session_ask_named(struct session *self, uint32_t type,
 	if (st == STATUS_OK)
 		st = unpack_answer(self, reply_type, reply_out);
 	*name_sealed = (ProtobufCBinaryData){ 0 };
+	bytes_clear(&plain);
 	bytes_clear(&packed);
 	sealed_end(&sealed);
 	return st;

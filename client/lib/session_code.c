@@ -33,6 +33,27 @@ static void credential_destroy(struct credential **self_p)
 	*self_p = NULL;
 }
 
+enum status session_refuse_code(struct session *self, enum status status)
+{
+	switch (status) {
+	case STATUS_MALFORMED:
+		session_refuse(self, status,
+		    "a part of the code is empty, not text, or not of its "
+		    "form");
+		session_advise(self,
+		    "a password is text; an IMEI has 15 digits, an IMSI 6 to "
+		    "15, and nothing between them");
+		return status;
+	case STATUS_TOO_LARGE:
+		session_refuse(self, status, "a part of the code is too long");
+		session_advise(self,
+		    "a password has at most 1024 bytes, a serial number 256");
+		return status;
+	default:
+		return session_refuse(self, status, NULL);
+	}
+}
+
 /* Begin one for ${factors}: its request may be sent then. */
 static enum status credential_new(struct session *self,
     const struct code_factors *factors, struct credential **out)
@@ -46,11 +67,7 @@ static enum status credential_new(struct session *self,
 	if (st == STATUS_OK)
 		st = opaque_registration_start(
 		    &made->state, made->request, code_text(made->code));
-	if (st == STATUS_MALFORMED)
-		return session_refuse(self, st,
-		    "a part of the code is empty, not text, or not of its "
-		    "form");
-	return st == STATUS_OK ? st : session_refuse(self, st, NULL);
+	return st == STATUS_OK ? st : session_refuse_code(self, st);
 }
 
 /* Make record and export key from the server's answer. */
@@ -203,8 +220,9 @@ out:
 	return st;
 }
 
-enum status session_change_code(struct session *self, const struct login *login,
-    const struct code_factors *code)
+/* Put ${code} into ${slot}, with the root key wrapped under it. */
+static enum status put_code(struct session *self, const struct login *login,
+    const struct code_factors *code, Auth__CodeSlot slot)
 {
 	Auth__CodeBegin begin = AUTH__CODE_BEGIN__INIT;
 	Auth__CodeFinish finish = AUTH__CODE_FINISH__INIT;
@@ -214,6 +232,7 @@ enum status session_change_code(struct session *self, const struct login *login,
 
 	if (st != STATUS_OK)
 		goto out;
+	begin.slot = slot;
 	begin.opaque_request =
 	    field_of(slice_of(credential->request, OPAQUE_REQUEST_BYTES));
 	st = session_ask_sealed(self, AUTH__TYPE__CODE_BEGIN,
@@ -223,20 +242,45 @@ enum status session_change_code(struct session *self, const struct login *login,
 		st = credential_take(self, credential, challenge);
 	if (st == STATUS_OK && !login->has_root)
 		st = session_refuse(self, STATUS_MALFORMED,
-		    "the server sent no account key with its verdict");
+		    "the server asked for a code that opens no key");
 	if (st != STATUS_OK)
 		goto out;
-	memcpy(credential->root, login->root, sizeof(credential->root));
-	wrap_root(credential, &login->account);
+	finish.slot = slot;
 	finish.cookie = field_of(credential_cookie(credential));
 	finish.opaque_record =
 	    field_of(slice_of(credential->record, OPAQUE_RECORD_BYTES));
 	finish.factors = code->set;
-	finish.wrapped_root =
-	    field_of(slice_of(credential->wrapped_root, WRAPPED_ROOT_BYTES));
+	/* Nothing that can be guessed without a password opens the key. */
+	if (code->set & CODE_PASSWORD) {
+		memcpy(credential->root, login->root, sizeof(credential->root));
+		wrap_root(credential, &login->account);
+		finish.wrapped_root = field_of(
+		    slice_of(credential->wrapped_root, WRAPPED_ROOT_BYTES));
+	}
 	st = session_ask_sealed(self, AUTH__TYPE__CODE_FINISH,
 	    login_ticket(login), &finish.base, NULL, NULL);
 out:
 	credential_destroy(&credential);
 	return st;
+}
+
+enum status session_change_code(struct session *self, const struct login *login,
+    const struct code_factors *code)
+{
+	return put_code(self, login, code, AUTH__CODE_SLOT__OWNER_CODE);
+}
+
+enum status session_set_own_code(struct session *self,
+    const struct login *login, const struct code_factors *code)
+{
+	return put_code(self, login, code, AUTH__CODE_SLOT__TERMINAL_CODE);
+}
+
+enum status session_remove_own_code(
+    struct session *self, const struct login *login)
+{
+	const Auth__Empty message = AUTH__EMPTY__INIT;
+
+	return session_ask_sealed(self, AUTH__TYPE__CODE_REMOVE,
+	    login_ticket(login), &message.base, NULL, NULL);
 }

@@ -18,24 +18,27 @@
 enum status session_refuse(
     struct session *self, enum status status, const char *detail);
 
-/** The same with an advice of its own, which is static. */
-enum status session_refuse_with(struct session *self, enum status status,
-    const char *detail, const char *advice);
+/** Give the last refusal another advice, which is static. */
+void session_advise(struct session *self, const char *advice);
+
+/** Why code_new failed; returns ${status}. */
+enum status session_refuse_code(struct session *self, enum status status);
 
 /** The server that ${self} talks to; good as long as ${self}. */
 const struct enrolment *session_enrolment(const struct session *self);
 
 /**
- * Ask with a body of which one field alone is sealed to auth, the name:
- * FACTORS and LOGIN_BEGIN.  Their answers are plain: there is nothing in
- * them that a gateway must not see.
+ * Ask with a body of which one field alone is sealed to auth: the name, and
+ * behind it, after a NUL, the invitation where there is one.  The answers to
+ * such questions are plain: there is nothing in them that a gateway must not
+ * see.
  *
  * name_sealed  the field of ${body}; empty again afterwards
  *
  * Results as session_ask.
  */
 enum status session_ask_named(struct session *self, uint32_t type,
-    struct slice name, const ProtobufCMessage *body,
+    const char *name, const ProtobufCMessage *body,
     ProtobufCBinaryData *name_sealed,
     const ProtobufCMessageDescriptor *reply_type, void *reply_out);
 

@@ -9,26 +9,36 @@
 #include "crypto/arena.h"
 #include "crypto/envelope.h"
 
-/* Which factors a code has, and the proof of it. */
+/* Which factors a code has, the proof of it, and invitations to prove it. */
 
 #define WRAPPED_ROOT_BYTES_ON SEALED_BYTES(WRAPPED_ROOT_BYTES)
 
-enum status session_factors(
-    struct session *self, const char *name, unsigned int *factors_out)
+enum status session_factors(struct session *self, const char *name,
+    enum direction direction, struct code_wanted *out)
 {
 	Auth__Factors message = AUTH__FACTORS__INIT;
 	Auth__FactorList *list;
-	enum status st = session_ask_named(self, AUTH__TYPE__FACTORS,
-	    slice_text(name), &message.base, &message.name_sealed,
-	    &auth__factor_list__descriptor, &list);
 
-	if (st == STATUS_OK && !code_set_valid(list->factors))
-		st = session_refuse(self, STATUS_VERSION,
+	message.direction = (Common__Direction)direction;
+	enum status st =
+	    session_ask_named(self, AUTH__TYPE__FACTORS, name, &message.base,
+		&message.name_sealed, &auth__factor_list__descriptor, &list);
+	if (st != STATUS_OK)
+		return st;
+	if (!code_set_valid(list->factors))
+		return session_refuse(self, STATUS_VERSION,
 		    "the server asks for a factor that is not known here");
-	if (st == STATUS_OK)
-		*factors_out = list->factors;
-	return st;
+	out->factors = list->factors;
+	out->own = list->own;
+	return STATUS_OK;
 }
+
+/* What is to be proved, for what. */
+struct attempt {
+	const char *name;
+	const struct code_factors *factors;
+	enum direction direction;
+};
 
 /* A login under way: secret, in the arena. */
 struct proof {
@@ -42,29 +52,72 @@ struct proof {
 	uint8_t wrapped_root[WRAPPED_ROOT_BYTES];
 };
 
-#define WRONG        "wrong name or password"
-#define WRONG_ADVICE "check both; --name names another account"
-
-/*
- * The password is wrong, as this side knows already: tell the server, which
- * counts the try either way, and says how many are left.
- */
-static enum status give_up(struct session *self, const struct proof *proof)
+/* ${ke3} is the proof; empty: there is none. */
+static enum status send_proof(struct session *self, const struct proof *proof,
+    struct slice ke3, Auth__LoginDone **done_out)
 {
 	Auth__LoginFinish message = AUTH__LOGIN_FINISH__INIT;
-	char detail[DETAIL_BYTES_MAX + 1] = WRONG;
 
+	message.ke3 = field_of(ke3);
 	message.cookie = field_of(slice_of(proof->cookie, proof->cookie_len));
-	enum status st = session_ask(self, AUTH__TYPE__LOGIN_FINISH,
-	    (struct slice){ 0 }, &message.base, NULL, NULL);
-	/* Where the server cannot be told it is still wrong. */
-	if (st == STATUS_DENIED)
-		text_copy(detail, sizeof(detail), session_detail(self));
-	return session_refuse_with(self, STATUS_DENIED, detail, WRONG_ADVICE);
+	return session_ask(self, AUTH__TYPE__LOGIN_FINISH, (struct slice){ 0 },
+	    &message.base, &auth__login_done__descriptor, done_out);
 }
 
-static enum status login_begin(struct session *self, const char *name,
-    struct slice code, enum direction direction, struct proof *proof)
+static const char *wrong_text(const struct attempt *attempt)
+{
+	unsigned int set = attempt->factors->set;
+
+	if (attempt->direction == DIRECTION_BIND)
+		return "wrong name or verification information";
+	if (set == CODE_PASSWORD)
+		return "wrong name or password";
+	if (code_set_identifier_only(set))
+		return "wrong name or identifier";
+	return "wrong name, password or identifier";
+}
+
+static const char *wrong_advice(const struct attempt *attempt)
+{
+	unsigned int set = attempt->factors->set;
+
+	if (attempt->direction == DIRECTION_BIND)
+		return "check both: it is what was chosen when the account's "
+		       "first terminal was bound";
+	if (set == CODE_PASSWORD)
+		return "check both; --name names another account";
+	return "check --serial, --imei and --imsi as well: this terminal's "
+	       "code has some of them in it ('keepsake code show'); the "
+	       "account's password takes it away: keepsake code remove";
+}
+
+/*
+ * The code is not the one: that is seen here, and told to the server, which
+ * says how many tries are left.
+ */
+static enum status give_up(struct session *self, const struct attempt *attempt,
+    const struct proof *proof)
+{
+	Auth__LoginDone *done;
+	uint32_t tries = 0;
+	enum status st = send_proof(self, proof, (struct slice){ 0 }, &done);
+
+	if (st == STATUS_LOCKED)
+		return st;
+	if (st == STATUS_DENIED && session_tries_remaining(self, &tries) &&
+	    tries == 0) {
+		/* That was the last: the server has said what is shut. */
+		session_advise(
+		    self, session_advice_for(STATUS_LOCKED, LINK_UP));
+		return st;
+	}
+	session_refuse(self, STATUS_DENIED, wrong_text(attempt));
+	session_advise(self, wrong_advice(attempt));
+	return STATUS_DENIED;
+}
+
+static enum status login_begin(struct session *self,
+    const struct attempt *attempt, struct slice code, struct proof *proof)
 {
 	Auth__LoginBegin message = AUTH__LOGIN_BEGIN__INIT;
 	Auth__LoginChallenge *challenge;
@@ -73,8 +126,8 @@ static enum status login_begin(struct session *self, const char *name,
 	if (st != STATUS_OK)
 		return session_refuse(self, st, NULL);
 	message.ke1 = field_of(slice_of(proof->ke1, OPAQUE_KE1_BYTES));
-	message.direction = (Common__Direction)direction;
-	st = session_ask_named(self, AUTH__TYPE__LOGIN_BEGIN, slice_text(name),
+	message.direction = (Common__Direction)attempt->direction;
+	st = session_ask_named(self, AUTH__TYPE__LOGIN_BEGIN, attempt->name,
 	    &message.base, &message.name_sealed,
 	    &auth__login_challenge__descriptor, &challenge);
 	if (st != STATUS_OK)
@@ -90,25 +143,21 @@ static enum status login_begin(struct session *self, const char *name,
 	    &opaque_keepsake, session_enrolment(self)->auth_opaque, code,
 	    field_slice(challenge->ke2));
 	if (st == STATUS_DENIED)
-		return give_up(self, proof);
+		return give_up(self, attempt, proof);
 	return st == STATUS_OK ? st : session_refuse(self, st, NULL);
 }
 
-/*
- * Open the root key that came with the verdict, which is in ${login}; a code
- * that opens none has nothing sealed.
- */
+/* Open the root key that came with the verdict, which is in ${login}. */
 static enum status unwrap_root(struct session *self, struct proof *proof,
     struct slice wrapped, struct login *login)
 {
 	enum status st = STATUS_MALFORMED;
 
-	login->has_root = wrapped.len == WRAPPED_ROOT_BYTES_ON;
-	if (login->has_root || wrapped.len == SEALED_BYTES(0))
+	if (wrapped.len == WRAPPED_ROOT_BYTES_ON)
 		st = session_open(proof->wrapped_root, proof->keys.session_key,
 		    SESSION_TO_TERMINAL, SESSION_LABEL_WRAPPED_ROOT, wrapped,
 		    (struct slice){ 0 });
-	if (st == STATUS_OK && login->has_root) {
+	if (st == STATUS_OK) {
 		session_root_key(proof->wrap_key, proof->keys.export_key);
 		st = seal_open(login->root, proof->wrap_key,
 		    slice_of(proof->wrapped_root, WRAPPED_ROOT_BYTES),
@@ -121,17 +170,18 @@ static enum status unwrap_root(struct session *self, struct proof *proof,
 	return STATUS_OK;
 }
 
-static enum status login_finish(
-    struct session *self, struct proof *proof, struct login *login)
+static enum status login_finish(struct session *self,
+    const struct attempt *attempt, struct proof *proof, struct login *login)
 {
-	Auth__LoginFinish message = AUTH__LOGIN_FINISH__INIT;
 	Auth__LoginDone *done;
+	enum status st = send_proof(
+	    self, proof, slice_of(proof->ke3, OPAQUE_KE3_BYTES), &done);
 
-	message.ke3 = field_of(slice_of(proof->ke3, OPAQUE_KE3_BYTES));
-	message.cookie = field_of(slice_of(proof->cookie, proof->cookie_len));
-	enum status st =
-	    session_ask(self, AUTH__TYPE__LOGIN_FINISH, (struct slice){ 0 },
-		&message.base, &auth__login_done__descriptor, &done);
+	if (st == STATUS_DENIED)
+		session_advise(self,
+		    "'keepsake status' shows whose terminal this is; one "
+		    "that is nobody's is bound by: keepsake bind --serial "
+		    "SERIAL");
 	if (st != STATUS_OK)
 		return st;
 	if (done->ticket.len == 0 || done->ticket.len > TICKET_BYTES_MAX ||
@@ -139,10 +189,16 @@ static enum status login_finish(
 		STATUS_OK)
 		return session_refuse(self, STATUS_MALFORMED,
 		    "the server's verdict lacks a ticket or an account");
+	login->direction = attempt->direction;
 	memcpy(login->ticket, done->ticket.data, done->ticket.len);
 	login->ticket_len = done->ticket.len;
 	login->expiry_ms = done->expiry_ms;
 	login->verification_set = done->verification_set;
+	/* Which codes open the key is known here, not believed. */
+	login->has_root = attempt->direction != DIRECTION_BIND &&
+			  (attempt->factors->set & CODE_PASSWORD);
+	if (!login->has_root)
+		return STATUS_OK;
 	return unwrap_root(self, proof, field_slice(done->wrapped_root), login);
 }
 
@@ -150,6 +206,11 @@ enum status session_login(struct session *self, const char *name,
     const struct code_factors *factors, enum direction direction,
     struct login **login_out)
 {
+	const struct attempt attempt = {
+		.name = name,
+		.factors = factors,
+		.direction = direction,
+	};
 	struct code *code = NULL;
 	void *memory = secret_new(sizeof(struct proof));
 	struct proof *proof = memory;
@@ -159,18 +220,12 @@ enum status session_login(struct session *self, const char *name,
 	if (st == STATUS_OK)
 		st = code_new(&code, factors);
 	if (st != STATUS_OK) {
-		session_refuse(self, st,
-		    st == STATUS_MALFORMED
-			? "a part of the code is empty, not text, or not of "
-			  "its form"
-			: NULL);
+		session_refuse_code(self, st);
 		goto out;
 	}
-	st = login_begin(self, name, code_text(code), direction, proof);
-	if (st != STATUS_OK)
-		goto out;
-	login->direction = direction;
-	st = login_finish(self, proof, login);
+	st = login_begin(self, &attempt, code_text(code), proof);
+	if (st == STATUS_OK)
+		st = login_finish(self, &attempt, proof, login);
 	if (st != STATUS_OK)
 		goto out;
 	*login_out = login;
@@ -193,4 +248,34 @@ void login_destroy(struct login **self_p)
 struct slice login_ticket(const struct login *self)
 {
 	return slice_of(self->ticket, self->ticket_len);
+}
+
+/* ---- invitations ---- */
+
+enum status session_invite(
+    struct session *self, const struct login *login, struct invitation *out)
+{
+	const Auth__Empty message = AUTH__EMPTY__INIT;
+	Auth__Invitation *invitation;
+	enum status st = session_ask_sealed(self, AUTH__TYPE__INVITATION,
+	    login_ticket(login), &message.base, &auth__invitation__descriptor,
+	    &invitation);
+
+	if (st != STATUS_OK)
+		return st;
+	if (invitation->code[0] == '\0' ||
+	    !text_is_clean(slice_text(invitation->code)) ||
+	    !text_copy(out->code, sizeof(out->code), invitation->code))
+		return session_refuse(self, STATUS_MALFORMED,
+		    "the server's invitation is not one");
+	out->expiry_ms = invitation->expiry_ms;
+	return STATUS_OK;
+}
+
+enum status session_ask_invitation(struct session *self, const char *name)
+{
+	Auth__Invite message = AUTH__INVITE__INIT;
+
+	return session_ask_named(self, AUTH__TYPE__INVITE, name, &message.base,
+	    &message.name_sealed, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include "crypto/auth_keys.h"
 #include "dispatch.h"
 #include "issue.h"
+#include "limits.h"
 #include "name.h"
 #include "sealed.h"
 #include "sessions_db.h"
@@ -23,12 +24,15 @@ struct auth {
 	struct auth_keys *keys;
 	struct tries *tries;
 	struct issue *issue;
-	struct deed *deeds;  /* of operators, under way; deed.c's */
-	uint64_t ticket_ms;  /* how long a ticket is good */
+	struct deed *deeds; /* of operators, under way; deed.c's */
+	struct limits *by_account, *by_address; /* how often who may ask */
+	uint64_t ticket_ms;                     /* how long a ticket is good */
+	bool allow_identifier_only;
 	const char *contact; /* who is to be asked for help; the settings' */
 
 	/* Since the start. */
 	uint64_t registrations, logins_ok, logins_denied, tickets_issued;
+	uint64_t limited;
 };
 
 /* Handlers: see struct handler for what they take and return. */
@@ -44,12 +48,15 @@ enum status on_factors(void *state, struct exchange *x);
 enum status on_login_begin(void *state, struct exchange *x);
 enum status on_login_finish(void *state, struct exchange *x);
 
-/* dispatch_change.c */
+/* dispatch_verification.c */
 enum status on_verification_begin(void *state, struct exchange *x);
 enum status on_verification_finish(void *state, struct exchange *x);
+enum status on_verification_state(void *state, struct exchange *x);
+
+/* dispatch_code.c */
 enum status on_code_begin(void *state, struct exchange *x);
 enum status on_code_finish(void *state, struct exchange *x);
-enum status on_verification_state(void *state, struct exchange *x);
+enum status on_code_remove(void *state, struct exchange *x);
 
 /* dispatch_ops.c */
 enum status on_find_account(void *state, struct exchange *x);
@@ -104,6 +111,23 @@ enum status auth_delete_account(struct auth *self, const struct id *account,
  * else DENIED.
  */
 enum status auth_check_peer(struct exchange *x);
+
+/**
+ * Count a question that comes before a proof, by where it comes from (A-10).
+ *
+ * STATUS_OK    it may be answered
+ * STATUS_BUSY  too many lately; the reply says when again
+ */
+enum status auth_limit_address(struct auth *self, struct exchange *x);
+
+/**
+ * The same by whom it is about.  A bound terminal has a limit of its own: who
+ * asks too often must not shut out the owner.
+ *
+ * terminal  none for one that is not bound to the account
+ */
+enum status auth_limit_account(struct auth *self, struct exchange *x,
+    const struct id *account, const struct id *terminal);
 
 /** Read a name; results as name_parse. */
 enum status auth_read_name(

@@ -10,7 +10,11 @@
 
 /* ---- what is said of a lane ---- */
 
-#define WRONG "wrong name or password"
+static const char *const wrong_texts[] = {
+	[CREDENTIAL_OWNER] = "wrong name or password",
+	[CREDENTIAL_VERIFICATION] = "wrong name or verification information",
+	[CREDENTIAL_TERMINAL] = "wrong name or code of this terminal",
+};
 
 /* Refuse, saying what has become of the lane. */
 static enum status refuse_lane(struct auth *self, struct exchange *x,
@@ -135,6 +139,9 @@ static void on_looked_up(struct asked *asked, enum status st)
 
 	if (st == STATUS_OK)
 		st = asked_find(asked);
+	if (st == STATUS_OK)
+		st = auth_limit_account(asked->auth, asked->x,
+		    &asked->lane.subject.account, &asked->lane.terminal);
 	if (st == STATUS_OK) {
 		self->turn.key = asked->lane;
 		self->turn.created_ms = asked->created_ms;
@@ -160,6 +167,8 @@ enum status on_login_begin(void *state, struct exchange *x)
 	attempt->asked.x = x;
 	attempt->asked.looked_up = on_looked_up;
 	enum status st = auth_check_peer(x);
+	if (st == STATUS_OK)
+		st = auth_limit_address(state, x);
 	if (st == STATUS_OK)
 		st = exchange_unpack(
 		    x, &auth__login_begin__descriptor, &message);
@@ -290,8 +299,8 @@ static void on_failed(void *arg, enum status st)
 	struct proof *self = arg;
 
 	if (st == STATUS_OK)
-		st = refuse_lane(self->auth, self->x, STATUS_DENIED, WRONG,
-		    &self->turn.lane);
+		st = refuse_lane(self->auth, self->x, STATUS_DENIED,
+		    wrong_texts[self->turn.key.code], &self->turn.lane);
 	else
 		st = refuse_turn(self->auth, self->x, st, &self->turn);
 	proof_end(&self, st);

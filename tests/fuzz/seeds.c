@@ -429,6 +429,10 @@ static void texts(void)
 	save_text("category", "head", "\xff\xd8\xff\xe0 JFIF");
 	save_text("state", "account",
 	    "name=ann\naccount=00112233445566778899aabbccddeeff\nasked=17\n");
+	save_text("identity", "all",
+	    "# mine\nserial=R58M1234ABC\nimei=490154203237518\n"
+	    "imsi=262011234567890\n");
+	save_text("identity", "twice", "imsi=262011\nimsi=262011\n");
 	add_byte(15);
 	add_16(9);
 	add_text("swordfish");

@@ -150,6 +150,8 @@ world_config() { # FOLDER PORT
 	[auth]
 	data = $1/auth
 	ledger = $1/auth.ledger
+	proofs_per_minute_account = 100000
+	proofs_per_minute_address = 100000
 
 	[store]
 	data = $1/store
@@ -431,7 +433,7 @@ terminal_of() { # TERMINAL ACCOUNT-NAME
 }
 
 # Insist that a command of keepsake(1) fails as it should: exit status, and
-# with --json the word of the error and a detail.  Prints the JSON.
+# with --json the word of the error, a detail and an advice.  Prints the JSON.
 expect_error() { # CODE WORD TERMINAL ARGUMENTS...
 	local code=$1 word=$2 name=$3 got=0 output
 	shift 3
@@ -439,9 +441,10 @@ expect_error() { # CODE WORD TERMINAL ARGUMENTS...
 	    got=$?
 	[ "$got" -eq "$code" ] ||
 	    fail "exit status $got, want $code: $* said $output"
-	jq -e --arg word "$word" '.error == $word and .detail != ""' \
+	jq -e --arg word "$word" '.error == $word and
+	    .detail != "" and .advice != ""' \
 	    <<<"$output" >/dev/null ||
-	    fail "not the error $word with a detail: $* said $output"
+	    fail "not the error $word with detail and advice: $* said $output"
 	printf '%s\n' "$output"
 }
 
