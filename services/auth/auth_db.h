@@ -41,6 +41,13 @@ enum status auth_db_credential(struct db *db, const struct id *id,
     const struct code_slot *slot, struct credential *out);
 
 /**
+ * Find the code that comes behind ${after} in the order of slots, NULL: the
+ * first; NOT_FOUND where there is none.
+ */
+enum status auth_db_next_code(struct db *db, const struct id *id,
+    const struct code_slot *after, struct code_slot *out);
+
+/**
  * When the owner was last told that somebody tried to register the account's
  * address, wall time; NOT_FOUND where that never was.
  */

@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "base/util.h"
-#include "sessions_db.h"
 
 /* Who is logged in, and who is to be no more. */
 
@@ -13,8 +12,7 @@
 
 /* ---- SESSIONS ---- */
 
-/* The account's sessions that no order has ended. */
-static enum status list_live(struct auth *self, const struct id *account,
+enum status auth_live_sessions(struct auth *self, const struct id *account,
     struct session out[static SESSIONS_MAX], size_t *count_out)
 {
 	struct service *service = self->service;
@@ -65,7 +63,7 @@ enum status on_sessions(void *state, struct exchange *x)
 
 	enum status st = exchange_unpack(x, &auth__empty__descriptor, &message);
 	if (st == STATUS_OK)
-		st = list_live(self, &x->ticket.account, sessions, &count);
+		st = auth_live_sessions(self, &x->ticket.account, sessions, &count);
 	if (st != STATUS_OK)
 		return st;
 	for (size_t i = 0; i < count; i++) {
@@ -85,7 +83,7 @@ static enum status check_session(
 	struct session sessions[SESSIONS_MAX];
 	size_t count;
 
-	enum status st = list_live(self, &x->ticket.account, sessions, &count);
+	enum status st = auth_live_sessions(self, &x->ticket.account, sessions, &count);
 	if (st != STATUS_OK)
 		return st;
 	for (size_t i = 0; i < count; i++)

@@ -172,6 +172,37 @@ static void body(const ProtobufCMessage *message)
 	bytes_clear(&packed);
 }
 
+/* What keepsakectl asks, and how it is answered. */
+static void operator_bodies(void)
+{
+	Ops__ListQuery query = OPS__LIST_QUERY__INIT;
+	Ops__ListPage page = OPS__LIST_PAGE__INIT;
+	Ops__ListRow row = OPS__LIST_ROW__INIT, *rows[] = { &row };
+	Ops__ListField field = OPS__LIST_FIELD__INIT, *fields[] = { &field };
+	Ops__Resend resend = OPS__RESEND__INIT;
+	Ops__By by = OPS__BY__INIT;
+
+	query.account_id = query.after =
+	    field_of(slice_of("0123456789abcdef", ID_BYTES));
+	body(&query.base);
+	field.name = (char *)"label";
+	field.value_case = OPS__LIST_FIELD__VALUE_TEXT;
+	field.text = (char *)"phone";
+	row.kind = (char *)"terminal";
+	row.n_fields = 1;
+	row.fields = fields;
+	page.n_rows = 1;
+	page.rows = rows;
+	page.next = query.after;
+	body(&page.base);
+	by.name = (char *)"ann";
+	by.reason = (char *)"asked for";
+	by.document = (char *)"passport:12AB";
+	resend.by = &by;
+	resend.account_id = resend.notice_id = query.after;
+	body(&resend.base);
+}
+
 static void bodies(void)
 {
 	uint8_t bytes[64] = { 1, 2, 3 };
@@ -236,6 +267,7 @@ static void bodies(void)
 	ack.notice_ids = ids;
 	ack.n_notice_ids = nitems(ids);
 	body(&ack.base);
+	operator_bodies();
 }
 
 static void messages(void)
@@ -737,6 +769,18 @@ static void notify_rows(void)
 	add_row(7, ID_BYTES, 17 + 48);
 	add_many(3, 16 + 48);
 	save("notify_db", "lease");
+	add_byte(8);
+	add_delivery();
+	add_notice(2, 40);
+	save("notify_db", "queue");
+	for (uint8_t choice = 9; choice <= 10; choice++) {
+		add_byte(choice);
+		add_row(7, NOTICE_KEY_BYTES + ID_BYTES, 1 + 8 + 4 + 40);
+		add_many(3, 8 + 4 + 40);
+		add_row(7, ID_BYTES, 1 + 8);
+		add_many(0, 8);
+		save("notify_db", choice == 9 ? "letter" : "resent");
+	}
 }
 
 /* The first byte chooses in fuzz_audit.c. */
