@@ -1,6 +1,7 @@
 #include "local_keys.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <sodium.h>
 #include <string.h>
 
