@@ -120,8 +120,7 @@ enum status keepsake_sessions(struct keepsake *self,
 	return st;
 }
 
-/* Tell of services that have not confirmed; names are the server's. */
-static void tell_unconfirmed(char *const *names, size_t count,
+void tell_unconfirmed(char *const *names, size_t count,
     keepsake_unconfirmed_fn *unconfirmed, void *arg)
 {
 	for (size_t i = 0; i < count; i++)

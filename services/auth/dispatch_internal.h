@@ -24,7 +24,8 @@ struct auth {
 	struct issue *issue;
 	struct tries *tries;
 	struct limits *by_account, *by_address; /* how often who may ask */
-	uint64_t ticket_ms;  /* how long a ticket is good */
+	uint64_t ticket_ms;                     /* how long a ticket is good */
+	bool allow_identifier_only;
 	const char *contact; /* who is to be asked for help; the settings' */
 
 	/* Since the start. */
@@ -45,17 +46,34 @@ enum status on_factors(void *state, struct exchange *x);
 enum status on_login_begin(void *state, struct exchange *x);
 enum status on_login_finish(void *state, struct exchange *x);
 
-/* dispatch_change.c */
+/* dispatch_verification.c */
 enum status on_verification_begin(void *state, struct exchange *x);
 enum status on_verification_finish(void *state, struct exchange *x);
+enum status on_verification_state(void *state, struct exchange *x);
+
+/* dispatch_code.c */
 enum status on_code_begin(void *state, struct exchange *x);
 enum status on_code_finish(void *state, struct exchange *x);
-enum status on_verification_state(void *state, struct exchange *x);
+enum status on_code_remove(void *state, struct exchange *x);
 
 /* dispatch_grant.c */
 enum status on_grant_add(void *state, struct exchange *x);
 enum status on_grant_list(void *state, struct exchange *x);
 enum status on_grant_remove(void *state, struct exchange *x);
+
+/**
+ * End the grants of terminals that ${order}, which ${x} asked for, has signed
+ * out: else those would sign in again by themselves.
+ *
+ * STATUS_OK       there are none
+ * STATUS_PENDING  ${done} will be called; on OK auth_grants_ended is due
+ * other           as db_submit
+ */
+enum status auth_end_grants(struct auth *self, struct exchange *x,
+    const struct order *order, db_done_fn *done, void *arg);
+
+/** They are gone: tell of it. */
+void auth_grants_ended(struct auth *self, const struct id *account);
 
 /* dispatch_grant_login.c */
 enum status on_grant_login_begin(void *state, struct exchange *x);
