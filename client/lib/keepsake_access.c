@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/util.h"
 #include "bus/unpack.h"
+#include "grant_file.h"
 #include "keepsake_internal.h"
 
 /* Who may come in, who is in, and the end of it all. */
@@ -173,11 +174,17 @@ enum status keepsake_revoke(struct keepsake *self,
 
 /* ---- the end ---- */
 
-/* No backup of this terminal may run: it would write its cache again. */
+/*
+ * No backup of this terminal may run: it would write its cache again.  Local
+ * keys stay: with the account still there, they are the only ones.
+ */
 static enum status forget_here(struct keepsake *self)
 {
-	enum status st = state_forget_account(self->state);
+	enum status st = grant_remove(self->place);
 
+	if (st != STATUS_OK)
+		return call_refuse_place(self, st);
+	st = state_forget_account(self->state);
 	if (st != STATUS_OK)
 		return call_refuse(self, st,
 		    "remove them by hand, all but terminal.key and enrolment",

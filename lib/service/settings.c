@@ -44,6 +44,7 @@ const struct conf_key settings[] = {
 	LISTEN("auth", "gateway"),
 	LISTEN("auth", "binding"),
 	LISTEN("auth", "ops"),
+	PEER("auth", "store"),
 	PEER("auth", "binding"),
 	PEER("auth", "notify"),
 	DATABASE("auth"),
@@ -57,6 +58,7 @@ const struct conf_key settings[] = {
 	  NULL, "how often one source address may ask" },
 
 	LISTEN("store", "gateway"),
+	LISTEN("store", "auth"),
 	LISTEN("store", "ops"),
 	PEER("store", "notify"),
 	DATABASE("store"),

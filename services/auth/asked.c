@@ -110,6 +110,10 @@ enum status asked_find_account(struct asked *self)
 
 	enum status st =
 	    auth_db_name(self->auth->db, self->hash, &subject->account);
+	/* An older copy may still have it, until it is erased again. */
+	if (st == STATUS_OK &&
+	    orders_deleted(self->auth->service->orders, &subject->account))
+		st = STATUS_NOT_FOUND;
 	if (st == STATUS_NOT_FOUND)
 		subject->account = self->unknown;
 	else if (st != STATUS_OK)

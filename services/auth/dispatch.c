@@ -25,7 +25,16 @@ const struct handler auth_handlers[] = {
 	{ AUTH__TYPE__CODE_REMOVE,         "CODE_REMOVE",         FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), KEPT,  on_code_remove },
 	{ AUTH__TYPE__INVITE,              "INVITE",              FROM(ROLE_GATEWAY), NO_TICKET,                  PLAIN, on_invite },
 	{ AUTH__TYPE__INVITATION,          "INVITATION",          FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_invitation },
+	{ AUTH__TYPE__GRANT_ADD,           "GRANT_ADD",           FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), KEPT,  on_grant_add },
+	{ AUTH__TYPE__GRANT_LIST,          "GRANT_LIST",          FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_grant_list },
+	{ AUTH__TYPE__GRANT_REMOVE,        "GRANT_REMOVE",        FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), KEPT,  on_grant_remove },
+	{ AUTH__TYPE__GRANT_LOGIN_BEGIN,   "GRANT_LOGIN_BEGIN",   FROM(ROLE_GATEWAY), NO_TICKET,                  PLAIN, on_grant_login_begin },
+	{ AUTH__TYPE__GRANT_LOGIN_FINISH,  "GRANT_LOGIN_FINISH",  FROM(ROLE_GATEWAY), NO_TICKET,                  PLAIN, on_grant_login_finish },
+	{ AUTH__TYPE__SESSIONS,            "SESSIONS",            FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_sessions },
+	{ AUTH__TYPE__REVOKE,              "REVOKE",              FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_revoke },
+	{ AUTH__TYPE__DEREGISTER,          "DEREGISTER",          FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_deregister },
 	{ AUTH__TYPE__VERIFICATION_STATE,  "VERIFICATION_STATE",  FROM(ROLE_BINDING), NO_TICKET,                  PLAIN, on_verification_state },
+	{ AUTH__TYPE__TERMINAL_GONE,       "TERMINAL_GONE",       FROM(ROLE_BINDING), NO_TICKET,                  PLAIN, on_terminal_gone },
 };
 /* clang-format on */
 
@@ -189,6 +198,8 @@ enum status auth_open(struct service *service, void **state_out)
 		st = limits_new(&self->by_address,
 		    conf_number(service->program.conf, "auth",
 			"proofs_per_minute_address"));
+	if (st == STATUS_OK)
+		st = issue_new(&self->issue, service);
 	return st == STATUS_OK ? tries_new(&self->tries, service) : st;
 }
 
@@ -196,6 +207,7 @@ void auth_close(void **state_p)
 {
 	struct auth *self = *state_p;
 
+	issue_destroy(&self->issue);
 	tries_destroy(&self->tries);
 	limits_destroy(&self->by_account);
 	limits_destroy(&self->by_address);
@@ -209,10 +221,15 @@ void auth_figures(void *state, struct exchange *x,
 {
 	const struct auth *self = state;
 
-	add(x, "accounts", auth_db_accounts(self->db));
+	uint64_t known = auth_db_accounts(self->db);
+	uint64_t deleted = orders_deletions(self->service->orders);
+
+	/* Of those that are deleted a tombstone stays. */
+	add(x, "accounts", known > deleted ? known - deleted : 0);
 	add(x, "registrations", self->registrations);
 	add(x, "logins_ok", self->logins_ok);
 	add(x, "logins_denied", self->logins_denied);
 	add(x, "tickets_issued", self->tickets_issued);
 	add(x, "limited", self->limited);
+	add(x, "services_behind", issue_behind(self->issue));
 }

@@ -7,6 +7,7 @@
 #include "crypto/auth_keys.h"
 #include "crypto/invitation.h"
 #include "dispatch.h"
+#include "issue.h"
 #include "limits.h"
 #include "name.h"
 #include "sealed.h"
@@ -21,6 +22,7 @@ struct auth {
 	struct service *service; /* borrowed */
 	struct db *db;           /* the service's */
 	struct auth_keys *keys;
+	struct issue *issue;
 	struct tries *tries;
 	struct limits *by_account, *by_address; /* how often who may ask */
 	uint64_t ticket_ms;                     /* how long a ticket is good */
@@ -58,6 +60,40 @@ enum status on_verification_state(void *state, struct exchange *x);
 enum status on_code_begin(void *state, struct exchange *x);
 enum status on_code_finish(void *state, struct exchange *x);
 enum status on_code_remove(void *state, struct exchange *x);
+
+/* dispatch_grant.c */
+enum status on_grant_add(void *state, struct exchange *x);
+enum status on_grant_list(void *state, struct exchange *x);
+enum status on_grant_remove(void *state, struct exchange *x);
+
+/* dispatch_grant_login.c */
+enum status on_grant_login_begin(void *state, struct exchange *x);
+enum status on_grant_login_finish(void *state, struct exchange *x);
+
+/* dispatch_sessions.c */
+enum status on_sessions(void *state, struct exchange *x);
+enum status on_revoke(void *state, struct exchange *x);
+enum status on_terminal_gone(void *state, struct exchange *x);
+
+/** What is answered where an order could not be issued with ${st}. */
+enum status auth_refuse_order(struct exchange *x, enum status st);
+
+/** The names as a repeated field, which borrows them. */
+void auth_fill_names(
+    char *out[static FOLLOWERS + 1], const struct unconfirmed *unconfirmed);
+
+/* deregister.c */
+enum status on_deregister(void *state, struct exchange *x);
+
+/**
+ * Delete an account, for good, once ${event} is in the audit log.
+ *
+ * STATUS_PENDING  ${done} will be called, as by issue_order; where nothing
+ *                 was done its status says why
+ * other           nothing was done
+ */
+enum status auth_delete_account(struct auth *self, const struct id *account,
+    const struct audit_event *event, issue_done_fn *done, void *arg);
 
 /* Each of these says in the answer's detail what is wrong. */
 

@@ -24,6 +24,7 @@ struct login {
 	struct code_slot slot; /* which code */
 	uint32_t revision;     /* of the credential; 0: there is none */
 	uint64_t changed_ms;   /* likewise */
+	uint64_t begun_ms;     /* wall time */
 	struct id terminal;    /* for the ticket; none: for no terminal */
 	enum direction direction;
 	enum login_verdict verdict;

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/util.h"
+#include "sessions_db.h"
 
 #define BUSY_RETRY_MS 200
 #define ROUNDS_MAX    8 /* races lost in a row */
@@ -173,6 +174,8 @@ static enum status write_lane(struct tries *self, struct turn *turn)
 		    batch, &turn->key.subject, turn->invitation);
 	if (st == STATUS_OK && turn->shuts)
 		st = tell_shut(self, batch, turn);
+	if (st == STATUS_OK && turn->ticket)
+		sessions_put(self->journal, batch, turn->ticket);
 	if (st == STATUS_OK)
 		st = db_submit(self->journal, &batch, on_kept, turn);
 	if (st == STATUS_BUSY)

@@ -1,6 +1,7 @@
 #ifndef KEEPSAKE_AUTH_TRIES_H
 #define KEEPSAKE_AUTH_TRIES_H
 
+#include "crypto/ticket.h"
 #include "journal_db.h"
 #include "service/service.h"
 
@@ -23,6 +24,10 @@ struct turn {
 	struct id id;              /* of the try; see tries_id */
 	uint64_t created_ms;       /* of the account; 0: long ago, or unknown */
 	const uint8_t *invitation; /* its hash: success uses it up; or NULL */
+
+	/* Earned by a right proof, with tries_give_back: its session is
+	 * written in the same commit (A-14).  Or NULL. */
+	const struct ticket *ticket;
 
 	/* What it led to; not called from inside a function of tries.h. */
 	void (*done)(void *arg, enum status status);
