@@ -9,14 +9,14 @@
 
 static const char no_account[] = "there is no such account";
 
-static void tell_owner(struct db_batch *batch, struct exchange *x,
-    Notify__Kind kind, const struct id *terminal)
+static void tell_owner(struct auth *self, struct db_batch *batch,
+    struct exchange *x, Notify__Kind kind, const struct id *terminal)
 {
 	Notify__Notice notice = NOTIFY__NOTICE__INIT;
 
 	notice.kind = kind;
 	notice.terminal_id = field_of(slice_of(terminal->bytes, ID_BYTES));
-	outbox_put(batch, &x->ticket.account, &notice);
+	outbox_put(self->service->outbox, batch, &x->ticket.account, &notice);
 }
 
 static enum status on_grant_written(
@@ -59,7 +59,7 @@ enum status on_grant_add(void *state, struct exchange *x)
 	    db_batch_new(&x->ticket.account, DB_GENERATION_ANY, NULL);
 	auth_db_require_account(batch);
 	grant_db_put(batch, &grant);
-	tell_owner(batch, x, NOTIFY__KIND__GRANT_GIVEN, &grant.terminal);
+	tell_owner(self, batch, x, NOTIFY__KIND__GRANT_GIVEN, &grant.terminal);
 	x->parked = self;
 	return exchange_commit(x, &batch, on_grant_written);
 }
@@ -146,7 +146,7 @@ enum status on_grant_remove(void *state, struct exchange *x)
 	    db_batch_new(&x->ticket.account, DB_GENERATION_ANY, NULL);
 	grant_db_require(batch, &terminal);
 	grant_db_delete(batch, &terminal);
-	tell_owner(batch, x, NOTIFY__KIND__GRANT_REMOVED, &terminal);
+	tell_owner(self, batch, x, NOTIFY__KIND__GRANT_REMOVED, &terminal);
 	x->parked = self;
 	return exchange_commit(x, &batch, on_grant_gone);
 }
