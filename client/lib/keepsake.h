@@ -93,12 +93,13 @@ struct keepsake_options {
  * Open a terminal by its state folder; no network yet.
  *
  * options  copied, its texts too
- * why_out  what is wrong with the folder, for people; static
+ * why_out  what is wrong, for people; static
  *
  * STATUS_OK         ${self_out} is the caller's
  * STATUS_DENIED     the folder is a symlink, another user's or open to
  *                   others, or a file in it is
  * STATUS_NOT_FOUND  no folder named, and none usual
+ * STATUS_MALFORMED  the account's name is none
  */
 enum status keepsake_open(struct keepsake **self_out,
     const struct keepsake_options *options, const char **why_out);

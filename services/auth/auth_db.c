@@ -186,6 +186,24 @@ void auth_db_put_credential(struct db_batch *batch,
 	sodium_memzero(value, sizeof(value));
 }
 
+void auth_db_delete_credential(
+    struct db_batch *batch, const struct code_slot *slot)
+{
+	uint8_t key[SLOT_KEY_BYTES];
+
+	db_batch_delete(batch, TABLE_CREDENTIALS, slot_key(key, slot));
+}
+
+void auth_db_delete_terminal(struct db_batch *batch, const struct id *terminal)
+{
+	const struct code_slot slot = {
+		.kind = CREDENTIAL_TERMINAL,
+		.terminal = *terminal,
+	};
+
+	auth_db_delete_credential(batch, &slot);
+}
+
 void auth_db_require_account(struct db_batch *batch)
 {
 	db_batch_require(batch, TABLE_ACCOUNT, slice_text(""));

@@ -57,6 +57,12 @@ void auth_db_put_account(struct db_batch *batch, const struct account *account);
 void auth_db_put_credential(struct db_batch *batch,
     const struct code_slot *slot, const struct credential *credential);
 
+void auth_db_delete_credential(
+    struct db_batch *batch, const struct code_slot *slot);
+
+/** All that is a terminal's own, which is gone for good. */
+void auth_db_delete_terminal(struct db_batch *batch, const struct id *terminal);
+
 /** The account must exist, else NOT_FOUND. */
 void auth_db_require_account(struct db_batch *batch);
 

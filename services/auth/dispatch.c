@@ -9,6 +9,8 @@
 #include "base/util.h"
 #include "service/trust.h"
 
+#define MAY_VERIFY (GOOD_FOR(DIRECTION_ENROL) | GOOD_FOR(DIRECTION_BIND))
+
 /* clang-format off */
 const struct handler auth_handlers[] = {
 	{ AUTH__TYPE__REGISTER_BEGIN,      "REGISTER_BEGIN",      FROM(ROLE_GATEWAY), NO_TICKET,                  PLAIN, on_register_begin },
@@ -16,10 +18,11 @@ const struct handler auth_handlers[] = {
 	{ AUTH__TYPE__FACTORS,             "FACTORS",             FROM(ROLE_GATEWAY), NO_TICKET,                  PLAIN, on_factors },
 	{ AUTH__TYPE__LOGIN_BEGIN,         "LOGIN_BEGIN",         FROM(ROLE_GATEWAY), NO_TICKET,                  PLAIN, on_login_begin },
 	{ AUTH__TYPE__LOGIN_FINISH,        "LOGIN_FINISH",        FROM(ROLE_GATEWAY), NO_TICKET,                  PLAIN, on_login_finish },
-	{ AUTH__TYPE__VERIFICATION_BEGIN,  "VERIFICATION_BEGIN",  FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_ENROL),  PLAIN, on_verification_begin },
-	{ AUTH__TYPE__VERIFICATION_FINISH, "VERIFICATION_FINISH", FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_ENROL),  KEPT,  on_verification_finish },
+	{ AUTH__TYPE__VERIFICATION_BEGIN,  "VERIFICATION_BEGIN",  FROM(ROLE_GATEWAY), MAY_VERIFY,                 PLAIN, on_verification_begin },
+	{ AUTH__TYPE__VERIFICATION_FINISH, "VERIFICATION_FINISH", FROM(ROLE_GATEWAY), MAY_VERIFY,                 KEPT,  on_verification_finish },
 	{ AUTH__TYPE__CODE_BEGIN,          "CODE_BEGIN",          FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_code_begin },
 	{ AUTH__TYPE__CODE_FINISH,         "CODE_FINISH",         FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), KEPT,  on_code_finish },
+	{ AUTH__TYPE__CODE_REMOVE,         "CODE_REMOVE",         FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), KEPT,  on_code_remove },
 	{ AUTH__TYPE__GRANT_ADD,           "GRANT_ADD",           FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), KEPT,  on_grant_add },
 	{ AUTH__TYPE__GRANT_LIST,          "GRANT_LIST",          FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_grant_list },
 	{ AUTH__TYPE__GRANT_REMOVE,        "GRANT_REMOVE",        FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), KEPT,  on_grant_remove },
@@ -162,6 +165,10 @@ enum status auth_open(struct service *service, void **state_out)
 	self->db = service->db;
 	self->ticket_ms =
 	    conf_number(service->program.conf, "auth", "ticket_ms");
+	self->allow_identifier_only =
+	    strcmp(conf_text(
+		       service->program.conf, "auth", "allow_identifier_only"),
+		"yes") == 0;
 	self->contact = conf_text(service->program.conf, "common", "contact");
 	if (self->contact[0] == '\0')
 		self->contact = "the operator of this server";

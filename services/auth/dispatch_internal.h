@@ -25,6 +25,7 @@ struct auth {
 	struct tries *tries;
 	struct limits *by_account, *by_address; /* how often who may ask */
 	uint64_t ticket_ms;                     /* how long a ticket is good */
+	bool allow_identifier_only;
 	const char *contact; /* who is to be asked for help; the settings' */
 
 	/* Since the start. */
@@ -45,12 +46,15 @@ enum status on_factors(void *state, struct exchange *x);
 enum status on_login_begin(void *state, struct exchange *x);
 enum status on_login_finish(void *state, struct exchange *x);
 
-/* dispatch_change.c */
+/* dispatch_verification.c */
 enum status on_verification_begin(void *state, struct exchange *x);
 enum status on_verification_finish(void *state, struct exchange *x);
+enum status on_verification_state(void *state, struct exchange *x);
+
+/* dispatch_code.c */
 enum status on_code_begin(void *state, struct exchange *x);
 enum status on_code_finish(void *state, struct exchange *x);
-enum status on_verification_state(void *state, struct exchange *x);
+enum status on_code_remove(void *state, struct exchange *x);
 
 /* dispatch_grant.c */
 enum status on_grant_add(void *state, struct exchange *x);

@@ -10,7 +10,11 @@
 
 /* ---- what is said of a lane ---- */
 
-#define WRONG "wrong name or password"
+static const char *const wrong_texts[] = {
+	[CREDENTIAL_OWNER] = "wrong name or password",
+	[CREDENTIAL_VERIFICATION] = "wrong name or verification information",
+	[CREDENTIAL_TERMINAL] = "wrong name or code of this terminal",
+};
 
 /* Refuse, saying what has become of the lane. */
 static enum status refuse_lane(struct auth *self, struct exchange *x,
@@ -295,8 +299,8 @@ static void on_failed(void *arg, enum status st)
 	struct proof *self = arg;
 
 	if (st == STATUS_OK)
-		st = refuse_lane(self->auth, self->x, STATUS_DENIED, WRONG,
-		    &self->turn.lane);
+		st = refuse_lane(self->auth, self->x, STATUS_DENIED,
+		    wrong_texts[self->turn.key.code], &self->turn.lane);
 	else
 		st = refuse_turn(self->auth, self->x, st, &self->turn);
 	proof_end(&self, st);
