@@ -18,7 +18,7 @@ static void tell(struct auth *self, struct db_batch *batch, struct exchange *x,
 
 	notice.kind = kind;
 	notice.terminal_id = field_of(slice_of(terminal->bytes, ID_BYTES));
-	outbox_put(batch, &x->ticket.account, &notice);
+	outbox_put(self->service->outbox, batch, &x->ticket.account, &notice);
 	audit_put(self->service->audit, batch, &x->ticket.account,
 	    &(struct audit_event){ .action = kind == NOTIFY__KIND__GRANT_GIVEN
 						 ? "grant_given"
