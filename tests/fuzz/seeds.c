@@ -13,6 +13,7 @@
 #include "crypto/ticket.h"
 #include "fuzz_body.h"
 #include "fuzz_opaque.h"
+#include "service/keyfile_internal.h"
 #include "manifest.pb-c.h"
 #include "service/audit_record.h"
 
@@ -827,6 +828,60 @@ static void audit(void)
 	save_text("audit", "head", line);
 }
 
+static void add_key_header(uint32_t blocks)
+{
+	uint8_t bytes[HEADER_BYTES];
+	struct keyfile_header header = {
+		.blocks = blocks,
+		.service = "notify",
+	};
+
+	header_encode(bytes, &header);
+	add(slice_of(bytes, sizeof(bytes)));
+}
+
+/* The first byte says what is made good in fuzz_account_keys.c. */
+static void account_keys(void)
+{
+	static const struct {
+		const char *name;
+		uint8_t good;
+		uint32_t one, two; /* blocks in the headers */
+		uint16_t slots;
+	} files[] = {
+		{ "whole", 7, 1, 1, 1024 },
+		{ "longer", 7, 1, 1, 1030 },
+		{ "grown", 7, 1, 2, 2048 },
+		{ "second-only", 6, 1, 2, 2048 },
+		{ "cut", 7, 2, 2, 1500 },
+		{ "locked", 0, 1, 1, 1024 },
+	};
+
+	for (size_t i = 0; i < nitems(files); i++) {
+		add_byte(files[i].good);
+		add_16(files[i].slots);
+		add_key_header(files[i].one);
+		add_key_header(files[i].two);
+		add_many(0, SLOT_BYTES); /* the service's */
+		add_byte(SLOT_SHREDDED);
+		add_many(7, SEALED_KEY);
+		save("account_keys", files[i].name);
+	}
+}
+
+static void masters(void)
+{
+	char line[] = "00112233445566778899aabbccddeeff"
+		      "00112233445566778899AABBCCDDEEFF\n";
+
+	save_text("master", "one", line);
+	add_text(line);
+	add_text(line);
+	line[64] = '\0';
+	add_text(line);
+	save("master", "three");
+}
+
 static void rows(void)
 {
 	static const uint8_t escaped[] = { 2, 'a', 'b', 'c', 1, 1, 1, 2, 'd' };
@@ -838,6 +893,8 @@ static void rows(void)
 	store_rows();
 	binding_rows();
 	notify_rows();
+	account_keys();
+	masters();
 	audit();
 }
 
