@@ -116,6 +116,7 @@ help:
 	@echo 'make demo       the same, but stop when it has been shown'
 	@echo 'make check      all tests, plain and sanitized, and lint'
 	@echo 'make fuzz       each decoder on random bytes, SECONDS= (60) each'
+	@echo 'make mutants    take one guard away at a time: a test must notice'
 	@echo 'make bench      speed, as ratios against restic and borg'
 	@echo 'make install    programs, man pages, library (DESTDIR=, PREFIX=)'
 
@@ -184,10 +185,17 @@ lint: export LINT_FLAGS = $(ALL_CFLAGS)
 lint: $(PROTO_C)
 	tests/lint
 
+# Takes one guard away at a time: a test must notice.
+.PHONY: mutants
+mutants:
+	@deploy/install-deps build test
+	tests/mutants/run $(BUILD) $(MUTANTS)
+
 bench:
 	@deploy/install-deps build bench
 	$(MAKE) all tools
 	BUILD=$(BUILD) tests/bench/p01.sh
+	BUILD=$(BUILD) tests/bench/p04.sh
 
 # ---- installation ----
 

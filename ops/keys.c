@@ -3,27 +3,41 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ask.h"
 #include "base/file.h"
-#include "base/text.h"
 #include "base/util.h"
 #include "bus/keys.h"
-#include "command.h"
-#include "crypto/enrolment.h"
+#include "bus/unpack.h"
+#include "common.pb-c.h"
+#include "service/audit_heads.h"
+#include "service/master.h"
 #include "service/settings.h"
 #include "service/trust.h"
+
+#define REKEY_MS 300000
 
 /* Every process has a CURVE key of its own; ops is this tool. */
 static const char *const holders[] = { "gateway", "auth", "store", "binding",
 	"notify", "ops" };
 
-static void print_outcome(const char *name, enum status st)
+/* Those that seal what they store, under a master key of their own, and sign
+ * the heads of an audit log. */
+static const char *const sealers[] = { "auth", "store", "binding", "notify" };
+
+static void print_outcome(
+    struct ops *self, const char *name, const char *kind, enum status st)
 {
+	char file[64];
+
+	snprintf(file, sizeof(file), "%s%s", name, kind);
+	if (st != STATUS_OK && st != STATUS_CONFLICT)
+		self->exit_code = EXIT_FAILED;
 	if (st == STATUS_OK)
-		printf("%-8s made\n", name);
+		printf("%-14s made\n", file);
 	else if (st == STATUS_CONFLICT)
-		printf("%-8s kept: there was one\n", name);
+		printf("%-14s kept: there was one\n", file);
 	else
-		printf("%-8s failed: %s\n", name, status_text(st));
+		printf("%-14s failed: %s\n", file, status_text(st));
 }
 
 static enum status make_curve(const struct conf *conf, const char *name)
@@ -47,83 +61,157 @@ static enum status make_curve(const struct conf *conf, const char *name)
 	return st;
 }
 
-void command_keys(struct ops *self, int argc, char **argv)
+/* A service that runs on another machine has its master key there. */
+static bool is_elsewhere(const struct conf *conf, const char *name)
 {
-	if (argc != 1 || strcmp(argv[0], "make") != 0) {
-		fprintf(stderr, "usage: keepsakectl keys make\n");
-		self->exit_code = EXIT_USAGE;
-		return;
-	}
-	enum status st = folder_make(conf_text(self->conf, "common", "keys"));
-	if (st != STATUS_OK) {
+	char path[SETTINGS_PATH_BYTES];
+
+	settings_key_path(conf, name, ".key", path);
+	return access(path, F_OK) != 0;
+}
+
+static void make_all(struct ops *self)
+{
+	if (folder_make(conf_text(self->conf, "common", "keys")) != STATUS_OK) {
 		self->exit_code = EXIT_FAILED;
 		return;
 	}
-	for (size_t i = 0; i < nitems(holders); i++) {
-		st = make_curve(self->conf, holders[i]);
-		print_outcome(holders[i], st);
-		if (st != STATUS_OK && st != STATUS_CONFLICT)
-			self->exit_code = EXIT_FAILED;
-	}
-	st = trust_make(self->conf);
-	print_outcome("seed", st);
-	if (st != STATUS_OK && st != STATUS_CONFLICT)
-		self->exit_code = EXIT_FAILED;
+	for (size_t i = 0; i < nitems(holders); i++)
+		print_outcome(
+		    self, holders[i], "", make_curve(self->conf, holders[i]));
+	for (size_t i = 0; i < nitems(sealers); i++)
+		if (!is_elsewhere(self->conf, sealers[i]))
+			print_outcome(self, sealers[i], ".master",
+			    master_make(self->conf, sealers[i]));
+	for (size_t i = 0; i < nitems(sealers); i++)
+		if (!is_elsewhere(self->conf, sealers[i]))
+			print_outcome(self, sealers[i], ".audit",
+			    audit_signer_make(self->conf, sealers[i]));
+	print_outcome(self, "seed", "", trust_make(self->conf));
 	if (self->exit_code == EXIT_OK)
 		printf("Keep a copy of auth.seed in a safe place: without it "
-		       "every account is lost.\n");
+		       "every account is lost.\n"
+		       "Keep copies of the .master files too, apart from the "
+		       "databases: without one\n"
+		       "what its service has sealed is lost.\n");
 }
 
-/* Split "host:port" of the settings into the enrolment. */
-static enum status parse_address(struct enrolment *out, const char *address)
-{
-	const char *colon = strrchr(address, ':');
-	uint64_t port;
+/* ---- rotate ---- */
 
-	if (!colon || colon == address ||
-	    (size_t)(colon - address) > ENROLMENT_HOST_BYTES_MAX ||
-	    text_number(&port, colon + 1, UINT16_MAX) != STATUS_OK || port == 0)
-		return STATUS_MALFORMED;
-	memcpy(out->host, address, (size_t)(colon - address));
-	out->host[colon - address] = '\0';
-	out->port = (uint16_t)port;
-	return STATUS_OK;
+struct rekeyed {
+	enum status status;
+	uint64_t slots;
+	char detail[DETAIL_BYTES_MAX + 1];
+};
+
+static void on_rekeyed(void *arg, const struct answer *answer)
+{
+	struct rekeyed *out = arg;
+	Common__RekeyDone *done;
+	struct unpack unpack;
+
+	unpack_begin(&unpack);
+	out->status = answer->status;
+	if (out->status == STATUS_OK)
+		out->status = unpack_message(&unpack,
+		    &common__rekey_done__descriptor, answer->body, &done);
+	if (out->status == STATUS_OK)
+		out->slots = done->slots;
+	snprintf(out->detail, sizeof(out->detail), "%s", answer->detail);
+	unpack_end(&unpack);
 }
 
-void command_enrolment(struct ops *self, int argc, char **argv)
+/* Not ops_ask: it takes as long as there are accounts. */
+static void ask_rekey(
+    struct ops *self, const char *service, struct rekeyed *out)
 {
-	const char *address =
-	    conf_text(self->conf, "gateway", "public_address");
-	char path[SETTINGS_PATH_BYTES], text[ENROLMENT_TEXT_BYTES];
-	struct enrolment enrolment = { 0 };
-	struct auth_public trusted;
+	*out = (struct rekeyed){ 0 };
+	out->status = ops_begin(
+	    self, service, TYPE_REKEY, NULL, REKEY_MS, on_rekeyed, out);
+	if (out->status == STATUS_OK)
+		ops_await(self);
+}
 
-	(void)argv;
-	if (argc != 0) {
-		fprintf(stderr, "usage: keepsakectl enrolment\n");
+/*
+ * A new master key above the former one, then the service wraps its account
+ * keys anew, then the former key goes.  Cut short anywhere, both keys are in
+ * the file, and the next try goes on with the same new one.
+ */
+static void rotate(struct ops *self, const char *service)
+{
+	struct rekeyed rekeyed;
+
+	/* Whoever does not answer is not waited for with two keys. */
+	enum status st = ops_ask(self, service, TYPE_PING, NULL, NULL, NULL);
+	if (st != STATUS_OK) {
+		ops_refused(self, service, st);
+		fprintf(stderr, "%s.master: nothing was changed\n", service);
+		return;
+	}
+	st = master_renew(self->conf, service);
+	if (st != STATUS_OK && st != STATUS_CONFLICT) {
+		fprintf(stderr, "%s.master: %s: nothing was changed\n", service,
+		    status_text(st));
+		self->exit_code = EXIT_FAILED;
+		return;
+	}
+	ask_rekey(self, service, &rekeyed);
+	st = rekeyed.status;
+	if (st == STATUS_OK)
+		st = master_settle(self->conf, service);
+	if (st != STATUS_OK) {
+		fprintf(stderr,
+		    "%s.master: not rotated: %s.  It has the new key and the "
+		    "former one; keepsakectl keys rotate %s goes on from "
+		    "there.\n",
+		    service, *rekeyed.detail ? rekeyed.detail : status_text(st),
+		    service);
+		self->exit_code = EXIT_FAILED;
+		return;
+	}
+	printf("%-14s %llu keys wrapped by a new master key\n", service,
+	    (unsigned long long)rekeyed.slots);
+}
+
+static const char *find_sealer(const char *name)
+{
+	for (size_t i = 0; i < nitems(sealers); i++)
+		if (strcmp(sealers[i], name) == 0)
+			return sealers[i];
+	return NULL;
+}
+
+static void rotate_some(struct ops *self, int count, char **names)
+{
+	for (int i = 0; i < count; i++) {
+		if (find_sealer(names[i]))
+			continue;
+		fprintf(stderr,
+		    "service \"%s\": expected auth, store, binding or "
+		    "notify\n",
+		    names[i]);
 		self->exit_code = EXIT_USAGE;
 		return;
 	}
-	self->exit_code = EXIT_FAILED;
-	settings_key_path(self->conf, "gateway", ".public", path);
-	if (trust_read(&trusted, self->conf) != STATUS_OK)
-		return; /* it has said why */
-	if (curve_public_read(enrolment.gateway_key, path) != STATUS_OK) {
+	for (int i = 0; i < count; i++)
+		rotate(self, names[i]);
+	for (size_t i = 0; count == 0 && i < nitems(sealers); i++)
+		rotate(self, sealers[i]);
+	if (self->exit_code == EXIT_OK)
+		printf("Put the new .master files where their copies are, and "
+		       "destroy the former copies.\n");
+}
+
+void command_keys(struct ops *self, int argc, char **argv)
+{
+	if (argc == 1 && strcmp(argv[0], "make") == 0) {
+		make_all(self);
+	} else if (argc > 0 && strcmp(argv[0], "rotate") == 0) {
+		rotate_some(self, argc - 1, argv + 1);
+	} else {
 		fprintf(stderr,
-		    "%s cannot be read: make it by keepsakectl keys make\n",
-		    path);
-		return;
+		    "usage: keepsakectl keys make\n"
+		    "       keepsakectl keys rotate [SERVICE]...\n");
+		self->exit_code = EXIT_USAGE;
 	}
-	memcpy(enrolment.auth_x25519, trusted.x25519, ENROLMENT_KEY_BYTES);
-	memcpy(enrolment.auth_opaque, trusted.opaque, ENROLMENT_KEY_BYTES);
-	if (parse_address(&enrolment, address) != STATUS_OK ||
-	    enrolment_format(text, &enrolment) != STATUS_OK) {
-		fprintf(stderr,
-		    "[gateway] public_address: got \"%s\", expected "
-		    "HOST:PORT\n",
-		    address);
-		return;
-	}
-	printf("%s\n", text);
-	self->exit_code = EXIT_OK;
 }

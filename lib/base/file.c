@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,12 +73,11 @@ enum status file_read(struct bytes *out, const char *path, size_t len_max)
 	return st;
 }
 
-enum status file_read_secret(
-    struct bytes *out, const char *path, size_t len_max)
+enum status file_open_secret(int *fd_out, const char *path, int flags)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	struct stat found;
-	enum status st;
+	enum status st = STATUS_OK;
 
 	if (fd < 0 && errno == ELOOP)
 		return refuse(path, "a symlink");
@@ -91,8 +91,22 @@ enum status file_read_secret(
 		st = refuse(path, "another user's");
 	else if (found.st_mode & 077)
 		st = refuse(path, "open to others: chmod 600");
+	if (st == STATUS_OK)
+		*fd_out = fd;
 	else
-		st = read_all(fd, path, out, len_max);
+		close(fd);
+	return st;
+}
+
+enum status file_read_secret(
+    struct bytes *out, const char *path, size_t len_max)
+{
+	int fd;
+	enum status st = file_open_secret(&fd, path, O_RDONLY);
+
+	if (st != STATUS_OK)
+		return st;
+	st = read_all(fd, path, out, len_max);
 	close(fd);
 	return st;
 }
@@ -128,17 +142,22 @@ static enum status write_all(int fd, const char *path, struct slice contents)
 	return fsync(fd) == 0 ? STATUS_OK : file_status(errno, path);
 }
 
-static enum status write_new(
-    const char *path, struct slice contents, unsigned int mode)
+/* owner  whose it is to be; NULL: the caller's */
+static enum status write_new(const char *path, struct slice contents,
+    unsigned int mode, const struct stat *owner)
 {
 	int fd = open(
 	    path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd < 0)
 		return file_status(errno, path);
-	enum status st = fchmod(fd, (mode_t)mode) == 0
-			     ? write_all(fd, path, contents)
-			     : file_status(errno, path);
+	enum status st = STATUS_OK;
+	if (owner && fchown(fd, owner->st_uid, owner->st_gid) != 0)
+		st = file_status(errno, path);
+	if (st == STATUS_OK && fchmod(fd, (mode_t)mode) != 0)
+		st = file_status(errno, path);
+	if (st == STATUS_OK)
+		st = write_all(fd, path, contents);
 	close(fd);
 	if (st != STATUS_OK)
 		unlink(path);
@@ -148,7 +167,7 @@ static enum status write_new(
 enum status file_create(
     const char *path, struct slice contents, unsigned int mode)
 {
-	enum status st = write_new(path, contents, mode);
+	enum status st = write_new(path, contents, mode, NULL);
 
 	return st == STATUS_OK ? file_sync_folder(path) : st;
 }
@@ -157,12 +176,15 @@ enum status file_replace(
     const char *path, struct slice contents, unsigned int mode)
 {
 	char temporary[PATH_MAX];
+	struct stat before;
+	bool keep_owner = geteuid() == 0 && stat(path, &before) == 0;
 	int len = snprintf(temporary, sizeof(temporary), "%s.new", path);
 
 	if (len < 0 || (size_t)len >= sizeof(temporary))
 		return refuse(path, "path too long");
 	unlink(temporary); /* left by one who was killed */
-	enum status st = write_new(temporary, contents, mode);
+	enum status st =
+	    write_new(temporary, contents, mode, keep_owner ? &before : NULL);
 	if (st == STATUS_OK && rename(temporary, path) != 0) {
 		st = file_status(errno, path);
 		unlink(temporary);

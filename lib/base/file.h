@@ -24,6 +24,15 @@ enum status file_read_secret(
     struct bytes *out, const char *path, size_t len_max);
 
 /**
+ * Open a secret file for more than reading it whole; results as
+ * file_read_secret.
+ *
+ * flags   of open(2); no file is made
+ * fd_out  the caller's, when OK
+ */
+enum status file_open_secret(int *fd_out, const char *path, int flags);
+
+/**
  * Make a new file with ${contents}, synced to disk, its folder too.
  *
  * mode  permission bits, not changed by the umask
@@ -37,8 +46,9 @@ enum status file_create(
 
 /**
  * Put ${contents} in the place of ${path}: at any moment, also after a
- * power cut, the file is the old one or the new one.  Errors as file_create
- * without STATUS_CONFLICT.
+ * power cut, the file is the old one or the new one.  Where root
+ * replaces it, it stays its owner's.  Errors as file_create without
+ * STATUS_CONFLICT.
  */
 enum status file_replace(
     const char *path, struct slice contents, unsigned int mode);

@@ -1,6 +1,7 @@
 #include "db/engine.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,6 +60,12 @@ static void mistake(struct db_batch *self, enum status status)
 {
 	if (self->mistake == STATUS_OK)
 		self->mistake = status;
+}
+
+void db_batch_fail(struct db_batch *self, enum status status)
+{
+	if (self)
+		mistake(self, status);
 }
 
 /* Append an operation; false where the batch cannot take it. */
@@ -123,6 +130,12 @@ void db_batch_expect(
     struct db_batch *self, uint8_t table, struct slice key, struct slice value)
 {
 	add_row(self, OP_EXPECT, table, key, value);
+}
+
+void db_batch_agree(
+    struct db_batch *self, uint8_t table, struct slice key, struct slice value)
+{
+	add_row(self, OP_AGREE, table, key, value);
 }
 
 void db_batch_put(
@@ -226,9 +239,33 @@ struct db_batch *batch_claim(uint8_t space, struct slice name,
 
 	if (self) {
 		self->writes = true;
-		self->claim = true;
+		self->apart = true;
 	}
 	add_name(self, &op, space, name);
+	return self;
+}
+
+void note_key(char out[static NOTE_KEY_BYTES], const char *name)
+{
+	assert(*name != '\0' && strlen(name) <= DB_NOTE_NAME_BYTES_MAX);
+	snprintf(out, NOTE_KEY_BYTES, NOTE_PREFIX "%s", name);
+}
+
+struct db_batch *batch_note(const char *name, struct slice value)
+{
+	const struct id nobody = { 0 };
+	struct db_batch *self = db_batch_new(&nobody, DB_GENERATION_ANY, NULL);
+	char key[NOTE_KEY_BYTES];
+
+	if (self && (value.len == 0 || value.len > DB_VALUE_BYTES_MAX)) {
+		mistake(self, STATUS_TOO_LARGE);
+	} else if (self) {
+		self->writes = true;
+		self->apart = true;
+		note_key(key, name);
+		add(self, &(struct op){ .kind = OP_NOTE }, slice_text(key),
+		    value);
+	}
 	return self;
 }
 

@@ -1,6 +1,7 @@
 #include "db/db.h"
 
 #include <assert.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -46,7 +47,8 @@ struct db {
 	struct engine *engine;
 	int event_fd;
 	pthread_t writer, reader;
-	bool writer_runs, reader_runs;
+	bool writer_runs, reader_runs; /* were started */
+	bool stopped;                  /* and have ended */
 	pthread_cond_t to_write, to_read;
 
 	pthread_mutex_t lock; /* over all that follows */
@@ -240,22 +242,28 @@ out:
 	return st;
 }
 
+void db_stop(struct db *self)
+{
+	pthread_mutex_lock(&self->lock);
+	self->closing = true;
+	pthread_cond_broadcast(&self->to_write);
+	pthread_cond_broadcast(&self->to_read);
+	pthread_mutex_unlock(&self->lock);
+	if (self->writer_runs && !self->stopped)
+		pthread_join(self->writer, NULL);
+	if (self->reader_runs && !self->stopped)
+		pthread_join(self->reader, NULL);
+	self->stopped = true;
+	db_complete(self);
+}
+
 void db_close(struct db **self_p)
 {
 	assert(self_p);
 	struct db *self = *self_p;
 	if (!self)
 		return;
-	pthread_mutex_lock(&self->lock);
-	self->closing = true;
-	pthread_cond_broadcast(&self->to_write);
-	pthread_cond_broadcast(&self->to_read);
-	pthread_mutex_unlock(&self->lock);
-	if (self->writer_runs)
-		pthread_join(self->writer, NULL);
-	if (self->reader_runs)
-		pthread_join(self->reader, NULL);
-	db_complete(self);
+	db_stop(self);
 	engine_close(&self->engine);
 	if (self->event_fd >= 0)
 		close(self->event_fd);
@@ -365,6 +373,61 @@ enum status db_submit(
 	return st;
 }
 
+static void on_decided(
+    void *arg, enum status status, uint64_t generation, size_t failed_op)
+{
+	enum status *out = arg;
+
+	(void)generation;
+	(void)failed_op;
+	*out = status;
+}
+
+static void wait_and_complete(struct db *self)
+{
+	struct pollfd event = { self->event_fd, POLLIN, 0 };
+
+	poll(&event, 1, -1);
+	db_complete(self);
+}
+
+enum status db_submit_wait(struct db *self, struct db_batch **batch_p)
+{
+	enum status decided = STATUS_PENDING;
+
+	enum status st = db_submit(self, batch_p, on_decided, &decided);
+	if (st != STATUS_PENDING)
+		return st;
+	while (decided == STATUS_PENDING)
+		wait_and_complete(self);
+	return decided;
+}
+
+enum status db_submit_patient(
+    struct db *self, struct db_batch **batch_p, db_done_fn *done, void *arg)
+{
+	enum status st = db_submit(self, batch_p, done, arg);
+
+	if (st != STATUS_BUSY)
+		return st;
+	db_drain(self);
+	return db_submit(self, batch_p, done, arg);
+}
+
+static bool is_idle(struct db *self)
+{
+	pthread_mutex_lock(&self->lock);
+	bool idle = self->batches == 0 && self->reads_count == 0;
+	pthread_mutex_unlock(&self->lock);
+	return idle;
+}
+
+void db_drain(struct db *self)
+{
+	while (!is_idle(self))
+		wait_and_complete(self);
+}
+
 enum status db_claim(struct db *self, uint8_t space, struct slice name,
     const struct id *account, uint64_t lease_ms, db_done_fn *done, void *arg)
 {
@@ -402,6 +465,26 @@ enum status db_blob_read(struct db *self, const struct id *account,
 	}
 	pthread_mutex_unlock(&self->lock);
 	free(read);
+	return st;
+}
+
+/* ---- notes ---- */
+
+enum status db_note_get(
+    struct db *self, const char *name, struct bytes *value_out)
+{
+	char key[NOTE_KEY_BYTES];
+
+	note_key(key, name);
+	return engine_note_get(self->engine, slice_text(key), value_out);
+}
+
+enum status db_note_put(struct db *self, const char *name, struct slice value)
+{
+	struct db_batch *batch = batch_note(name, value);
+	enum status st = db_submit_wait(self, &batch);
+
+	db_batch_destroy(&batch);
 	return st;
 }
 
@@ -459,6 +542,20 @@ enum status db_name_get(
 	if (len == 0)
 		return STATUS_TOO_LARGE;
 	return engine_name_get(self->engine, slice_of(key, len), account_out);
+}
+
+enum status db_names(struct db *self, const struct db_name *after,
+    struct db_name *out, size_t limit, size_t *count_out)
+{
+	uint8_t key[NAME_KEY_BYTES];
+	struct slice resume = { 0 };
+
+	if (after)
+		resume =
+		    slice_of(key, name_key(key, after->space,
+				      slice_of(after->name, after->name_len)));
+	return engine_names(self->engine, after ? &resume : NULL, out,
+	    min_of(limit, DB_ACCOUNTS_MAX), count_out);
 }
 
 enum status db_blob_get(struct db *self, const struct id *account,

@@ -19,6 +19,7 @@ enum op_kind {
 	OP_REQUIRE,
 	OP_FORBID,
 	OP_EXPECT,
+	OP_AGREE,
 	OP_PUT,
 	OP_DELETE,
 	OP_BLOB_PUT,
@@ -27,6 +28,7 @@ enum op_kind {
 	OP_CONFIRM,
 	OP_RELEASE,
 	OP_REMOVE_ACCOUNT,
+	OP_NOTE,
 };
 
 #define BLOB_KEY_BYTES (ID_BYTES + 8)          /* account, sequence */
@@ -58,7 +60,7 @@ struct db_batch {
 	enum status mistake; /* the first in building, or OK */
 	bool frees;          /* may use the reserve, whatever it writes */
 	bool writes;         /* holds an operation that takes space */
-	bool claim;          /* of a name: leaves the generation alone */
+	bool apart;          /* a claim, a note: leaves the generation alone */
 
 	db_done_fn *done;
 	void *done_arg;
@@ -92,6 +94,15 @@ static inline struct slice op_value(const struct op *op)
 /** A batch that is one claim; errors stick as in any other. */
 struct db_batch *batch_claim(uint8_t space, struct slice name,
     const struct id *account, uint64_t lease_ms);
+
+#define NOTE_PREFIX    "note "
+#define NOTE_KEY_BYTES (sizeof(NOTE_PREFIX) + DB_NOTE_NAME_BYTES_MAX)
+
+/** Key of a note, with a NUL. */
+void note_key(char out[static NOTE_KEY_BYTES], const char *name);
+
+/** A batch that is one note; errors stick as in any other. */
+struct db_batch *batch_note(const char *name, struct slice value);
 
 /** Key of a blob. */
 void blob_key(uint8_t out[static BLOB_KEY_BYTES], const struct id *account,
@@ -130,6 +141,10 @@ enum status engine_format_set(struct engine *self, uint32_t format);
  */
 void engine_commit(struct engine *self, struct db_batch *group);
 
+/** ${key} as batch_note has it. */
+enum status engine_note_get(
+    struct engine *self, struct slice key, struct bytes *value_out);
+
 enum status engine_get(
     struct engine *self, const struct key *key, struct bytes *value_out);
 
@@ -144,6 +159,10 @@ enum status engine_account_get(
     struct engine *self, const struct id *account, struct db_account *out);
 enum status engine_name_get(
     struct engine *self, struct slice key, struct id *account_out);
+
+/** ${after} is NULL, or the key of a name. */
+enum status engine_names(struct engine *self, const struct slice *after,
+    struct db_name *out, size_t limit, size_t *count_out);
 
 /** A fresh copy of a blob, for free(); data_out is untouched unless OK. */
 enum status engine_blob_get(struct engine *self, const struct id *account,

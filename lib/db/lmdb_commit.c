@@ -133,6 +133,11 @@ static int op_check(const struct attempt *attempt, const struct op *op,
 		if (!found.data || !slice_equal(found, op_value(op)))
 			*verdict = STATUS_CONFLICT;
 		break;
+	case OP_AGREE:
+		rc = lmdb_find(txn, self->rows, op_key(op), &found);
+		if (found.data && !slice_equal(found, op_value(op)))
+			*verdict = STATUS_CONFLICT;
+		break;
 	case OP_BLOB_PUT:
 		rc = lmdb_find(txn, self->blobs, op_key(op), &found);
 		if (found.data)
@@ -154,6 +159,7 @@ static int op_check(const struct attempt *attempt, const struct op *op,
 	case OP_PUT:
 	case OP_DELETE:
 	case OP_BLOB_DELETE:
+	case OP_NOTE:
 		break;
 	}
 	return rc;
@@ -212,9 +218,12 @@ static int op_apply(const struct attempt *attempt, const struct op *op,
 	case OP_CONFIRM:
 	case OP_RELEASE:
 		return name_apply(attempt, op, account);
+	case OP_NOTE:
+		return lmdb_put(txn, self->meta, op_key(op), op_value(op));
 	case OP_REQUIRE:
 	case OP_FORBID:
 	case OP_EXPECT:
+	case OP_AGREE:
 	case OP_REMOVE_ACCOUNT: /* when all the rest is done */
 		break;
 	}
@@ -269,7 +278,7 @@ static int batch_apply(const struct attempt *attempt, struct db_batch *batch,
 		if (op->kind == OP_REMOVE_ACCOUNT)
 			account->removed = true;
 	}
-	if (batch->claim)
+	if (batch->apart)
 		return MDB_SUCCESS;
 	if (account->removed) {
 		rc = delete_all(txn, self->rows, &batch->account);

@@ -23,7 +23,8 @@
  *   names     [space 1][name]           -> [account 16][state 1][expiry 8]
  *   accounts  [account 16]              -> [generation 8][batch 16][state 1]
  *   meta      "service" -> text, "format" -> 4 bytes,
- *             "wall" -> the highest time stored, 8 bytes
+ *             "wall" -> the highest time stored, 8 bytes,
+ *             "note NAME" -> a note
  *
  * Accounts are apart from their rows: packed close, the rows of many that
  * write at once share pages.  (Beside each account's rows they cost a
@@ -115,6 +116,7 @@ struct name {
 };
 
 /** Absent is all zero; MDB_CORRUPTED for a row name_store never wrote. */
+int name_decode(struct name *out, struct slice row);
 int name_load(struct name *out, const struct engine *self, MDB_txn *txn,
     struct slice key);
 int name_store(const struct name *name, const struct engine *self, MDB_txn *txn,

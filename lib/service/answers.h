@@ -2,6 +2,7 @@
 #define KEEPSAKE_SERVICE_ANSWERS_H
 
 #include "service/server.h"
+#include "service/tables.h"
 
 /*
  * Answers to changing requests, kept per terminal key and request id for
@@ -9,18 +10,13 @@
  * answer; the same id with another body is refused.
  */
 
-/* Tables that every service has; its own are below TABLE_SHARED. */
-#define TABLE_SHARED       0xf0
-#define TABLE_ANSWERS      0xf0
-#define TABLE_ANSWER_TIMES 0xf1
-#define TABLE_OUTBOX       0xf2
-
 /**
  * Look for the answer to ${exchange}, which has a ticket.
  *
  * STATUS_OK         found: reply and reply_body are filled
  * STATUS_NOT_FOUND  asked for the first time
  * STATUS_CONFLICT   the id was used for another request
+ * STATUS_DENIED     the account is being deleted
  */
 enum status answers_find(struct exchange *exchange);
 

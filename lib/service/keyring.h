@@ -1,6 +1,8 @@
 #ifndef KEEPSAKE_SERVICE_KEYRING_H
 #define KEEPSAKE_SERVICE_KEYRING_H
 
+#include <stdbool.h>
+
 #include "base/conf.h"
 #include "crypto/seal.h"
 #include "db/db.h"
@@ -16,8 +18,8 @@
  * Slots are made in advance, so a new account costs no sync of its own:
  * which slot is the account's is a row of its first batch.
  *
- * The master key is a line of hex in KEYS/SERVICE.master, mode 0600; further
- * lines are former ones, tried where the first does not fit.
+ * The master key is in KEYS/SERVICE.master, see master.h; how the file looks
+ * is keyfile.h's affair.  All is for one thread.
  */
 
 struct keyring;
@@ -40,12 +42,17 @@ struct account_key {
  * STATUS_NOT_FOUND  there is none, and ${create} is false; logged
  * STATUS_DENIED     none of the master keys opens it; logged
  * STATUS_MALFORMED  it is damaged; logged
- * other             as file_read_secret; logged
+ * STATUS_CONFLICT   it is another service's; logged
+ * STATUS_VERSION    a newer program has written it; logged
+ * other             as master_read and file_read_secret; logged
  */
 enum status keyring_new(struct keyring **out, const struct conf *conf,
     const char *service, const char *ledger, bool create);
 
 void keyring_destroy(struct keyring **self_p);
+
+/** Whose it is: "auth"; lives as long as the keyring. */
+const char *keyring_service(const struct keyring *self);
 
 /**
  * The account's key.
@@ -55,23 +62,35 @@ void keyring_destroy(struct keyring **self_p);
  * STATUS_OK         ${out} is filled
  * STATUS_NOT_FOUND  the account has none
  * STATUS_EXPIRED    it was shredded
- * other             as db_get, or INTERNAL; logged
+ * STATUS_MALFORMED  its slot, or the row that says which, is damaged; logged
+ * other             as db_get, or the file cannot be read; logged
  */
 enum status keyring_find(struct keyring *self, struct db *db,
     const struct id *account, struct account_key *out);
 
 /**
  * The same, and where the account has no key yet, a fresh one, which is its
- * own once a batch with keyring_put is committed.
+ * own once a batch with keyring_put is committed.  Asked again before that
+ * it is the same one.
+ *
+ * STATUS_NO_SPACE  the disk is full; logged
  */
 enum status keyring_take(struct keyring *self, struct db *db,
     const struct id *account, struct account_key *out);
 
 /**
- * Part of the batch that writes the account's first sealed row.  Where
- * ${key} is fresh, another batch that came first makes it CONFLICT.
+ * Part of every batch that writes rows sealed under ${key}: adds nothing
+ * where it is not fresh, else two operations.  CONFLICT where another batch
+ * has given the account another key, which takes thousands of new accounts
+ * at once: read again, and then decide.
  */
 void keyring_put(struct db_batch *batch, const struct account_key *key);
+
+/**
+ * Give every account of ${db} a key that has none.  Waits for the disk: for
+ * a migration; can be repeated.  Results as keyring_take and db_submit.
+ */
+enum status keyring_migrate(struct keyring *self, struct db *db);
 
 /** A key of the service itself for what ${label} says; to be wiped. */
 void keyring_derive(const struct keyring *self, const char *label,
@@ -83,6 +102,7 @@ void keyring_derive(const struct keyring *self, const char *label,
  *
  * STATUS_OK           it is gone, or there never was one
  * STATUS_UNAVAILABLE  the file cannot be written; logged
+ * other               as db_get, or the row that says which is damaged
  */
 enum status keyring_shred(
     struct keyring *self, struct db *db, const struct id *account);

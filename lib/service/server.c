@@ -12,6 +12,8 @@
 #include "base/util.h"
 #include "common.pb-c.h"
 #include "service/answers.h"
+#include "service/audit_read.h"
+#include "service/orders.h"
 #include "service/settings.h"
 
 #define DOORS_MAX         8
@@ -22,6 +24,7 @@
 #define STOP_MS_MAX       10000
 #define STOPPING_RETRY_MS 500
 #define BUSY_RETRY_MS     200
+#define TOUCH_RETRY_MS    1000 /* auth is out of touch */
 #define FIGURES_MAX       64
 
 struct door {
@@ -341,6 +344,13 @@ static void add_db_figures(struct exchange *x, struct db *db)
 	add_figure(x, "db_queue_batches", stats.queue_batches);
 }
 
+static void add_order_figures(struct exchange *x, const struct orders *orders)
+{
+	add_figure(x, "revocations", orders_revocations(orders));
+	add_figure(x, "accounts_deleted", orders_deletions(orders));
+	add_figure(x, "auth_in_touch", orders_in_touch(orders));
+}
+
 static enum status on_status(void *state, struct exchange *x)
 {
 	struct server *self = x->server;
@@ -360,16 +370,60 @@ static enum status on_status(void *state, struct exchange *x)
 	add_figure(x, "requests_under_way", self->count);
 	if (self->options.db)
 		add_db_figures(x, self->options.db);
+	if (self->options.audit) {
+		struct audit_figures audit = audit_figures(self->options.audit);
+		add_figure(x, "audit_records", audit.records);
+		add_figure(x, "audit_pending", audit.pending);
+	}
+	if (self->options.orders)
+		add_order_figures(x, self->options.orders);
 	if (self->options.figures)
 		self->options.figures(state, x, add_figure);
 	x->parked = NULL;
 	return exchange_reply(x, &report.message.base);
 }
 
+static enum status on_rekey(void *state, struct exchange *x)
+{
+	struct server *self = x->server;
+	Common__RekeyDone done = COMMON__REKEY_DONE__INIT;
+
+	(void)state;
+	if (!self->options.keyring)
+		return exchange_refuse(
+		    x, STATUS_NOT_FOUND, "this process has no account keys");
+	enum status st = keyring_rotate(
+	    self->options.keyring, self->program->conf, &done.slots);
+	if (st != STATUS_OK)
+		return exchange_refuse(
+		    x, st, "account keys not wrapped anew: see the log");
+	log_info(&x->header.trace, "account_keys_rotated", "slots=%llu",
+	    (unsigned long long)done.slots);
+	if (self->options.audit)
+		audit_note(self->options.audit, NULL,
+		    &(struct audit_event){
+			.action = "master_key_rotated", .actor = "operator" });
+	return exchange_reply(x, &done.base);
+}
+
+static enum status on_audit_read(void *state, struct exchange *x)
+{
+	struct audit *audit = x->server->options.audit;
+
+	(void)state;
+	if (!audit)
+		return exchange_refuse(
+		    x, STATUS_NOT_FOUND, "this process has no audit log");
+	return audit_on_read(audit, x);
+}
+
 /* clang-format off */
 static const struct handler common_handlers[] = {
-	{ TYPE_PING,         "PING",         UINT32_MAX,     NO_TICKET, PLAIN, on_ping },
-	{ TYPE_STATUS_QUERY, "STATUS_QUERY", FROM(ROLE_OPS), NO_TICKET, PLAIN, on_status },
+	{ TYPE_PING,         "PING",         UINT32_MAX,      NO_TICKET, PLAIN, on_ping },
+	{ TYPE_STATUS_QUERY, "STATUS_QUERY", FROM(ROLE_OPS),  NO_TICKET, PLAIN, on_status },
+	{ TYPE_ORDERS,       "ORDERS",       FROM(ROLE_AUTH), NO_TICKET, PLAIN, orders_on_orders },
+	{ TYPE_AUDIT_READ,   "AUDIT_READ",   FROM(ROLE_OPS),  NO_TICKET, PLAIN, on_audit_read },
+	{ TYPE_REKEY,        "REKEY",        FROM(ROLE_OPS),  NO_TICKET, PLAIN, on_rekey },
 };
 /* clang-format on */
 
@@ -385,6 +439,23 @@ static const struct handler *find_handler(
 		if (self->options.handlers[i].type == type)
 			return &self->options.handlers[i];
 	return NULL;
+}
+
+/* Check the ticket of ${x} against what auth has ordered since. */
+static enum status check_orders(struct exchange *x)
+{
+	const struct orders *orders = x->server->options.orders;
+
+	if (!orders)
+		return STATUS_OK;
+	const char *refusal = orders_refusal(orders, &x->ticket);
+	if (refusal)
+		return exchange_refuse(x, STATUS_DENIED, "%s", refusal);
+	if (x->ticket_expired && !orders_in_touch(orders))
+		return exchange_retry(x, STATUS_UNAVAILABLE, TOUCH_RETRY_MS,
+		    "the ticket has expired, and auth cannot be asked whether "
+		    "it was revoked");
+	return STATUS_OK;
 }
 
 /* Check the ticket of ${x} against what its row asks for. */
@@ -418,8 +489,9 @@ static enum status check_ticket(struct exchange *x)
 	    !id_equal(&x->header.account, &x->ticket.account))
 		return exchange_refuse(
 		    x, STATUS_DENIED, "the ticket is another account's");
-	x->has_ticket = true;
-	return STATUS_OK;
+	st = check_orders(x);
+	x->has_ticket = st == STATUS_OK;
+	return st;
 }
 
 static enum status check_and_run(struct exchange *x)
@@ -593,6 +665,16 @@ enum status server_open_door(struct server *self, enum role role)
 struct db *server_db(const struct server *self)
 {
 	return self->options.db;
+}
+
+struct orders *server_orders(const struct server *self)
+{
+	return self->options.orders;
+}
+
+struct keyring *server_keyring(const struct server *self)
+{
+	return self->options.keyring;
 }
 
 static void on_stop_timer(void *arg)

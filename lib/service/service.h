@@ -3,17 +3,34 @@
 
 #include "bus/caller.h"
 #include "db/db.h"
+#include "service/audit.h"
+#include "service/erase.h"
+#include "service/keyring.h"
+#include "service/orders.h"
 #include "service/outbox.h"
 #include "service/server.h"
 
 /*
  * The shape that auth, store, binding and notify share: options, database,
- * doors, peers, loop.  A service brings its message table and its state.
+ * ledger, doors, peers, loop.  A service brings its message table and its
+ * state.
  */
 
 struct service {
+	const struct service_kind *kind;
 	struct program program;
 	struct db *db;
+	struct db *journal; /* what an older copy of db must not undo */
+	/* The journal was lost or exchanged since the last run. */
+	bool journal_lost;
+	/* Wall time when the journal came to this database; 0: at its first
+	 * day. */
+	uint64_t journal_since_ms;
+	struct keyring *keyring;
+	struct audit *audit;
+	struct erase *erase;
+	struct erase *journal_erase; /* the same, of the journal */
+	struct orders *orders;
 	struct server *server;
 	struct caller *peers[ROLE_COUNT]; /* those it asks; else NULL */
 	struct outbox *outbox; /* to notify; NULL where notify is no peer */
@@ -25,14 +42,23 @@ struct service_kind {
 	const char *name;  /* "auth" */
 	const char *about; /* one line for --help */
 	uint32_t format;   /* of its database */
+	/* As in db_options; the keyring is open, and the rows that every
+	 * service has are migrated.  NULL: its own need nothing. */
+	enum status (*migrate)(
+	    struct service *service, struct db *db, uint32_t from);
 	bool blob_reader;
 	uint32_t doors; /* FROM bits: who comes in */
 	uint32_t peers; /* FROM bits: whom it asks */
 	const struct handler *handlers;
 	size_t handlers_count;
-	/* Make the state; the database is open, peers are connected. */
+	/* Make the state; databases and keyring are open, peers connected. */
 	enum status (*open)(struct service *service, void **state_out);
 	void (*close)(void **state_p);
+	/* What there is of an account is about to be erased, its key
+	 * first; or NULL. */
+	void (*deleting)(void *state, const struct id *account);
+	/* An account that was to be erased is gone, see erase.h; or NULL. */
+	void (*erased)(void *state, const struct id *account);
 	/* As in server_options; or NULL. */
 	void (*figures)(void *state, struct exchange *exchange,
 	    void (*add)(

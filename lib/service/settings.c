@@ -17,6 +17,11 @@
 #define DATABASE(section)                                                  \
 	{ section, "data", CONF_PATH, "/var/lib/keepsake/" section, 0, 0,  \
 	  NULL, "folder of the database" },                                \
+	{ section, "ledger", CONF_PATH,                                    \
+	  "/var/lib/keepsake/" section ".ledger", 0, 0, NULL,              \
+	  "folder of what no backup takes: account keys, journal" },       \
+	{ section, "audit_heads", CONF_PATH, "", 0, 0, NULL,               \
+	  "file of the audit log's signed heads; empty: in the ledger" },  \
 	{ section, "map_bytes", CONF_SIZE, "1G", MIB, 64 * TIB, NULL,      \
 	  "memory map to begin with; it grows" },                          \
 	{ section, "map_bytes_max", CONF_SIZE, "1T", MIB, 64 * TIB, NULL,  \
@@ -29,19 +34,31 @@ const struct conf_key settings[] = {
 	  "folder of the ipc sockets" },
 	{ "common", "keys", CONF_PATH, "/etc/keepsake/keys", 0, 0, NULL,
 	  "folder of the keys made by: keepsakectl keys make" },
+	{ "common", "contact", CONF_TEXT, "", 0, 0, NULL,
+	  "whom people are told to ask: an address, a phone number" },
+	{ "common", "audit_head_ms", CONF_DURATION, "1h", 100, 86400000, NULL,
+	  "how often the signed head of the audit log is exported" },
 	{ "common", "log_level", CONF_CHOICE, "info", 0, 0,
 	  "error|warning|info|debug", "how much is logged" },
 
 	LISTEN("auth", "gateway"),
 	LISTEN("auth", "binding"),
 	LISTEN("auth", "ops"),
+	PEER("auth", "store"),
 	PEER("auth", "binding"),
 	PEER("auth", "notify"),
 	DATABASE("auth"),
 	{ "auth", "ticket_ms", CONF_DURATION, "5min", 1000, 3600000, NULL,
 	  "how long a ticket is good" },
+	{ "auth", "allow_identifier_only", CONF_CHOICE, "no", 0, 0, "yes|no",
+	  "whether a terminal's code may do without a password" },
+	{ "auth", "proofs_per_minute_account", CONF_NUMBER, "30", 1, 1000000,
+	  NULL, "how often one account may be asked for" },
+	{ "auth", "proofs_per_minute_address", CONF_NUMBER, "30", 1, 1000000,
+	  NULL, "how often one source address may ask" },
 
 	LISTEN("store", "gateway"),
+	LISTEN("store", "auth"),
 	LISTEN("store", "ops"),
 	PEER("store", "notify"),
 	DATABASE("store"),

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "service/erase.h"
 
 #define TABLE_ACCOUNT     1
 #define TABLE_CREDENTIALS 2
@@ -36,9 +37,21 @@
 #define TOLD_AT_WHEN 1
 #define TOLD_BYTES   9
 
-static struct slice slot_key(const uint8_t *slot)
+#define SLOT_KEY_BYTES (1 + ID_BYTES)
+
+static struct slice slot_key(
+    uint8_t key[static SLOT_KEY_BYTES], const struct code_slot *slot)
 {
-	return slice_of(slot, 1);
+	key[0] = (uint8_t)slot->kind;
+	if (slot->kind != CREDENTIAL_TERMINAL)
+		return slice_of(key, 1);
+	memcpy(key + 1, slot->terminal.bytes, ID_BYTES);
+	return slice_of(key, SLOT_KEY_BYTES);
+}
+
+static struct slice told_key(const uint8_t *what)
+{
+	return slice_of(what, 1);
 }
 
 /*
@@ -87,13 +100,13 @@ out:
 }
 
 enum status auth_db_credential(struct db *db, const struct id *id,
-    enum credential_slot slot, struct credential *out)
+    const struct code_slot *slot, struct credential *out)
 {
-	const uint8_t key = (uint8_t)slot;
+	uint8_t key[SLOT_KEY_BYTES];
 	struct bytes value = { 0 };
 
 	enum status st =
-	    row_read(&value, db, id, TABLE_CREDENTIALS, slot_key(&key),
+	    row_read(&value, db, id, TABLE_CREDENTIALS, slot_key(key, slot),
 		CREDENTIAL_VERSION, CREDENTIAL_AT_ROOT, CREDENTIAL_BYTES_MAX);
 	if (st != STATUS_OK)
 		goto out;
@@ -112,13 +125,40 @@ out:
 	return st;
 }
 
+enum status auth_db_next_code(struct db *db, const struct id *id,
+    const struct code_slot *after, struct code_slot *out)
+{
+	uint8_t key[SLOT_KEY_BYTES];
+	struct slice all = { 0 }, behind = after ? slot_key(key, after) : all;
+	struct db_page page = { 0 };
+
+	enum status st =
+	    db_scan(db, id, TABLE_CREDENTIALS, all, behind, 1, false, &page);
+	if (st == STATUS_OK && page.count == 0)
+		st = STATUS_NOT_FOUND;
+	if (st != STATUS_OK)
+		goto out;
+	struct slice found = page.entries[0].key;
+	*out = (struct code_slot){ .kind = found.len > 0 ? found.data[0] : 0 };
+	if (found.len == SLOT_KEY_BYTES)
+		memcpy(out->terminal.bytes, found.data + 1, ID_BYTES);
+	if (!slice_equal(slot_key(key, out), found)) {
+		log_error(NULL, "row_damaged", "table=%u key=%zu",
+		    TABLE_CREDENTIALS, found.len);
+		st = STATUS_INTERNAL;
+	}
+out:
+	db_page_clear(&page);
+	return st;
+}
+
 enum status auth_db_asked_again(
     struct db *db, const struct id *id, uint64_t *told_ms_out)
 {
 	const uint8_t key = TOLD_ASKED_AGAIN;
 	struct bytes value = { 0 };
 
-	enum status st = row_read(&value, db, id, TABLE_TOLD, slot_key(&key),
+	enum status st = row_read(&value, db, id, TABLE_TOLD, told_key(&key),
 	    TOLD_VERSION, TOLD_BYTES, TOLD_BYTES);
 	if (st == STATUS_OK)
 		*told_ms_out = get_be64(value.data + TOLD_AT_WHEN);
@@ -159,16 +199,34 @@ static size_t credential_format(uint8_t out[static CREDENTIAL_BYTES_MAX],
 	return CREDENTIAL_AT_ROOT + credential->wrapped_root_len;
 }
 
-void auth_db_put_credential(struct db_batch *batch, enum credential_slot slot,
-    const struct credential *credential)
+void auth_db_put_credential(struct db_batch *batch,
+    const struct code_slot *slot, const struct credential *credential)
 {
-	const uint8_t key = (uint8_t)slot;
+	uint8_t key[SLOT_KEY_BYTES];
 	uint8_t value[CREDENTIAL_BYTES_MAX];
 	size_t len = credential_format(value, credential);
 
-	db_batch_put(
-	    batch, TABLE_CREDENTIALS, slot_key(&key), slice_of(value, len));
+	db_batch_put(batch, TABLE_CREDENTIALS, slot_key(key, slot),
+	    slice_of(value, len));
 	sodium_memzero(value, sizeof(value));
+}
+
+void auth_db_delete_credential(
+    struct db_batch *batch, const struct code_slot *slot)
+{
+	uint8_t key[SLOT_KEY_BYTES];
+
+	db_batch_delete(batch, TABLE_CREDENTIALS, slot_key(key, slot));
+}
+
+void auth_db_delete_terminal(struct db_batch *batch, const struct id *terminal)
+{
+	const struct code_slot slot = {
+		.kind = CREDENTIAL_TERMINAL,
+		.terminal = *terminal,
+	};
+
+	auth_db_delete_credential(batch, &slot);
 }
 
 void auth_db_require_account(struct db_batch *batch)
@@ -177,22 +235,22 @@ void auth_db_require_account(struct db_batch *batch)
 }
 
 void auth_db_forbid_credential(
-    struct db_batch *batch, enum credential_slot slot)
+    struct db_batch *batch, const struct code_slot *slot)
 {
-	const uint8_t key = (uint8_t)slot;
+	uint8_t key[SLOT_KEY_BYTES];
 
-	db_batch_forbid(batch, TABLE_CREDENTIALS, slot_key(&key));
+	db_batch_forbid(batch, TABLE_CREDENTIALS, slot_key(key, slot));
 }
 
 void auth_db_expect_credential(struct db_batch *batch,
-    enum credential_slot slot, const struct credential *credential)
+    const struct code_slot *slot, const struct credential *credential)
 {
-	const uint8_t key = (uint8_t)slot;
+	uint8_t key[SLOT_KEY_BYTES];
 	uint8_t value[CREDENTIAL_BYTES_MAX];
 	size_t len = credential_format(value, credential);
 
-	db_batch_expect(
-	    batch, TABLE_CREDENTIALS, slot_key(&key), slice_of(value, len));
+	db_batch_expect(batch, TABLE_CREDENTIALS, slot_key(key, slot),
+	    slice_of(value, len));
 	sodium_memzero(value, sizeof(value));
 }
 
@@ -210,19 +268,19 @@ void auth_db_put_asked_again(
 
 	told_format(value, told_ms);
 	if (told_ms > 0)
-		db_batch_expect(batch, TABLE_TOLD, slot_key(&key),
+		db_batch_expect(batch, TABLE_TOLD, told_key(&key),
 		    slice_of(value, sizeof(value)));
 	else
-		db_batch_forbid(batch, TABLE_TOLD, slot_key(&key));
+		db_batch_forbid(batch, TABLE_TOLD, told_key(&key));
 	told_format(value, now_ms);
 	db_batch_put(
-	    batch, TABLE_TOLD, slot_key(&key), slice_of(value, sizeof(value)));
+	    batch, TABLE_TOLD, told_key(&key), slice_of(value, sizeof(value)));
 }
 
 void auth_db_confirm_name(
     struct db_batch *batch, const uint8_t hash[static NAME_HASH_BYTES])
 {
-	db_batch_confirm(batch, SPACE_LOGIN, slice_of(hash, NAME_HASH_BYTES));
+	names_confirm(batch, SPACE_LOGIN, slice_of(hash, NAME_HASH_BYTES));
 }
 
 enum status auth_db_claim_name(struct db *db,

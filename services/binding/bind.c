@@ -71,6 +71,7 @@ static enum status on_committed(struct exchange *x, enum status status,
 		return status;
 	self->terminals++;
 	outbox_kick(self->service->outbox, &x->ticket.account);
+	audit_kick(self->service->audit, self->db, &x->ticket.account);
 	return STATUS_OK;
 }
 
@@ -109,7 +110,12 @@ static enum status commit(struct bind *bind)
 	struct db_batch *batch =
 	    db_batch_new(&x->ticket.account, bind->generation, NULL);
 	binding_db_put_terminal(batch, terminal);
-	outbox_put(batch, &x->ticket.account, &notice);
+	outbox_put(
+	    bind->binding->service->outbox, batch, &x->ticket.account, &notice);
+	audit_put(bind->binding->service->audit, batch, &x->ticket.account,
+	    &(struct audit_event){ .action = "terminal_bound",
+		.actor = "owner",
+		.terminal = &terminal->id });
 	x->parked = bind->binding;
 	return exchange_commit(
 	    x, &batch, terminal->first ? on_first_committed : on_committed);

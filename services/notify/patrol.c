@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -45,9 +46,22 @@ static void on_buried(
 		notify_lower(&self->totals.notices, buried->notices);
 		notify_lower(&self->totals.deliveries, buried->deliveries);
 		self->totals.letters += buried->letters;
+		audit_kick(self->service->audit, self->db, &burial->account);
 		bury(self, &burial->account); /* there may be more */
 	}
 	free(burial);
+}
+
+static void put_event(
+    struct notify *self, struct db_batch *batch, const struct burial *burial)
+{
+	char detail[64];
+
+	snprintf(detail, sizeof(detail), "notices given up: %llu",
+	    (unsigned long long)burial->buried.notices);
+	audit_put(self->service->audit, batch, &burial->account,
+	    &(struct audit_event){
+		.action = "dead_letter", .actor = "system", .detail = detail });
 }
 
 static void bury(struct notify *self, const struct id *account)
@@ -68,6 +82,7 @@ static void bury(struct notify *self, const struct id *account)
 		now, &burial->buried) != STATUS_OK ||
 	    burial->buried.notices == 0)
 		goto out;
+	put_event(self, batch, burial);
 	if (db_submit(self->db, &batch, on_buried, burial) == STATUS_PENDING)
 		burial = NULL;
 out:
@@ -126,7 +141,8 @@ static void on_patrol(void *arg)
 	    id_is_none(&self->patrolled) ? NULL : &self->patrolled, accounts,
 	    nitems(accounts), &count);
 	for (size_t i = 0; i < count && st == STATUS_OK; i++)
-		if (!accounts[i].removed)
+		if (!accounts[i].removed &&
+		    !orders_deleted(self->service->orders, &accounts[i].id))
 			look_into(self, &accounts[i].id);
 	if (st == STATUS_OK && count == nitems(accounts)) {
 		self->patrolled = accounts[count - 1].id;

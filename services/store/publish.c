@@ -1,5 +1,6 @@
 #include "store.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,8 +47,8 @@ static enum status publish_check(struct exchange *x, const Store__Publish *msg)
 }
 
 /* Tell the owner, by the outbox, in the batch that makes it true. */
-static void put_notice(struct db_batch *batch, const struct id *account,
-    const struct snapshot *snapshot)
+static void put_notice(struct store *self, struct db_batch *batch,
+    const struct id *account, const struct snapshot *snapshot)
 {
 	Notify__Notice notice = NOTIFY__NOTICE__INIT;
 	Notify__Figure figures[] = {
@@ -68,7 +69,21 @@ static void put_notice(struct db_batch *batch, const struct id *account,
 	notice.figures = pointers;
 	notice.terminal_id =
 	    field_of(slice_of(snapshot->terminal.bytes, ID_BYTES));
-	outbox_put(batch, account, &notice);
+	outbox_put(self->service->outbox, batch, account, &notice);
+}
+
+static void put_event(struct store *self, struct db_batch *batch,
+    const struct id *account, const struct snapshot *snapshot)
+{
+	char detail[48];
+
+	snprintf(detail, sizeof(detail), "snapshot %llu",
+	    (unsigned long long)snapshot->ordinal);
+	audit_put(self->service->audit, batch, account,
+	    &(struct audit_event){ .action = "snapshot_published",
+		.actor = "terminal",
+		.terminal = &snapshot->terminal,
+		.detail = detail });
 }
 
 static void put_usage(
@@ -109,7 +124,8 @@ static enum status publish_submit(struct exchange *x)
 	store_db_put_snapshot(batch, snapshot);
 	store_db_end_lease(batch, &publication->lease);
 	put_usage(self, batch, account);
-	put_notice(batch, account, snapshot);
+	put_notice(self, batch, account, snapshot);
+	put_event(self, batch, account, snapshot);
 	return exchange_commit(x, &batch, publish_decided);
 }
 
@@ -130,6 +146,7 @@ static enum status publish_decided(
 		    (unsigned long long)(snapshot->taken_ms -
 					 publication->lease.opened_ms));
 		outbox_kick(self->service->outbox, &x->ticket.account);
+		audit_kick(self->service->audit, self->db, &x->ticket.account);
 	} else if (st == STATUS_NOT_FOUND && failed_op == PUBLISH_OP_LEASE) {
 		st = store_lease_over(x);
 	} else if (st == STATUS_CONFLICT && failed_op == PUBLISH_OP_ORDINAL &&

@@ -54,6 +54,12 @@ assert_equal silence \
     "$(raw one --wait 2000 --payload-bytes 2000000 ask store.PUT)" answer
 case_pass
 
+case_begin "G-01 R-07 a name that a terminal gives itself is not answered"
+assert_equal silence \
+    "$(raw one --wait 2000 --routing-id another ask common.PING)" answer
+log_wait gateway event=routing_id_refused 10 || fail "not refused"
+case_pass
+
 case_begin "R-03 G-01 a body that is none is answered as malformed"
 for type in auth.FACTORS auth.LOGIN_BEGIN auth.LOGIN_FINISH \
     auth.REGISTER_BEGIN auth.REGISTER_FINISH; do

@@ -190,7 +190,7 @@ END_TEST
 START_TEST(larger_frame)
 {
 	struct allow_list allow = list_of(client_keys.public_key);
-	static const uint8_t zeros[2 * PAYLOAD_BYTES_MAX];
+	static const uint8_t zeros[2 * CUT_FRAME_BYTES];
 	int64_t value;
 	int event;
 

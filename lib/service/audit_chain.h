@@ -1,0 +1,78 @@
+#ifndef KEEPSAKE_SERVICE_AUDIT_CHAIN_H
+#define KEEPSAKE_SERVICE_AUDIT_CHAIN_H
+
+#include "base/conf.h"
+#include "bus/loop.h"
+#include "db/db.h"
+#include "service/audit_record.h"
+
+/*
+ * The chain of a service's audit log, in its journal, and the events on
+ * their way into it: one batch at a time, in order of arrival.  A batch that
+ * fails is tried again, with the same order.  A row that an event came from
+ * is deleted once its record is on the disk; a repeat is recognised by the
+ * event's id.
+ */
+
+/** Where it is in the journal. */
+extern const struct id audit_chain_account;
+#define AUDIT_TABLE_RECORDS 1 /* sequence (8) → record */
+#define AUDIT_TABLE_EVENTS  2 /* time (8), event (16) → sequence (8) */
+#define AUDIT_TABLE_HEAD    3 /* AUDIT_HEAD_KEY → line of the signed head */
+#define AUDIT_HEAD_KEY      "head"
+
+struct audit_chain;
+
+/**
+ * Read where the chain ends.
+ *
+ * journal  borrowed for good
+ * emptied  called when no event is left that came from a row
+ *
+ * STATUS_OK  ${out} is the caller's, for audit_chain_destroy
+ * other      as audit_signer_new, or as db_get; logged
+ */
+enum status audit_chain_new(struct audit_chain **out, const struct conf *conf,
+    const char *service, struct loop *loop, struct db *journal,
+    loop_fn *emptied, void *arg);
+
+/** The databases are about to close: from now on nothing is moved. */
+void audit_chain_disconnect(struct audit_chain *self);
+
+/** Export the head, and close, after the databases. */
+void audit_chain_destroy(struct audit_chain **self_p);
+
+/** OK: the record is on the disk.  Else as db_done_fn, and it is not. */
+typedef void audit_done_fn(void *arg, enum status status);
+
+/**
+ * Take an event; audit_chain_go moves it.
+ *
+ * db    where its row is, in TABLE_AUDIT; borrowed.  NULL: it has none
+ * done  told what became of it, and then it is not tried again; or NULL
+ *
+ * STATUS_OK           taken, or known already
+ * STATUS_BUSY         too many are on their way
+ * STATUS_NO_SPACE     no memory; logged
+ * STATUS_UNAVAILABLE  closing
+ */
+enum status audit_chain_add(struct audit_chain *self,
+    const struct audit_fact *fact, struct db *db, audit_done_fn *done,
+    void *arg);
+
+/** Append what waits, and delete the rows of what is there. */
+void audit_chain_go(struct audit_chain *self);
+
+/** Call ${stopped} once all is appended, at the latest after ${in_ms}. */
+void audit_chain_stop(
+    struct audit_chain *self, uint64_t in_ms, loop_fn *stopped, void *arg);
+
+uint64_t audit_chain_records(const struct audit_chain *self);
+
+/** Events that are not yet in the chain. */
+uint64_t audit_chain_pending(const struct audit_chain *self);
+
+/** Whether there are events that came from a row. */
+bool audit_chain_has_rows(const struct audit_chain *self);
+
+#endif
