@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/util.h"
 #include "bus/unpack.h"
+#include "grant_file.h"
 #include "keepsake_internal.h"
 
 /* Who may come in, who is in, and the end of it all. */
@@ -118,8 +119,7 @@ enum status keepsake_sessions(struct keepsake *self,
 	return st;
 }
 
-/* Tell of services that have not confirmed; names are the server's. */
-static void tell_unconfirmed(char *const *names, size_t count,
+void tell_unconfirmed(char *const *names, size_t count,
     keepsake_unconfirmed_fn *unconfirmed, void *arg)
 {
 	for (size_t i = 0; i < count; i++)
@@ -173,11 +173,17 @@ enum status keepsake_revoke(struct keepsake *self,
 
 /* ---- the end ---- */
 
-/* No backup of this terminal may run: it would write its cache again. */
+/*
+ * No backup of this terminal may run: it would write its cache again.  Local
+ * keys stay: with the account still there, they are the only ones.
+ */
 static enum status forget_here(struct keepsake *self)
 {
-	enum status st = state_forget_account(self->state);
+	enum status st = grant_remove(self->place);
 
+	if (st != STATUS_OK)
+		return call_refuse_place(self, st);
+	st = state_forget_account(self->state);
 	if (st != STATUS_OK)
 		return call_refuse(self, st,
 		    "remove them by hand, all but terminal.key and enrolment",

@@ -18,7 +18,7 @@
  * another table or slot, can come without a migration.
  */
 
-#define AUTH_DB_FORMAT 1
+#define AUTH_DB_FORMAT 2
 
 /*
  * Reads.  A row that cannot be understood is logged and INTERNAL; otherwise

@@ -24,10 +24,15 @@ const struct handler auth_handlers[] = {
 	{ AUTH__TYPE__VERIFICATION_FINISH, "VERIFICATION_FINISH", FROM(ROLE_GATEWAY), MAY_VERIFY,                 KEPT,  on_verification_finish },
 	{ AUTH__TYPE__CODE_BEGIN,          "CODE_BEGIN",          FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_code_begin },
 	{ AUTH__TYPE__CODE_FINISH,         "CODE_FINISH",         FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), KEPT,  on_code_finish },
+	{ AUTH__TYPE__CODE_REMOVE,         "CODE_REMOVE",         FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), KEPT,  on_code_remove },
+	{ AUTH__TYPE__GRANT_ADD,           "GRANT_ADD",           FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), KEPT,  on_grant_add },
+	{ AUTH__TYPE__GRANT_LIST,          "GRANT_LIST",          FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_grant_list },
+	{ AUTH__TYPE__GRANT_REMOVE,        "GRANT_REMOVE",        FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), KEPT,  on_grant_remove },
+	{ AUTH__TYPE__GRANT_LOGIN_BEGIN,   "GRANT_LOGIN_BEGIN",   FROM(ROLE_GATEWAY), NO_TICKET,                  PLAIN, on_grant_login_begin },
+	{ AUTH__TYPE__GRANT_LOGIN_FINISH,  "GRANT_LOGIN_FINISH",  FROM(ROLE_GATEWAY), NO_TICKET,                  PLAIN, on_grant_login_finish },
 	{ AUTH__TYPE__SESSIONS,            "SESSIONS",            FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_sessions },
 	{ AUTH__TYPE__REVOKE,              "REVOKE",              FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_revoke },
 	{ AUTH__TYPE__DEREGISTER,          "DEREGISTER",          FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_deregister },
-	{ AUTH__TYPE__CODE_REMOVE,         "CODE_REMOVE",         FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), KEPT,  on_code_remove },
 	{ AUTH__TYPE__VERIFICATION_STATE,  "VERIFICATION_STATE",  FROM(ROLE_BINDING), NO_TICKET,                  PLAIN, on_verification_state },
 	{ AUTH__TYPE__TERMINAL_GONE,       "TERMINAL_GONE",       FROM(ROLE_BINDING), NO_TICKET,                  PLAIN, on_terminal_gone },
 	{ OPS__TYPE__FIND_ACCOUNT,         "FIND_ACCOUNT",        FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_find_account },
@@ -181,8 +186,6 @@ enum status auth_open(struct service *service, void **state_out)
 	if (st == STATUS_OK)
 		st = check_trust(self);
 	if (st == STATUS_OK)
-		st = issue_new(&self->issue, service);
-	if (st == STATUS_OK)
 		st = limits_new(&self->by_account,
 		    conf_number(service->program.conf, "auth",
 			"proofs_per_minute_account"));
@@ -190,6 +193,8 @@ enum status auth_open(struct service *service, void **state_out)
 		st = limits_new(&self->by_address,
 		    conf_number(service->program.conf, "auth",
 			"proofs_per_minute_address"));
+	if (st == STATUS_OK)
+		st = issue_new(&self->issue, service);
 	return st == STATUS_OK ? tries_new(&self->tries, service) : st;
 }
 
@@ -221,6 +226,6 @@ void auth_figures(void *state, struct exchange *x,
 	add(x, "logins_ok", self->logins_ok);
 	add(x, "logins_denied", self->logins_denied);
 	add(x, "tickets_issued", self->tickets_issued);
-	add(x, "services_behind", issue_behind(self->issue));
 	add(x, "limited", self->limited);
+	add(x, "services_behind", issue_behind(self->issue));
 }

@@ -58,6 +58,29 @@ enum status on_code_begin(void *state, struct exchange *x);
 enum status on_code_finish(void *state, struct exchange *x);
 enum status on_code_remove(void *state, struct exchange *x);
 
+/* dispatch_grant.c */
+enum status on_grant_add(void *state, struct exchange *x);
+enum status on_grant_list(void *state, struct exchange *x);
+enum status on_grant_remove(void *state, struct exchange *x);
+
+/**
+ * End the grants of terminals that ${order}, which ${x} asked for, has signed
+ * out: else those would sign in again by themselves.
+ *
+ * STATUS_OK       there are none
+ * STATUS_PENDING  ${done} will be called; on OK auth_grants_ended is due
+ * other           as db_submit
+ */
+enum status auth_end_grants(struct auth *self, struct exchange *x,
+    const struct order *order, db_done_fn *done, void *arg);
+
+/** They are gone: tell of it. */
+void auth_grants_ended(struct auth *self, const struct id *account);
+
+/* dispatch_grant_login.c */
+enum status on_grant_login_begin(void *state, struct exchange *x);
+enum status on_grant_login_finish(void *state, struct exchange *x);
+
 /* dispatch_ops.c */
 enum status on_find_account(void *state, struct exchange *x);
 enum status on_accounts(void *state, struct exchange *x);

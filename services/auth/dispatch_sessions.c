@@ -147,42 +147,81 @@ void auth_fill_names(
 		out[i] = (char *)unconfirmed->names[i];
 }
 
-static void on_revoked(
-    void *arg, enum status st, const struct unconfirmed *unconfirmed)
+/* A REVOKE until it is answered. */
+struct revoking {
+	struct auth *auth;
+	struct exchange *x;
+	struct order order;
+	struct unconfirmed unconfirmed;
+};
+
+static void finish_revoking(struct revoking **self_p, enum status st)
 {
-	struct exchange *x = arg;
+	struct revoking *self = *self_p;
+	struct exchange *x = self->x;
 	Auth__Revoked reply = AUTH__REVOKED__INIT;
 	char *names[FOLLOWERS + 1];
 
 	if (st == STATUS_OK) {
-		const struct auth *self = x->parked;
-		audit_note(self->service->audit, &x->ticket.account,
+		audit_note(self->auth->service->audit, &x->ticket.account,
 		    &(struct audit_event){ .action = "sessions_revoked",
 			.actor = "owner",
 			.terminal = &x->ticket.terminal });
-		auth_fill_names(names, unconfirmed);
+		auth_fill_names(names, &self->unconfirmed);
 		reply.unconfirmed = names;
-		reply.n_unconfirmed = unconfirmed->count;
+		reply.n_unconfirmed = self->unconfirmed.count;
 		st = exchange_reply(x, &reply.base);
 	}
+	free(self);
+	*self_p = NULL;
 	exchange_finish(&x, st);
+}
+
+static void on_grants_ended(
+    void *arg, enum status st, uint64_t generation, size_t failed_op)
+{
+	struct revoking *self = arg;
+
+	(void)generation;
+	(void)failed_op;
+	if (st == STATUS_OK)
+		auth_grants_ended(self->auth, &self->order.account);
+	finish_revoking(&self, st);
+}
+
+static void on_revoked(
+    void *arg, enum status st, const struct unconfirmed *unconfirmed)
+{
+	struct revoking *self = arg;
+
+	self->unconfirmed = *unconfirmed;
+	if (st == STATUS_OK)
+		st = auth_end_grants(
+		    self->auth, self->x, &self->order, on_grants_ended, self);
+	if (st != STATUS_PENDING)
+		finish_revoking(&self, st);
 }
 
 enum status on_revoke(void *state, struct exchange *x)
 {
-	struct auth *self = state;
 	Auth__Revoke *message;
-	struct order order;
+	struct revoking *revoking = calloc(1, sizeof(*revoking));
 
+	if (!revoking)
+		return STATUS_NO_SPACE;
+	revoking->auth = state;
+	revoking->x = x;
 	enum status st =
 	    exchange_unpack(x, &auth__revoke__descriptor, &message);
 	if (st == STATUS_OK)
-		st = read_revoke(self, x, message, &order);
-	if (st != STATUS_OK)
-		return st;
-	x->parked = self;
-	st = issue_order(self->issue, &order, on_revoked, x);
-	return auth_refuse_order(x, st);
+		st = read_revoke(state, x, message, &revoking->order);
+	if (st == STATUS_OK)
+		st = auth_refuse_order(
+		    x, issue_order(revoking->auth->issue, &revoking->order,
+			   on_revoked, revoking));
+	if (st != STATUS_PENDING)
+		free(revoking);
+	return st;
 }
 
 /* ---- TERMINAL_GONE ---- */

@@ -26,8 +26,8 @@ enum status tries_new(struct tries **out, struct service *service)
 	*out = self; /* closed by tries_destroy, whatever follows */
 	self->service = service;
 	self->journal = service->journal;
-	return outbox_new(self->journal, service->program.loop,
-	    service->peers[ROLE_NOTIFY], &self->outbox);
+	return outbox_new(self->journal, service->db, service->keyring,
+	    service->program.loop, service->peers[ROLE_NOTIFY], &self->outbox);
 }
 
 void tries_destroy(struct tries **self_p)
@@ -122,7 +122,7 @@ static enum status put_notice(
 		notice.terminal_id = field_of(slice_of(NULL, 0));
 	notice.figures = pointers;
 	notice.n_figures = sizeof(pointers) / sizeof(pointers[0]);
-	outbox_put(batch, &subject->account, &notice);
+	outbox_put(self->outbox, batch, &subject->account, &notice);
 	return STATUS_OK;
 }
 
