@@ -88,17 +88,6 @@ void auth_db_expect_credential(struct db_batch *batch,
 void auth_db_put_asked_again(
     struct db_batch *batch, uint64_t told_ms, uint64_t now_ms);
 
-/**
- * Delete what belongs to one terminal, whatever it is: its codes, its
- * grants.
- *
- * count_out  rows that ${batch} deletes
- *
- * Errors as db_scan.
- */
-enum status auth_db_forget_terminal(struct db *db, struct db_batch *batch,
-    const struct id *account, const struct id *terminal, size_t *count_out);
-
 /** Make the name of the account its own for good; see names_confirm. */
 void auth_db_confirm_name(
     struct db_batch *batch, const uint8_t hash[static NAME_HASH_BYTES]);

@@ -101,7 +101,6 @@ enum status auth_refuse_unknown(struct exchange *x);
 /* dispatch_sessions.c */
 enum status on_sessions(void *state, struct exchange *x);
 enum status on_revoke(void *state, struct exchange *x);
-enum status on_terminal_gone(void *state, struct exchange *x);
 
 /** The account's sessions that no order has ended; results as sessions_list. */
 enum status auth_live_sessions(struct auth *self, const struct id *account,
@@ -113,6 +112,9 @@ enum status auth_refuse_order(struct exchange *x, enum status st);
 /** The names as a repeated field, which borrows them. */
 void auth_fill_names(
     char *out[static FOLLOWERS + 1], const struct unconfirmed *unconfirmed);
+
+/* dispatch_gone.c */
+enum status on_terminal_gone(void *state, struct exchange *x);
 
 /* deregister.c */
 enum status on_deregister(void *state, struct exchange *x);
