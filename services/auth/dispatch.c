@@ -25,6 +25,8 @@ const struct handler auth_handlers[] = {
 	{ AUTH__TYPE__CODE_BEGIN,          "CODE_BEGIN",          FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_code_begin },
 	{ AUTH__TYPE__CODE_FINISH,         "CODE_FINISH",         FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), KEPT,  on_code_finish },
 	{ AUTH__TYPE__CODE_REMOVE,         "CODE_REMOVE",         FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), KEPT,  on_code_remove },
+	{ AUTH__TYPE__INVITE,              "INVITE",              FROM(ROLE_GATEWAY), NO_TICKET,                  PLAIN, on_invite },
+	{ AUTH__TYPE__INVITATION,          "INVITATION",          FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_invitation },
 	{ AUTH__TYPE__GRANT_ADD,           "GRANT_ADD",           FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), KEPT,  on_grant_add },
 	{ AUTH__TYPE__GRANT_LIST,          "GRANT_LIST",          FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_grant_list },
 	{ AUTH__TYPE__GRANT_REMOVE,        "GRANT_REMOVE",        FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), KEPT,  on_grant_remove },
@@ -99,6 +101,19 @@ enum status auth_read_name(
 	if (st != STATUS_OK)
 		return exchange_refuse(x, st, "%s", why);
 	return st;
+}
+
+void auth_hash_invitation(const struct auth *self,
+    uint8_t out[static INVITATION_HASH_BYTES], const struct id *account,
+    const uint8_t code[static INVITATION_CODE_BYTES])
+{
+	uint8_t context[ID_BYTES + INVITATION_CODE_BYTES];
+
+	memcpy(context, account->bytes, ID_BYTES);
+	memcpy(context + ID_BYTES, code, INVITATION_CODE_BYTES);
+	key_derive(out, self->keys->names_key, "keepsake invitation",
+	    slice_of(context, sizeof(context)));
+	sodium_memzero(context, sizeof(context));
 }
 
 enum status auth_read_cookie(struct auth *self, struct exchange *x,

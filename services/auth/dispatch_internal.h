@@ -5,6 +5,7 @@
 #include "auth_db.h"
 #include "cookie.h"
 #include "crypto/auth_keys.h"
+#include "crypto/invitation.h"
 #include "dispatch.h"
 #include "issue.h"
 #include "limits.h"
@@ -43,6 +44,10 @@ enum status on_register_finish(void *state, struct exchange *x);
 
 /* dispatch_factors.c */
 enum status on_factors(void *state, struct exchange *x);
+
+/* dispatch_invite.c */
+enum status on_invite(void *state, struct exchange *x);
+enum status on_invitation(void *state, struct exchange *x);
 
 /* dispatch_login.c */
 enum status on_login_begin(void *state, struct exchange *x);
@@ -157,6 +162,11 @@ enum status auth_limit_account(struct auth *self, struct exchange *x,
 /** Read a name; results as name_parse. */
 enum status auth_read_name(
     struct exchange *x, struct name *out, struct slice text);
+
+/** What stands for an invitation to ${account} in the journal. */
+void auth_hash_invitation(const struct auth *self,
+    uint8_t out[static INVITATION_HASH_BYTES], const struct id *account,
+    const uint8_t code[static INVITATION_CODE_BYTES]);
 
 /** Open a cookie that came with ${x}; results as cookie_open. */
 enum status auth_read_cookie(struct auth *self, struct exchange *x,
