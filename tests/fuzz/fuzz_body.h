@@ -48,6 +48,14 @@ static const ProtobufCMessageDescriptor *const body_types[] = {
 	&notify__subscribed__descriptor,
 	&notify__notice_list__descriptor,
 	&notify__ack__descriptor,
+	&common__orders__descriptor,
+	&common__orders_kept__descriptor,
+	&auth__session_list__descriptor,
+	&auth__revoke__descriptor,
+	&auth__revoked__descriptor,
+	&auth__deregister__descriptor,
+	&auth__deregistered__descriptor,
+	&auth__terminal_gone__descriptor,
 };
 
 #endif
