@@ -357,10 +357,10 @@ void ask_to_remember(struct run *run)
 	    !keepsake_password_due(run->keepsake))
 		return;
 	fprintf(stderr,
-	    "It is a month since you last typed your password.  It comes from "
-	    "a file here,\nbut on a new phone only you will have it: please "
-	    "type it once, so that it is not\nforgotten.  It is checked on "
-	    "this machine only.\n");
+	    "It is a month since you last typed the password of your account. "
+	    " It comes from a\nfile here, but on a new phone only you will "
+	    "have it: please type it once, so that it\nis not forgotten.  It "
+	    "is checked on this machine only.\n");
 	void *memory = secret_new(KEEPSAKE_SECRET_BYTES);
 	char *password = memory;
 	enum status st = STATUS_NO_SPACE;
@@ -373,7 +373,8 @@ void ask_to_remember(struct run *run)
 	else if (st != STATUS_PENDING)
 		fprintf(stderr,
 		    "That is not it.  To choose one that is easier to keep in "
-		    "mind: keepsake password\nThe right one is in %s\n",
+		    "mind: keepsake password\nUnless this terminal has a code "
+		    "of its own, the right one is in %s\n",
 		    run->options.password_file);
 	secret_destroy(&memory, KEEPSAKE_SECRET_BYTES);
 }

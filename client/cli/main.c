@@ -465,7 +465,9 @@ static enum exit_code run_command(
 	enum status st = keepsake_open(&run->keepsake, &options, &why);
 
 	if (st == STATUS_MALFORMED) {
-		say_failure(run, st, why, "see keepsake(1)");
+		say_failure(run, st, why,
+		    "check --name, which takes a phone number (+…), an "
+		    "e-mail address or a nickname, and --key-folder");
 		return exit_code_of(st);
 	}
 	if (st != STATUS_OK) {

@@ -93,12 +93,13 @@ struct keepsake_options {
  * Open a terminal by its state folder; no network yet.
  *
  * options  copied, its texts too
- * why_out  what is wrong with the folder, for people; static
+ * why_out  what is wrong, for people; static
  *
  * STATUS_OK         ${self_out} is the caller's
  * STATUS_DENIED     the folder is a symlink, another user's or open to
  *                   others, or a file in it is
  * STATUS_NOT_FOUND  no folder named, and none usual
+ * STATUS_MALFORMED  the account's name is none
  */
 enum status keepsake_open(struct keepsake **self_out,
     const struct keepsake_options *options, const char **why_out);
@@ -396,14 +397,15 @@ enum status keepsake_grants(
     struct keepsake *self, struct keepsake_grant **list_out, size_t *count_out);
 
 /**
- * End a grant.
+ * End a grant, and sign out that terminal.
  *
- * terminal  KEEPSAKE_ID_BYTES; NULL: this one
+ * terminal     KEEPSAKE_ID_BYTES; NULL: this one
+ * unconfirmed  as in keepsake_revoke
  *
  * STATUS_NOT_FOUND  that terminal has none
  */
-enum status keepsake_grant_remove(
-    struct keepsake *self, const uint8_t *terminal);
+enum status keepsake_grant_remove(struct keepsake *self,
+    const uint8_t *terminal, keepsake_unconfirmed_fn *unconfirmed, void *arg);
 
 /* ---- backup ---- */
 

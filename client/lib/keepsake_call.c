@@ -208,7 +208,7 @@ static enum status note_account(
 
 enum status call_named(struct keepsake *self, struct state_account *account_out)
 {
-	struct slice invitation;
+	struct slice invitation = { 0 };
 	enum status st = call_session(self);
 
 	if (st == STATUS_OK)

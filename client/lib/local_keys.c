@@ -1,6 +1,7 @@
 #include "local_keys.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -82,5 +83,42 @@ enum status local_key_find(struct privileged *place, const struct id *id,
 		st = STATUS_MALFORMED;
 	}
 	sodium_memzero(text, sizeof(text));
+	return st;
+}
+
+/* Read an id off the name of a key's file. */
+static bool id_of_name(struct id *out, const char *name)
+{
+	char hex[HEX_BYTES(ID_BYTES)];
+
+	if (strlen(name) != LOCAL_KEY_NAME_BYTES - 1 ||
+	    strcmp(name + 2 * (size_t)ID_BYTES, SUFFIX) != 0)
+		return false;
+	memcpy(hex, name, 2 * (size_t)ID_BYTES);
+	hex[2 * (size_t)ID_BYTES] = '\0';
+	return hex_decode(out->bytes, ID_BYTES, hex) == STATUS_OK;
+}
+
+enum status local_keys_forget(
+    struct privileged *place, const struct id *account)
+{
+	enum status st = privileged_check(place);
+	const struct dirent *entry;
+	struct local_key key;
+	struct id id;
+
+	if (st != STATUS_OK)
+		return st == STATUS_NOT_FOUND ? STATUS_OK : st;
+	DIR *folder = opendir(privileged_folder(place));
+	if (!folder)
+		return STATUS_DENIED;
+	while (st == STATUS_OK && (entry = readdir(folder))) {
+		if (!id_of_name(&id, entry->d_name) ||
+		    local_key_find(place, &id, account, &key) != STATUS_OK)
+			continue;
+		sodium_memzero(&key, sizeof(key));
+		st = privileged_remove(place, entry->d_name);
+	}
+	closedir(folder);
 	return st;
 }

@@ -58,4 +58,13 @@ enum status local_key_keep(
 enum status local_key_find(struct privileged *place, const struct id *id,
     const struct id *account, struct local_key *out);
 
+/**
+ * Forget every key of ${account}, which is no more.  A file of another
+ * account, or that is none of ours, is left alone.
+ *
+ * Results as privileged_remove.
+ */
+enum status local_keys_forget(
+    struct privileged *place, const struct id *account);
+
 #endif

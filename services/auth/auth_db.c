@@ -125,6 +125,33 @@ out:
 	return st;
 }
 
+enum status auth_db_next_code(struct db *db, const struct id *id,
+    const struct code_slot *after, struct code_slot *out)
+{
+	uint8_t key[SLOT_KEY_BYTES];
+	struct slice all = { 0 }, behind = after ? slot_key(key, after) : all;
+	struct db_page page = { 0 };
+
+	enum status st =
+	    db_scan(db, id, TABLE_CREDENTIALS, all, behind, 1, false, &page);
+	if (st == STATUS_OK && page.count == 0)
+		st = STATUS_NOT_FOUND;
+	if (st != STATUS_OK)
+		goto out;
+	struct slice found = page.entries[0].key;
+	*out = (struct code_slot){ .kind = found.len > 0 ? found.data[0] : 0 };
+	if (found.len == SLOT_KEY_BYTES)
+		memcpy(out->terminal.bytes, found.data + 1, ID_BYTES);
+	if (!slice_equal(slot_key(key, out), found)) {
+		log_error(NULL, "row_damaged", "table=%u key=%zu",
+		    TABLE_CREDENTIALS, found.len);
+		st = STATUS_INTERNAL;
+	}
+out:
+	db_page_clear(&page);
+	return st;
+}
+
 enum status auth_db_asked_again(
     struct db *db, const struct id *id, uint64_t *told_ms_out)
 {

@@ -18,7 +18,7 @@
  * another table or slot, can come without a migration.
  */
 
-#define AUTH_DB_FORMAT 1
+#define AUTH_DB_FORMAT 2
 
 /*
  * Reads.  A row that cannot be understood is logged and INTERNAL; otherwise
@@ -39,6 +39,13 @@ enum status auth_db_account(
  */
 enum status auth_db_credential(struct db *db, const struct id *id,
     const struct code_slot *slot, struct credential *out);
+
+/**
+ * Find the code that comes behind ${after} in the order of slots, NULL: the
+ * first; NOT_FOUND where there is none.
+ */
+enum status auth_db_next_code(struct db *db, const struct id *id,
+    const struct code_slot *after, struct code_slot *out);
 
 /**
  * When the owner was last told that somebody tried to register the account's

@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "base/util.h"
-#include "sessions_db.h"
 
 /* Who is logged in, and who is to be no more. */
 
@@ -13,8 +12,7 @@
 
 /* ---- SESSIONS ---- */
 
-/* The account's sessions that no order has ended. */
-static enum status list_live(struct auth *self, const struct id *account,
+enum status auth_live_sessions(struct auth *self, const struct id *account,
     struct session out[static SESSIONS_MAX], size_t *count_out)
 {
 	struct service *service = self->service;
@@ -65,7 +63,7 @@ enum status on_sessions(void *state, struct exchange *x)
 
 	enum status st = exchange_unpack(x, &auth__empty__descriptor, &message);
 	if (st == STATUS_OK)
-		st = list_live(self, &x->ticket.account, sessions, &count);
+		st = auth_live_sessions(self, &x->ticket.account, sessions, &count);
 	if (st != STATUS_OK)
 		return st;
 	for (size_t i = 0; i < count; i++) {
@@ -85,7 +83,7 @@ static enum status check_session(
 	struct session sessions[SESSIONS_MAX];
 	size_t count;
 
-	enum status st = list_live(self, &x->ticket.account, sessions, &count);
+	enum status st = auth_live_sessions(self, &x->ticket.account, sessions, &count);
 	if (st != STATUS_OK)
 		return st;
 	for (size_t i = 0; i < count; i++)
@@ -149,127 +147,79 @@ void auth_fill_names(
 		out[i] = (char *)unconfirmed->names[i];
 }
 
-static void on_revoked(
-    void *arg, enum status st, const struct unconfirmed *unconfirmed)
+/* A REVOKE until it is answered. */
+struct revoking {
+	struct auth *auth;
+	struct exchange *x;
+	struct order order;
+	struct unconfirmed unconfirmed;
+};
+
+static void finish_revoking(struct revoking **self_p, enum status st)
 {
-	struct exchange *x = arg;
+	struct revoking *self = *self_p;
+	struct exchange *x = self->x;
 	Auth__Revoked reply = AUTH__REVOKED__INIT;
 	char *names[FOLLOWERS + 1];
 
 	if (st == STATUS_OK) {
-		const struct auth *self = x->parked;
-		audit_note(self->service->audit, &x->ticket.account,
+		audit_note(self->auth->service->audit, &x->ticket.account,
 		    &(struct audit_event){ .action = "sessions_revoked",
 			.actor = "owner",
 			.terminal = &x->ticket.terminal });
-		auth_fill_names(names, unconfirmed);
+		auth_fill_names(names, &self->unconfirmed);
 		reply.unconfirmed = names;
-		reply.n_unconfirmed = unconfirmed->count;
+		reply.n_unconfirmed = self->unconfirmed.count;
 		st = exchange_reply(x, &reply.base);
 	}
+	free(self);
+	*self_p = NULL;
 	exchange_finish(&x, st);
+}
+
+static void on_grants_ended(
+    void *arg, enum status st, uint64_t generation, size_t failed_op)
+{
+	struct revoking *self = arg;
+
+	(void)generation;
+	(void)failed_op;
+	if (st == STATUS_OK)
+		auth_grants_ended(self->auth, &self->order.account);
+	finish_revoking(&self, st);
+}
+
+static void on_revoked(
+    void *arg, enum status st, const struct unconfirmed *unconfirmed)
+{
+	struct revoking *self = arg;
+
+	self->unconfirmed = *unconfirmed;
+	if (st == STATUS_OK)
+		st = auth_end_grants(
+		    self->auth, self->x, &self->order, on_grants_ended, self);
+	if (st != STATUS_PENDING)
+		finish_revoking(&self, st);
 }
 
 enum status on_revoke(void *state, struct exchange *x)
 {
-	struct auth *self = state;
 	Auth__Revoke *message;
-	struct order order;
-
-	enum status st =
-	    exchange_unpack(x, &auth__revoke__descriptor, &message);
-	if (st == STATUS_OK)
-		st = read_revoke(self, x, message, &order);
-	if (st != STATUS_OK)
-		return st;
-	x->parked = self;
-	st = issue_order(self->issue, &order, on_revoked, x);
-	return auth_refuse_order(x, st);
-}
-
-/* ---- for other handlers ---- */
-
-static void on_session_kept(
-    void *arg, enum status st, uint64_t generation, size_t failed_op)
-{
-	struct exchange *x = arg;
-
-	(void)generation;
-	(void)failed_op;
-	exchange_finish(&x, st);
-}
-
-enum status auth_keep_session(
-    struct auth *self, struct exchange *x, const struct ticket *ticket)
-{
-	struct db *journal = self->service->journal;
-	struct db_batch *batch =
-	    db_batch_new(&ticket->account, DB_GENERATION_ANY, NULL);
-
-	sessions_put(journal, batch, ticket);
-	enum status st = db_submit(journal, &batch, on_session_kept, x);
-	db_batch_destroy(&batch);
-	return st;
-}
-
-/* Tickets that are being revoked. */
-struct revoking {
-	struct exchange *x;
-	size_t under_way;
-	enum status status; /* the first that is not OK */
-};
-
-static void on_ticket_revoked(void *arg, enum status st, uint64_t sequence)
-{
-	struct revoking *self = arg;
-	struct exchange *x = self->x;
-
-	(void)sequence;
-	if (self->status == STATUS_OK)
-		self->status = st;
-	if (--self->under_way > 0)
-		return;
-	st = self->status;
-	free(self);
-	exchange_finish(&x, st);
-}
-
-static void revoke_one(
-    struct auth *self, struct revoking *revoking, const struct session *session)
-{
-	const struct order order = {
-		.kind = ORDER_REVOKE_TICKET,
-		.account = revoking->x->ticket.account,
-		.subject = session->id,
-	};
-
-	enum status st =
-	    issue_at_once(self->issue, &order, on_ticket_revoked, revoking);
-	if (st == STATUS_PENDING)
-		revoking->under_way++;
-	else if (revoking->status == STATUS_OK)
-		revoking->status = st;
-}
-
-enum status auth_revoke_tickets(struct auth *self, struct exchange *x,
-    const struct id *terminal, uint32_t directions)
-{
-	struct session sessions[SESSIONS_MAX];
 	struct revoking *revoking = calloc(1, sizeof(*revoking));
-	size_t count;
 
 	if (!revoking)
 		return STATUS_NO_SPACE;
+	revoking->auth = state;
 	revoking->x = x;
-	revoking->status =
-	    list_live(self, &x->ticket.account, sessions, &count);
-	for (size_t i = 0; i < count && revoking->status == STATUS_OK; i++)
-		if (id_equal(&sessions[i].terminal, terminal) &&
-		    directions & GOOD_FOR(sessions[i].direction))
-			revoke_one(self, revoking, &sessions[i]);
-	if (revoking->under_way > 0)
-		return STATUS_PENDING;
-	enum status st = revoking->status;
-	free(revoking);
-	return auth_refuse_order(x, st);
+	enum status st =
+	    exchange_unpack(x, &auth__revoke__descriptor, &message);
+	if (st == STATUS_OK)
+		st = read_revoke(state, x, message, &revoking->order);
+	if (st == STATUS_OK)
+		st = auth_refuse_order(
+		    x, issue_order(revoking->auth->issue, &revoking->order,
+			   on_revoked, revoking));
+	if (st != STATUS_PENDING)
+		free(revoking);
+	return st;
 }

@@ -4,7 +4,24 @@
 #include "bus/unpack.h"
 #include "fuzz.h"
 #include "fuzz_body.h"
+#include "service/operator.h"
 #include "service/order.h"
+
+/* Who acts, as keepsakectl says: what is taken fits an audit record. */
+static void check_by(const Ops__By *by)
+{
+	char actor[OPERATOR_ACTOR_BYTES], detail[OPERATOR_DETAIL_BYTES];
+	const char *why = NULL;
+
+	if (operator_check(by, 0, &why) != STATUS_OK) {
+		must(why);
+		return;
+	}
+	operator_actor(actor, by);
+	operator_detail(detail, "what", by);
+	must(strlen(actor) < sizeof(actor) - 1 &&
+	     strlen(detail) < sizeof(detail) - 1);
+}
 
 /* An order that is taken can be sent and stored, and is the same then. */
 static void check_order(const Common__Order *message)
@@ -47,6 +64,8 @@ static void check_contents(const ProtobufCMessage *message)
 		if (tell->notice &&
 		    notice_check(tell->notice, &id, &why) != STATUS_OK)
 			must(why);
+	} else if (message->descriptor == &ops__resend__descriptor) {
+		check_by(((const Ops__Resend *)message)->by);
 	}
 }
 
