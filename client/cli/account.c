@@ -120,6 +120,10 @@ static void print_standing(const struct keepsake_standing *standing,
 		printf("account       none: keepsake register NAME\n");
 	else
 		printf("account       %s\n", standing->name);
+	if (!is_none(standing->account)) {
+		hex_encode(id, slice_of(standing->account, KEEPSAKE_ID_BYTES));
+		printf("account id    %s\n", id);
+	}
 	if (is_none(standing->terminal)) {
 		printf("bound         no: keepsake bind --serial SERIAL\n");
 		return;

@@ -22,16 +22,18 @@ static const struct {
 	bool shown;        /* what is typed: it is no secret */
 	const char *instead; /* where nobody can be asked */
 } questions[] = {
-	[KEEPSAKE_PASSWORD]         = { "Password of the account: ", NULL, false, "use --password-file FILE" },
-	[KEEPSAKE_NEW_PASSWORD]     = { "New password of the account: ", "New password, once more: ", false, "use --password-file FILE to register, --new-password-file FILE to change it" },
-	[KEEPSAKE_VERIFICATION]     = { "Verification information (needed to move or unbind a terminal): ", "Once more: ", false, "use --verification-file FILE" },
-	[KEEPSAKE_SERIAL]           = { "Serial number: ", NULL, true, "use --serial SERIAL, or --identity-file FILE" },
-	[KEEPSAKE_IMEI]             = { "IMEI: ", NULL, true, "use --imei IMEI, or --identity-file FILE" },
-	[KEEPSAKE_IMSI]             = { "IMSI: ", NULL, true, "use --imsi IMSI, or --identity-file FILE" },
-	[KEEPSAKE_OWN_PASSWORD]     = { "Password of this terminal's own code: ", NULL, false, "use --password-file FILE; this terminal has a code of its own" },
-	[KEEPSAKE_NEW_OWN_PASSWORD] = { "Password for this terminal's own code: ", "Once more: ", false, "use --new-password-file FILE" },
-	[KEEPSAKE_INVITATION]       = { "Invitation: ", NULL, true, "use --invitation-file FILE" },
-	[KEEPSAKE_VERIFICATION_NOW] = { "Verification information of the account: ", NULL, false, "use --verification-file FILE" },
+	[KEEPSAKE_PASSWORD]          = { "Password of the account: ", NULL, false, "use --password-file FILE" },
+	[KEEPSAKE_NEW_PASSWORD]      = { "New password of the account: ", "New password, once more: ", false, "use --password-file FILE to register, --new-password-file FILE to change it" },
+	[KEEPSAKE_VERIFICATION]      = { "Verification information (needed to move or unbind a terminal): ", "Once more: ", false, "use --verification-file FILE" },
+	[KEEPSAKE_SERIAL]            = { "Serial number: ", NULL, true, "use --serial SERIAL, or --identity-file FILE" },
+	[KEEPSAKE_IMEI]              = { "IMEI: ", NULL, true, "use --imei IMEI, or --identity-file FILE" },
+	[KEEPSAKE_IMSI]              = { "IMSI: ", NULL, true, "use --imsi IMSI, or --identity-file FILE" },
+	[KEEPSAKE_OWN_PASSWORD]      = { "Password of this terminal's own code: ", NULL, false, "use --password-file FILE; this terminal has a code of its own" },
+	[KEEPSAKE_NEW_OWN_PASSWORD]  = { "Password for this terminal's own code: ", "Once more: ", false, "use --new-password-file FILE" },
+	[KEEPSAKE_INVITATION]        = { "Invitation: ", NULL, true, "use --invitation-file FILE" },
+	[KEEPSAKE_TOOL_PASSWORD]     = { "Password of this tool: ", NULL, false, "use --tool-password-file FILE; 'keepsake lock --off' takes it away" },
+	[KEEPSAKE_NEW_TOOL_PASSWORD] = { "New password of this tool: ", "Once more: ", false, "use --new-password-file FILE" },
+	[KEEPSAKE_VERIFICATION_NOW]  = { "Verification information of the account: ", NULL, false, "use --verification-file FILE" },
 };
 /* clang-format on */
 _Static_assert(nitems(questions) == KEEPSAKE_SECRET_COUNT, "one for each");
@@ -296,6 +298,10 @@ static const char *file_of(const struct run *run, enum keepsake_secret secret)
 		return options->verification_file;
 	case KEEPSAKE_INVITATION:
 		return options->invitation_file;
+	case KEEPSAKE_TOOL_PASSWORD:
+		return options->tool_password_file;
+	case KEEPSAKE_NEW_TOOL_PASSWORD:
+		return options->new_password_file;
 	default:
 		return NULL;
 	}
@@ -337,20 +343,26 @@ enum status ask_secret(void *arg, enum keepsake_secret secret,
 		memcpy(out, argument, strlen(argument) + 1);
 		return STATUS_OK;
 	}
+	if (run->options.unattended)
+		return ask_refuse(run, STATUS_AUTH_REQUIRED,
+		    questions[secret].instead,
+		    "this tool has a password of its own, and an unattended "
+		    "backup asks for nothing");
 	*typed_out = true;
 	return ask_person(run, secret, out);
 }
 
 void ask_to_remember(struct run *run)
 {
-	if (!run->options.password_file || !run->watched ||
-	    !isatty(STDIN_FILENO) || !keepsake_password_due(run->keepsake))
+	if (!run->options.password_file || run->options.unattended ||
+	    !run->watched || !isatty(STDIN_FILENO) ||
+	    !keepsake_password_due(run->keepsake))
 		return;
 	fprintf(stderr,
-	    "It is a month since you last typed your password.  It comes from "
-	    "a file here,\nbut on a new phone only you will have it: please "
-	    "type it once, so that it is not\nforgotten.  It is checked on "
-	    "this machine only.\n");
+	    "It is a month since you last typed the password of your account. "
+	    " It comes from a\nfile here, but on a new phone only you will "
+	    "have it: please type it once, so that it\nis not forgotten.  It "
+	    "is checked on this machine only.\n");
 	void *memory = secret_new(KEEPSAKE_SECRET_BYTES);
 	char *password = memory;
 	enum status st = STATUS_NO_SPACE;
@@ -363,7 +375,8 @@ void ask_to_remember(struct run *run)
 	else if (st != STATUS_PENDING)
 		fprintf(stderr,
 		    "That is not it.  To choose one that is easier to keep in "
-		    "mind: keepsake password\nThe right one is in %s\n",
+		    "mind: keepsake password\nUnless this terminal has a code "
+		    "of its own, the right one is in %s\n",
 		    run->options.password_file);
 	secret_destroy(&memory, KEEPSAKE_SECRET_BYTES);
 }

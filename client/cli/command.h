@@ -31,6 +31,9 @@ struct options {
 	const char *verification_file;
 	const char *invitation_file; /* "-": standard input */
 	const char *identity_file;
+	const char *tool_password_file;
+	const char *key;
+	const char *key_folder;
 	const char *imei;
 	const char *serial;
 	const char *imsi;
@@ -55,6 +58,10 @@ struct options {
 	bool ask;
 	bool all;
 	bool local;
+	bool unattended;
+	bool off;
+	bool upload;
+	bool report;
 };
 
 #define RUN_DETAIL_BYTES 512
@@ -89,6 +96,7 @@ command_fn command_terminals, command_rebind, command_unbind, command_card;
  * card's PIN is on: urge for it on standard error, and say why (A-05).
  */
 void urge_sim_pin(const struct run *run);
+command_fn command_lock, command_grant;
 
 /** The exit code that ${status} means. */
 enum exit_code exit_code_of(enum status status);

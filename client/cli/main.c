@@ -41,11 +41,20 @@ enum special {
 	SPECIAL_ALL,
 	SPECIAL_YES,
 	SPECIAL_LOCAL,
+	SPECIAL_TOOL_PASSWORD,
+	SPECIAL_KEY,
+	SPECIAL_KEY_FOLDER,
+	SPECIAL_UNATTENDED,
+	SPECIAL_OFF,
+	SPECIAL_DIRECTIONS,
 	SPECIAL_ICCID,
 	SPECIAL_NUMBER,
 	SPECIAL_DATA_FILE,
 	SPECIAL_OUTPUT,
 };
+
+/* What reads or writes snapshots takes these. */
+#define OF_KEYS (BIT(SPECIAL_TOOL_PASSWORD) | BIT(SPECIAL_KEY_FOLDER))
 
 /* clang-format off */
 static const struct command {
@@ -69,17 +78,19 @@ static const struct command {
 	{ "sessions",  "",                      "list who is signed in to the account",              0,  0, 0, command_sessions },
 	{ "revoke",    "[SESSION]",             "sign somebody out, at once",                        0,  1, BIT(SPECIAL_TERMINAL) | BIT(SPECIAL_ALL), command_revoke },
 	{ "forget",    "",                      "delete the account and all it has, for ever",       0,  0, BIT(SPECIAL_YES) | BIT(SPECIAL_LOCAL), command_forget },
-	{ "backup",    "FOLDER...",             "back up folders, a snapshot each",                  1, -1, BIT(SPECIAL_LABEL) | BIT(SPECIAL_DRY_RUN), command_backup },
-	{ "snapshots", "",                      "list the account's snapshots",                      0,  0, 0, command_snapshots },
-	{ "show",      "SNAPSHOT",              "list what is in a snapshot",                        1,  1, BIT(SPECIAL_CATEGORY), command_show },
-	{ "restore",   "SNAPSHOT --target DIR", "write a snapshot into a folder",                    1,  1, BIT(SPECIAL_TARGET) | BIT(SPECIAL_VERIFY) | BIT(SPECIAL_RESUME) | BIT(SPECIAL_CATEGORY), command_restore },
+	{ "backup",    "FOLDER...",             "back up folders, a snapshot each",                  1, -1, BIT(SPECIAL_LABEL) | BIT(SPECIAL_DRY_RUN) | BIT(SPECIAL_KEY) | BIT(SPECIAL_UNATTENDED) | OF_KEYS, command_backup },
+	{ "snapshots", "",                      "list the account's snapshots",                      0,  0, OF_KEYS, command_snapshots },
+	{ "show",      "SNAPSHOT",              "list what is in a snapshot",                        1,  1, BIT(SPECIAL_CATEGORY) | OF_KEYS, command_show },
+	{ "restore",   "SNAPSHOT --target DIR", "write a snapshot into a folder",                    1,  1, BIT(SPECIAL_TARGET) | BIT(SPECIAL_VERIFY) | BIT(SPECIAL_RESUME) | BIT(SPECIAL_CATEGORY) | OF_KEYS, command_restore },
+	{ "grant",     "add|list|remove",       "let this terminal back up without a password",      1,  2, BIT(SPECIAL_DIRECTIONS) | BIT(SPECIAL_KEY_FOLDER), command_grant },
+	{ "lock",      "",                      "set a password of this tool; --off: none",          0,  0, BIT(SPECIAL_TOOL_PASSWORD) | BIT(SPECIAL_NEW_PASSWORD) | BIT(SPECIAL_OFF), command_lock },
 	{ "card",      "save|list|fetch",       "what the account keeps of cards",                   1,  2, BIT(SPECIAL_ICCID) | BIT(SPECIAL_NUMBER) | BIT(SPECIAL_DATA_FILE) | BIT(SPECIAL_OUTPUT), command_card },
 	{ "notices",   "",                      "print what the server has to tell",                 0,  0, BIT(SPECIAL_FOLLOW), command_notices },
 	{ "status",    "",                      "where this terminal stands; is the server there?",  0,  0, 0, command_status },
 };
 
 /* Options: name, argument or NULL, what is set, help. */
-enum option_kind { OPTION_TEXT, OPTION_FLAG, OPTION_DURATION, OPTION_CATEGORY, OPTION_VERSION, OPTION_HELP };
+enum option_kind { OPTION_TEXT, OPTION_FLAG, OPTION_DURATION, OPTION_CATEGORY, OPTION_KEY, OPTION_VERSION, OPTION_HELP };
 
 #define FIELD(member) offsetof(struct options, member)
 #define EVERY         (-1)
@@ -103,7 +114,7 @@ static const struct option_row {
 	{ "timeout",           "DURATION", OPTION_DURATION, FIELD(timeout_ms),        EVERY,                "give up after: 30s, 5min; see keepsake(1)" },
 	{ "json",              NULL,       OPTION_FLAG,     FIELD(json),              EVERY,                "print JSON" },
 	{ "quiet",             NULL,       OPTION_FLAG,     FIELD(quiet),             EVERY,                "print errors only" },
-	{ "new-password-file", "FILE",     OPTION_TEXT,     FIELD(new_password_file), SPECIAL_NEW_PASSWORD, "password, code set: the new one" },
+	{ "new-password-file", "FILE",     OPTION_TEXT,     FIELD(new_password_file), SPECIAL_NEW_PASSWORD, "password, code set, lock: the new one" },
 	{ "verification-file", "FILE",     OPTION_TEXT,     FIELD(verification_file), SPECIAL_VERIFICATION, "bind, rebind, unbind: verification information" },
 	{ "label",             "TEXT",     OPTION_TEXT,     FIELD(label),             SPECIAL_LABEL,        "bind, rebind, backup: your words for it" },
 	{ "category",          "WORD",     OPTION_CATEGORY, FIELD(category),          SPECIAL_CATEGORY,     "show, restore: only these files" },
@@ -119,6 +130,13 @@ static const struct option_row {
 	{ "all",               NULL,       OPTION_FLAG,     FIELD(all),               SPECIAL_ALL,          "revoke: everybody, also this one" },
 	{ "yes",               "ACCOUNT",  OPTION_TEXT,     FIELD(account),           SPECIAL_YES,          "forget: do not ask; the account's id" },
 	{ "local",             NULL,       OPTION_FLAG,     FIELD(local),             SPECIAL_LOCAL,        "forget: on this terminal only" },
+	{ "key",               "WORD",     OPTION_KEY,      FIELD(key),               SPECIAL_KEY,          "backup: keep its key 'sealed' or 'local'" },
+	{ "key-folder",        "DIR",      OPTION_TEXT,     FIELD(key_folder),        SPECIAL_KEY_FOLDER,   "the place of keys that stay on this terminal" },
+	{ "unattended",        NULL,       OPTION_FLAG,     FIELD(unattended),        SPECIAL_UNATTENDED,   "backup: by this terminal's grant, ask nothing" },
+	{ "upload",            NULL,       OPTION_FLAG,     FIELD(upload),            SPECIAL_DIRECTIONS,   "grant add: for backups" },
+	{ "report",            NULL,       OPTION_FLAG,     FIELD(report),            SPECIAL_DIRECTIONS,   "grant add: for reports" },
+	{ "tool-password-file", "FILE",    OPTION_TEXT,     FIELD(tool_password_file), SPECIAL_TOOL_PASSWORD, "the password that 'keepsake lock' set" },
+	{ "off",               NULL,       OPTION_FLAG,     FIELD(off),               SPECIAL_OFF,          "lock: no password of the tool any more" },
 	{ "iccid",             "ICCID",    OPTION_TEXT,     FIELD(iccid),             SPECIAL_ICCID,        "card save: the card's number" },
 	{ "number",            "NUMBER",   OPTION_TEXT,     FIELD(number),            SPECIAL_NUMBER,       "card save: its phone number, +…" },
 	{ "data-file",         "FILE",     OPTION_TEXT,     FIELD(data_file),         SPECIAL_DATA_FILE,    "card save: what to keep with it" },
@@ -180,6 +198,17 @@ static enum parsed take_option(
 			    row->name, text);
 			print_categories(stderr);
 			fputc('\n', stderr);
+			return PARSED_WRONG;
+		}
+		memcpy(at, &text, sizeof(text));
+		return PARSED_RUN;
+	case OPTION_KEY:
+		if (strcmp(text, "sealed") != 0 && strcmp(text, "local") != 0) {
+			fprintf(stderr,
+			    "keepsake: --%s %s: it is 'sealed', at the server "
+			    "under the account's password, or 'local', on "
+			    "this terminal only\n",
+			    row->name, text);
 			return PARSED_WRONG;
 		}
 		memcpy(at, &text, sizeof(text));
@@ -437,6 +466,7 @@ static enum exit_code run_command(
 	const struct keepsake_options options = {
 		.state = run->options.state,
 		.name = run->options.name,
+		.key_folder = run->options.key_folder,
 		.invited = run->options.invitation_file != NULL,
 		.timeout_ms = run->options.timeout_ms,
 		.ask = ask_secret,
@@ -446,6 +476,12 @@ static enum exit_code run_command(
 	const char *why;
 	enum status st = keepsake_open(&run->keepsake, &options, &why);
 
+	if (st == STATUS_MALFORMED) {
+		say_failure(run, st, why,
+		    "check --name, which takes a phone number (+…), an "
+		    "e-mail address or a nickname, and --key-folder");
+		return exit_code_of(st);
+	}
 	if (st != STATUS_OK) {
 		char detail[512];
 		snprintf(detail, sizeof(detail), "the state folder%s%s: %s",

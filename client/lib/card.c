@@ -1,86 +1,71 @@
 #include "card.h"
 
-#include <sodium.h>
 #include <string.h>
 
 #include "card/iccid.h"
 
-#define CARD_LABEL       "keepsake card"
-#define ASSOCIATED_BYTES (1 + ID_BYTES + ICCID_DIGITS_MAX)
+#define ASSOCIATED_BYTES_MAX (1 + ID_BYTES + ICCID_DIGITS_MAX)
 
-/* What both ends need: the key, and what must be the same. */
-struct lock {
-	uint8_t key[KEY_BYTES];
-	uint8_t associated[ASSOCIATED_BYTES];
-	size_t associated_len;
+/* What must be the same to open it. */
+struct associated {
+	uint8_t bytes[ASSOCIATED_BYTES_MAX];
+	size_t len;
 };
 
-static enum status lock_make(struct lock *out, const struct id *account,
-    const uint8_t root[static ACCOUNT_KEY_BYTES], const char *iccid)
+static enum status associate(
+    struct associated *out, const struct account_keys *keys, const char *iccid)
 {
-	struct slice id = slice_of(account->bytes, ID_BYTES);
-
 	if (iccid_check(iccid) != STATUS_OK)
 		return STATUS_MALFORMED;
-	key_derive(out->key, root, CARD_LABEL, id);
-	out->associated[0] = CARD_SEALED;
-	memcpy(out->associated + 1, id.data, id.len);
-	memcpy(out->associated + 1 + id.len, iccid, strlen(iccid));
-	out->associated_len = 1 + id.len + strlen(iccid);
+	out->bytes[0] = CARD_SEALED;
+	memcpy(out->bytes + 1, keys->account.bytes, ID_BYTES);
+	memcpy(out->bytes + 1 + ID_BYTES, iccid, strlen(iccid));
+	out->len = 1 + ID_BYTES + strlen(iccid);
 	return STATUS_OK;
 }
 
-enum status card_seal(struct bytes *out, const struct id *account,
-    const uint8_t root[static ACCOUNT_KEY_BYTES], const char *iccid,
-    struct slice data)
+enum status card_seal(struct bytes *out, const struct account_keys *keys,
+    const char *iccid, struct slice data)
 {
-	struct lock lock;
-	enum status st =
-	    data.len <= CARD_DATA_MAX ? STATUS_OK : STATUS_TOO_LARGE;
+	struct associated with;
+	enum status st = associate(&with, keys, iccid);
 
-	if (st == STATUS_OK)
-		st = lock_make(&lock, account, root, iccid);
+	if (st == STATUS_OK && data.len > CARD_DATA_MAX)
+		st = STATUS_TOO_LARGE;
 	if (st == STATUS_OK)
 		st = bytes_reserve(out, CARD_EXTRA_BYTES + data.len);
-	if (st == STATUS_OK) {
-		out->data[0] = CARD_SEALED;
-		seal(out->data + 1, lock.key, data,
-		    slice_of(lock.associated, lock.associated_len));
-		out->len = CARD_EXTRA_BYTES + data.len;
-	}
-	sodium_memzero(&lock, sizeof(lock));
-	return st;
+	if (st != STATUS_OK)
+		return st;
+	out->data[0] = CARD_SEALED;
+	seal(out->data + 1, keys->card, data, slice_of(with.bytes, with.len));
+	out->len = CARD_EXTRA_BYTES + data.len;
+	return STATUS_OK;
 }
 
-enum status card_open(struct bytes *out, const struct id *account,
-    const uint8_t root[static ACCOUNT_KEY_BYTES], const char *iccid,
-    struct slice stored)
+enum status card_open(struct bytes *out, const struct account_keys *keys,
+    const char *iccid, struct slice stored)
 {
-	struct lock lock;
+	struct associated with;
 	struct bytes plain = { 0 };
-	enum status st = STATUS_OK;
+	enum status st;
 
 	if (stored.len == 0 || stored.data[0] != CARD_SEALED)
 		return STATUS_VERSION;
 	if (stored.len < CARD_EXTRA_BYTES)
 		return STATUS_MALFORMED;
-	st = lock_make(&lock, account, root, iccid);
+	st = associate(&with, keys, iccid);
 	if (st == STATUS_OK)
 		st = bytes_reserve(&plain, stored.len);
-	if (st == STATUS_OK) {
-		plain.len = stored.len - CARD_EXTRA_BYTES;
-		st = seal_open(plain.data, lock.key,
-		    slice_of(stored.data + 1, stored.len - 1),
-		    slice_of(lock.associated, lock.associated_len));
+	if (st != STATUS_OK)
+		return st;
+	plain.len = stored.len - CARD_EXTRA_BYTES;
+	if (seal_open(plain.data, keys->card,
+		slice_of(stored.data + 1, stored.len - 1),
+		slice_of(with.bytes, with.len)) != STATUS_OK) {
+		bytes_clear(&plain);
+		return STATUS_MALFORMED;
 	}
-	if (st == STATUS_DENIED)
-		st = STATUS_MALFORMED;
-	if (st == STATUS_OK) {
-		bytes_clear(out);
-		*out = plain;
-		plain = (struct bytes){ 0 };
-	}
-	bytes_clear(&plain);
-	sodium_memzero(&lock, sizeof(lock));
-	return st;
+	bytes_clear(out);
+	*out = plain;
+	return STATUS_OK;
 }

@@ -11,7 +11,6 @@
  * service reads it:
  *
  *   0x01  seal(card key, the data, associated data: 0x01  account  ICCID)
- *   card key = key_derive(root key, "keepsake card", account)
  *
  * The first byte says how it is made: data that begins with another one is
  * not by this program.
@@ -32,9 +31,8 @@
  * STATUS_MALFORMED  no ICCID
  * STATUS_NO_SPACE   no memory
  */
-enum status card_seal(struct bytes *out, const struct id *account,
-    const uint8_t root[static ACCOUNT_KEY_BYTES], const char *iccid,
-    struct slice data);
+enum status card_seal(struct bytes *out, const struct account_keys *keys,
+    const char *iccid, struct slice data);
 
 /**
  * Open what the server has.
@@ -46,8 +44,7 @@ enum status card_seal(struct bytes *out, const struct id *account,
  * STATUS_MALFORMED  damaged, or of another card or account
  * STATUS_NO_SPACE   no memory
  */
-enum status card_open(struct bytes *out, const struct id *account,
-    const uint8_t root[static ACCOUNT_KEY_BYTES], const char *iccid,
-    struct slice stored);
+enum status card_open(struct bytes *out, const struct account_keys *keys,
+    const char *iccid, struct slice stored);
 
 #endif

@@ -60,10 +60,12 @@ enum keepsake_secret {
 	KEEPSAKE_SERIAL,       /* of this terminal: part of its code */
 	KEEPSAKE_IMEI,
 	KEEPSAKE_IMSI,
-	KEEPSAKE_OWN_PASSWORD,     /* of this terminal's own code, as it is */
-	KEEPSAKE_NEW_OWN_PASSWORD, /* as it is to be; to be asked for twice */
-	KEEPSAKE_INVITATION,       /* that the owner was sent */
-	KEEPSAKE_VERIFICATION_NOW, /* verification information, as it is */
+	KEEPSAKE_OWN_PASSWORD,      /* of this terminal's own code, as it is */
+	KEEPSAKE_NEW_OWN_PASSWORD,  /* as it is to be; to be asked for twice */
+	KEEPSAKE_INVITATION,        /* that the owner was sent */
+	KEEPSAKE_TOOL_PASSWORD,     /* see keepsake_lock */
+	KEEPSAKE_NEW_TOOL_PASSWORD, /* to be asked for twice */
+	KEEPSAKE_VERIFICATION_NOW,  /* verification information, as it is */
 	KEEPSAKE_SECRET_COUNT
 };
 
@@ -79,8 +81,10 @@ typedef enum status keepsake_ask_fn(void *arg, enum keepsake_secret secret,
     char out[static KEEPSAKE_SECRET_BYTES], bool *typed_out);
 
 struct keepsake_options {
-	const char *state;   /* folder; NULL: the usual one, see keepsake(1) */
-	const char *name;    /* of the account; NULL: as remembered */
+	const char *state; /* folder; NULL: the usual one, see keepsake(1) */
+	const char *name;  /* of the account; NULL: as remembered */
+	const char *key_folder; /* for keys that stay here, see keepsake(1);
+				   NULL: "keys" in the state folder */
 	bool invited;        /* with KEEPSAKE_INVITATION, see keepsake_invite */
 	uint32_t timeout_ms; /* 0: a minute to answer, 10 for transfers */
 	keepsake_ask_fn *ask;
@@ -93,12 +97,13 @@ struct keepsake_options {
  * Open a terminal by its state folder; no network yet.
  *
  * options  copied, its texts too
- * why_out  what is wrong with the folder, for people; static
+ * why_out  what is wrong, for people; static
  *
  * STATUS_OK         ${self_out} is the caller's
  * STATUS_DENIED     the folder is a symlink, another user's or open to
  *                   others, or a file in it is
  * STATUS_NOT_FOUND  no folder named, and none usual
+ * STATUS_MALFORMED  the account's name is none
  */
 enum status keepsake_open(struct keepsake **self_out,
     const struct keepsake_options *options, const char **why_out);
@@ -454,7 +459,75 @@ struct keepsake_total {
 /** The word for category ${number} ("photos"); static, never NULL. */
 const char *keepsake_category(unsigned int number);
 
+/**
+ * Set a password of the tool itself, which backups and restores by this
+ * state folder ask for as KEEPSAKE_TOOL_PASSWORD; or, not ${on}, take it
+ * away.  Asks for the old one, if there is one, and the new one.
+ *
+ * STATUS_DENIED  the old one is wrong
+ */
+enum status keepsake_lock(struct keepsake *self, bool on);
+
+/* ---- standing grants ---- */
+
+/*
+ * Nobody sits by an agent to type a password: by a grant this terminal backs
+ * up with nobody asked.  It keeps what that takes in the place for keys, and
+ * nothing there opens a backup, its own included.
+ */
+
+#define KEEPSAKE_GRANT_UPLOAD (1u << 1) /* backups */
+#define KEEPSAKE_GRANT_REPORT (1u << 5) /* reports about the terminal */
+
+/**
+ * Give this terminal a grant, in the place of the one that it may have.
+ *
+ * directions  bits of the above, one at least
+ *
+ * STATUS_DENIED  also where the place for keys is refused, or for a
+ *                direction that is not granted
+ */
+enum status keepsake_grant_add(struct keepsake *self, unsigned int directions);
+
+struct keepsake_grant {
+	uint8_t terminal[KEEPSAKE_ID_BYTES];
+	bool here;               /* it is this terminal */
+	unsigned int directions; /* bits */
+	uint64_t given_ms;       /* wall time */
+	uint64_t used_ms;        /* the same, to the hour; 0: never */
+};
+
+/**
+ * The grants of the account.
+ *
+ * list_out  to be freed with free
+ */
+enum status keepsake_grants(
+    struct keepsake *self, struct keepsake_grant **list_out, size_t *count_out);
+
+/**
+ * End a grant, and sign out that terminal.
+ *
+ * terminal     KEEPSAKE_ID_BYTES; NULL: this one
+ * unconfirmed  as in keepsake_revoke
+ *
+ * STATUS_NOT_FOUND  that terminal has none
+ */
+enum status keepsake_grant_remove(struct keepsake *self,
+    const uint8_t *terminal, keepsake_unconfirmed_fn *unconfirmed, void *arg);
+
 /* ---- backup ---- */
+
+/** How the key of a snapshot is kept. */
+enum keepsake_key {
+	KEEPSAKE_KEY_USUAL = 0,   /* not said; of a snapshot: not known here */
+	KEEPSAKE_KEY_SEALED = 1,  /* under the account's root key */
+	KEEPSAKE_KEY_LOCAL = 2,   /* on the terminal that made it, only there */
+	KEEPSAKE_KEY_ACCOUNT = 5, /* to the account, by who cannot read it */
+};
+
+/** Its word ("sealed"); static, never NULL. */
+const char *keepsake_key_word(enum keepsake_key key);
 
 /** How far a transfer has come. */
 struct keepsake_progress {
@@ -482,6 +555,8 @@ typedef void keepsake_report_fn(void *arg, const char *path, const char *why);
 struct keepsake_backup {
 	const char *path;               /* of a folder */
 	const char *label;              /* the owner's words; NULL: the path */
+	enum keepsake_key key;          /* LOCAL, or USUAL */
+	bool unattended;                /* by the grant; reads every file */
 	bool count_first;               /* for the totals of the progress */
 	const atomic_bool *cancel;      /* NULL, or stop soon once it is set */
 	keepsake_progress_fn *progress; /* may be NULL */
@@ -541,6 +616,8 @@ struct keepsake_snapshot {
 	uint64_t taken_ms; /* wall time */
 	uint8_t terminal[KEEPSAKE_ID_BYTES];
 	uint64_t sealed_bytes;
+	enum keepsake_key key;
+	uint8_t key_id[KEEPSAKE_ID_BYTES]; /* LOCAL; else all zero */
 	bool readable; /* its key opened; what follows is empty otherwise */
 	char label[KEEPSAKE_LABEL_BYTES_MAX + 1];
 	char host[KEEPSAKE_LABEL_BYTES_MAX + 1];
@@ -593,7 +670,9 @@ typedef bool keepsake_entry_fn(void *arg, const struct keepsake_entry *entry);
  *
  * snapshot_out  filled with what is gone through; may be NULL
  *
- * STATUS_NOT_FOUND  no such snapshot
+ * STATUS_NOT_FOUND  no such snapshot, or its key is kept elsewhere
+ * STATUS_DENIED     also where the place for keys is refused: before anything
+ *                   is asked
  * STATUS_MALFORMED  it is damaged
  */
 enum status keepsake_show(struct keepsake *self, const char *which,
@@ -626,7 +705,9 @@ struct keepsake_restore_result {
  * Restore a snapshot into a folder.
  *
  * STATUS_OK         done, but for what was reported
- * STATUS_NOT_FOUND  no such snapshot, or no such category
+ * STATUS_NOT_FOUND  no such snapshot, its key is kept elsewhere, or no such
+ *                   category
+ * STATUS_DENIED     as keepsake_show
  * STATUS_CONFLICT   the target is not empty
  * STATUS_PENDING    cancelled; with resume, the next one goes on
  * STATUS_MALFORMED  the snapshot is damaged

@@ -44,6 +44,7 @@ void call_end(struct keepsake *self)
 {
 	remote_destroy(&self->remote);
 	session_destroy(&self->session);
+	call_wipe_key(self);
 	account_keys_destroy(&self->account_keys);
 	login_destroy(&self->login);
 	wipe_answers(self);
@@ -207,7 +208,7 @@ static enum status note_account(
 
 enum status call_named(struct keepsake *self, struct state_account *account_out)
 {
-	struct slice invitation;
+	struct slice invitation = { 0 };
 	enum status st = call_session(self);
 
 	if (st == STATUS_OK)
@@ -319,20 +320,13 @@ static enum status get_root(
 	return st;
 }
 
-enum status call_prove_root(struct keepsake *self, enum direction direction)
+enum status call_account_keys(
+    struct keepsake *self, const struct state_account *account)
 {
-	struct state_account account;
-	enum status st = call_prove(self, direction, &account);
+	enum status st = STATUS_OK;
 
-	if (st == STATUS_OK && !self->login->has_root)
-		st = get_root(self, &account);
-	return st;
-}
-
-enum status call_transfer(struct keepsake *self, enum direction direction)
-{
-	enum status st = call_prove_root(self, direction);
-
+	if (!self->login->has_root)
+		st = get_root(self, account);
 	if (st != STATUS_OK)
 		return st;
 	if (!self->login->has_root)
@@ -341,10 +335,15 @@ enum status call_transfer(struct keepsake *self, enum direction direction)
 		    "keepsake code",
 		    "this terminal's code has no password in it, and so does "
 		    "not open the account's keys");
-	session_destroy(&self->session); /* the transfer has a connection */
 	st = account_keys_new(
 	    &self->account_keys, &self->login->account, self->login->root);
 	sodium_memzero(self->login->root, sizeof(self->login->root));
+	return st == STATUS_OK ? st : call_refuse_plainly(self, st);
+}
+
+enum status call_remote(struct keepsake *self)
+{
+	session_destroy(&self->session); /* the transfer has a connection */
 	const struct remote_options options = {
 		.enrolment = &self->enrolment,
 		.keys = self->keys,
@@ -353,7 +352,16 @@ enum status call_transfer(struct keepsake *self, enum direction direction)
 		.timeout_ms =
 		    self->timeout_ms ? self->timeout_ms : DEADLINE_MS_MAX,
 	};
-	if (st == STATUS_OK)
-		st = remote_new(&self->remote, &options);
+	enum status st = remote_new(&self->remote, &options);
 	return st == STATUS_OK ? st : call_refuse_plainly(self, st);
+}
+
+enum status call_transfer(struct keepsake *self, enum direction direction)
+{
+	struct state_account account;
+	enum status st = call_prove(self, direction, &account);
+
+	if (st == STATUS_OK)
+		st = call_account_keys(self, &account);
+	return st == STATUS_OK ? call_remote(self) : st;
 }

@@ -24,6 +24,16 @@ static enum status refuse_iccid(struct keepsake *self, const char *iccid)
 	    "the ICCID is not 19 or 20 digits with the right check digit");
 }
 
+/* Prove for ${direction}, and get the account's keys. */
+static enum status prove_with_keys(
+    struct keepsake *self, enum direction direction)
+{
+	struct state_account account;
+	enum status st = call_prove(self, direction, &account);
+
+	return st == STATUS_OK ? call_account_keys(self, &account) : st;
+}
+
 static enum status refuse_answer(struct keepsake *self)
 {
 	return call_refuse(self, STATUS_MALFORMED,
@@ -36,9 +46,8 @@ static enum status refuse_answer(struct keepsake *self)
 static enum status seal_data(struct keepsake *self,
     const struct keepsake_card_content *what, struct bytes *out)
 {
-	enum status st =
-	    card_seal(out, &self->login->account, self->login->root,
-		what->iccid, slice_of(what->data, what->data_bytes));
+	enum status st = card_seal(out, self->account_keys, what->iccid,
+	    slice_of(what->data, what->data_bytes));
 
 	if (st == STATUS_TOO_LARGE)
 		return call_refuse(self, st,
@@ -57,7 +66,7 @@ static enum status card_save(struct keepsake *self,
 	enum status st = refuse_iccid(self, what->iccid);
 
 	if (st == STATUS_OK)
-		st = call_prove_root(self, DIRECTION_UPLOAD);
+		st = prove_with_keys(self, DIRECTION_UPLOAD);
 	if (st == STATUS_OK && what->data)
 		st = seal_data(self, what, &sealed);
 	if (st != STATUS_OK)
@@ -163,8 +172,7 @@ static enum status open_data(struct keepsake *self, const char *iccid,
 	enum status st = STATUS_OK;
 
 	if (stored.len > 0)
-		st = card_open(out, &self->login->account, self->login->root,
-		    iccid, stored);
+		st = card_open(out, self->account_keys, iccid, stored);
 	if (st == STATUS_VERSION)
 		return call_refuse(self, st,
 		    "fetch it with the program that saved it, or update "
@@ -185,7 +193,7 @@ static enum status fetch_card(struct keepsake *self, const char *iccid,
 	enum status st = refuse_iccid(self, iccid);
 
 	if (st == STATUS_OK)
-		st = call_prove_root(self, DIRECTION_DOWNLOAD);
+		st = prove_with_keys(self, DIRECTION_DOWNLOAD);
 	if (st != STATUS_OK)
 		return st;
 	message.iccid = (char *)iccid; /* protobuf-c only reads it */

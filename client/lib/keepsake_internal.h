@@ -6,8 +6,10 @@
 #include "account_keys.h"
 #include "crypto/ticket.h"
 #include "keepsake.h"
+#include "privileged.h"
 #include "remote.h"
 #include "session.h"
+#include "snapshot_key.h"
 #include "state.h"
 #include "summary.h"
 
@@ -26,6 +28,8 @@ struct answers {
 
 struct keepsake {
 	struct state *state;
+	struct privileged *place; /* for keys that stay here */
+	bool unlocked;            /* the tool's password was given */
 	char name[KEEPSAKE_NAME_BYTES_MAX + 1]; /* as the options say, or "" */
 	bool invited;                           /* likewise */
 	uint32_t timeout_ms;                    /* likewise, or 0 */
@@ -43,6 +47,8 @@ struct keepsake {
 	struct login *login;
 	struct session *session;
 	struct account_keys *account_keys;
+	uint8_t *snapshot_key;        /* of one that is read; in the arena */
+	struct snapshot_key *new_key; /* of one that is made */
 	struct remote *remote;
 
 	/* Of the last call that failed. */
@@ -140,14 +146,67 @@ enum status call_named(
 enum status call_prove(struct keepsake *self, enum direction direction,
     struct state_account *account_out);
 
-/** The same with the account's root key, whatever code was proved. */
-enum status call_prove_root(struct keepsake *self, enum direction direction);
-
 /**
  * Prove for ${direction} and connect for bulk bytes: self->account_keys and
  * self->remote are there afterwards.
  */
 enum status call_transfer(struct keepsake *self, enum direction direction);
+
+/**
+ * The same by this terminal's standing grant, with nobody asked:
+ * self->account_keys only write.
+ */
+enum status call_transfer_by_grant(
+    struct keepsake *self, enum direction direction);
+
+/**
+ * Derive the account's keys of self->login's root key, which is then wiped:
+ * self->account_keys.  Where the code that was proved opened none, the
+ * account's password is asked for.
+ */
+enum status call_account_keys(
+    struct keepsake *self, const struct state_account *account);
+
+/** Connect for bulk bytes, with self->login's ticket: self->remote. */
+enum status call_remote(struct keepsake *self);
+
+/* ---- keys of snapshots, and the place of those that stay here ---- */
+
+/** Ask for the tool's password, where one is set and was not given yet. */
+enum status call_tool_password(struct keepsake *self);
+
+/**
+ * Whether keys may be read from the place, before anything else is done for
+ * it; OK also where there is none.  ${make}: written to it, and it is made.
+ */
+enum status call_place(struct keepsake *self, bool make);
+
+/** Say why the place, or a file there, is refused. */
+enum status call_refuse_place(struct keepsake *self, enum status status);
+
+/** Make the key of a snapshot to be: self->new_key. */
+enum status call_new_key(struct keepsake *self, enum key_mode mode);
+
+/** Keep that key, of mode LOCAL, in the place. */
+enum status call_keep_key(struct keepsake *self);
+
+/**
+ * Open the key of ${snapshot}: self->snapshot_key.  Results as
+ * snapshot_key_open; nothing is said yet.
+ */
+enum status call_open_key(
+    struct keepsake *self, const struct snapshot *snapshot);
+
+/** Say why it did not open; returns the status. */
+enum status call_refuse_key(
+    struct keepsake *self, enum status status, const struct snapshot *snapshot);
+
+/** Wipe both. */
+void call_wipe_key(struct keepsake *self);
+
+/** Tell of services that have not confirmed; names are the server's. */
+void tell_unconfirmed(char *const *names, size_t count,
+    keepsake_unconfirmed_fn *unconfirmed, void *arg);
 
 /* ---- snapshots, for whoever reads one ---- */
 
@@ -159,7 +218,8 @@ void totals_copy(struct keepsake_total out[static KEEPSAKE_CATEGORIES],
     const struct category_total totals[static CATEGORY_COUNT]);
 
 /**
- * Prove and connect to read the snapshot that ${which} names.
+ * Prove and connect to read the snapshot that ${which} names, and open its
+ * key: self->snapshot_key.
  *
  * out  filled on STATUS_OK; to be cleared in any case
  */

@@ -66,7 +66,9 @@ struct exchange {
 	zmq_msg_t reply_payload;
 	bool reply_has_payload;
 
-	void *parked; /* the handler's own, until the exchange ends */
+	/* The handler's own, until the exchange ends. */
+	void *parked;
+	unsigned int rounds; /* races lost so far */
 
 	/* From here on the server's. */
 	struct unpack unpack;

@@ -37,13 +37,27 @@ static void on_erased(void *arg, const struct id *account)
 		self->kind->erased(self->state, account);
 }
 
+/* Of what is erased now the audit log keeps that it was there. */
+static void note_deletion(struct service *self, const struct id *account)
+{
+	audit_kick(self->audit, self->db, account);
+	audit_kick(self->audit, self->journal, account);
+	audit_note(self->audit, account,
+	    &(struct audit_event){
+		.action = "account_erased", .actor = "system" });
+	if (self->kind->deleting && self->state)
+		self->kind->deleting(self->state, account);
+}
+
 /* An order has come: its key first, then all the rest, by and by. */
 static enum status on_delete_account(void *arg, const struct id *account)
 {
 	struct service *self = arg;
+	struct db_account found;
 
-	if (self->kind->deleting && self->state)
-		self->kind->deleting(self->state, account);
+	if (db_account_get(self->db, account, &found) == STATUS_OK &&
+	    !found.removed)
+		note_deletion(self, account);
 	enum status st = keyring_shred(self->keyring, self->db, account);
 	if (st == STATUS_OK)
 		st = erase_account(self->erase, account);

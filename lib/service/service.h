@@ -54,7 +54,8 @@ struct service_kind {
 	/* Make the state; databases and keyring are open, peers connected. */
 	enum status (*open)(struct service *service, void **state_out);
 	void (*close)(void **state_p);
-	/* An account is about to be erased; once in each run.  Or NULL. */
+	/* What there is of an account is about to be erased, its key
+	 * first; or NULL. */
 	void (*deleting)(void *state, const struct id *account);
 	/* An account that was to be erased is gone, see erase.h; or NULL. */
 	void (*erased)(void *state, const struct id *account);

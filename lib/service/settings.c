@@ -50,6 +50,12 @@ const struct conf_key settings[] = {
 	DATABASE("auth"),
 	{ "auth", "ticket_ms", CONF_DURATION, "5min", 1000, 3600000, NULL,
 	  "how long a ticket is good" },
+	{ "auth", "allow_identifier_only", CONF_CHOICE, "no", 0, 0, "yes|no",
+	  "whether a terminal's code may do without a password" },
+	{ "auth", "proofs_per_minute_account", CONF_NUMBER, "30", 1, 1000000,
+	  NULL, "how often one account may be asked for" },
+	{ "auth", "proofs_per_minute_address", CONF_NUMBER, "30", 1, 1000000,
+	  NULL, "how often one source address may ask" },
 
 	LISTEN("store", "gateway"),
 	LISTEN("store", "auth"),

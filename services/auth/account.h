@@ -1,6 +1,7 @@
 #ifndef KEEPSAKE_AUTH_ACCOUNT_H
 #define KEEPSAKE_AUTH_ACCOUNT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/bytes.h"
@@ -70,9 +71,21 @@ struct credential_parts {
 enum status credential_owner(struct credential *out, uint32_t revision,
     const struct credential_parts *parts, const char **why_out);
 
+/**
+ * The same for a terminal's own code, of any factors.  Without a password
+ * among them it opens no root key: identifiers are no secrets.
+ *
+ * allow_identifier_only  whether it may be such a one
+ *
+ * STATUS_DENIED  it is one, and may not; otherwise as credential_owner
+ */
+enum status credential_terminal(struct credential *out, uint32_t revision,
+    const struct credential_parts *parts, bool allow_identifier_only,
+    const char **why_out);
+
 /** The same for verification information, which has a record only. */
-enum status credential_verification(
-    struct credential *out, struct slice record, const char **why_out);
+enum status credential_verification(struct credential *out, uint32_t revision,
+    struct slice record, const char **why_out);
 
 #define CREDENTIAL_ID_BYTES_MAX 40
 

@@ -15,6 +15,7 @@ static const uint64_t good_ms[] = {
 	[COOKIE_LOGIN] = 10 * 60 * 1000,
 	[COOKIE_VERIFICATION] = 10 * 60 * 1000,
 	[COOKIE_CODE] = 10 * 60 * 1000,
+	[COOKIE_GRANT] = 2 * 60 * 1000,
 };
 
 static void associate(uint8_t out[static ASSOCIATED_BYTES],

@@ -1,5 +1,7 @@
 #include "dispatch_internal.h"
 
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "base/util.h"
 
@@ -11,15 +13,44 @@
 
 #define FRESH_MS (60 * 1000) /* how old a proof may be for this */
 
-enum status auth_delete_account(
-    struct auth *self, const struct id *account, issue_done_fn *done, void *arg)
+/* A deletion that is being put on record. */
+struct deletion {
+	struct auth *auth;
+	struct id account;
+	issue_done_fn *done;
+	void *arg;
+};
+
+static void on_recorded(void *arg, enum status st)
 {
+	struct deletion *self = arg;
+	const struct unconfirmed nobody = { 0 };
 	const struct order order = {
 		.kind = ORDER_DELETE_ACCOUNT,
-		.account = *account,
+		.account = self->account,
 	};
 
-	return issue_order(self->issue, &order, done, arg);
+	if (st == STATUS_OK)
+		st = issue_order(
+		    self->auth->issue, &order, self->done, self->arg);
+	if (st != STATUS_PENDING)
+		self->done(self->arg, st, &nobody);
+	free(self);
+}
+
+enum status auth_delete_account(struct auth *self, const struct id *account,
+    const struct audit_event *event, issue_done_fn *done, void *arg)
+{
+	struct deletion *deletion = calloc(1, sizeof(*deletion));
+
+	if (!deletion)
+		return STATUS_NO_SPACE;
+	*deletion = (struct deletion){ self, *account, done, arg };
+	enum status st = audit_write(
+	    self->service->audit, account, event, on_recorded, deletion);
+	if (st != STATUS_PENDING)
+		free(deletion);
+	return st;
 }
 
 static enum status check_deregister(
@@ -49,6 +80,7 @@ static void on_deleted(
 	Auth__Deregistered reply = AUTH__DEREGISTERED__INIT;
 	char *names[FOLLOWERS + 1];
 
+	st = auth_refuse_order(x, st);
 	if (st == STATUS_OK) {
 		auth_fill_names(names, unconfirmed);
 		reply.unconfirmed = names;
@@ -67,8 +99,14 @@ enum status on_deregister(void *state, struct exchange *x)
 	    exchange_unpack(x, &auth__deregister__descriptor, &message);
 	if (st == STATUS_OK)
 		st = check_deregister(x, message);
-	if (st == STATUS_OK)
-		st = auth_delete_account(
-		    self, &x->ticket.account, on_deleted, x);
+	if (st != STATUS_OK)
+		return st;
+	const struct audit_event event = {
+		.action = "account_deleted",
+		.actor = "owner",
+		.terminal = &x->ticket.terminal,
+	};
+	st = auth_delete_account(
+	    self, &x->ticket.account, &event, on_deleted, x);
 	return auth_refuse_order(x, st);
 }

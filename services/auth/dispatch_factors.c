@@ -9,9 +9,13 @@ static enum status reply_factors(struct asked *self)
 	Auth__FactorList reply = AUTH__FACTOR_LIST__INIT;
 
 	enum status st = asked_find(self);
+	if (st == STATUS_OK)
+		st = auth_limit_account(self->auth, self->x,
+		    &self->lane.subject.account, &self->lane.terminal);
 	if (st == STATUS_OK) {
 		reply.factors = self->has_credential ? self->credential.factors
 						     : CODE_PASSWORD;
+		reply.own = self->slot.kind == CREDENTIAL_TERMINAL;
 		st = exchange_reply(self->x, &reply.base);
 	}
 	return st;
@@ -44,8 +48,9 @@ enum status on_factors(void *state, struct exchange *x)
 	asked->auth = state;
 	asked->x = x;
 	asked->looked_up = on_looked_up;
-	enum status st =
-	    exchange_unpack(x, &auth__factors__descriptor, &message);
+	enum status st = auth_limit_address(state, x);
+	if (st == STATUS_OK)
+		st = exchange_unpack(x, &auth__factors__descriptor, &message);
 	if (st == STATUS_OK) {
 		asked->direction = (enum direction)message->direction;
 		if (asked->direction != DIRECTION_NONE &&
@@ -55,7 +60,6 @@ enum status on_factors(void *state, struct exchange *x)
 	}
 	if (st == STATUS_OK)
 		st = asked_read(asked, message->name_sealed);
-	/* Whose the terminal is matters only to what may be its own code. */
 	if (st == STATUS_OK && asked->direction != DIRECTION_NONE)
 		st = asked_look_up(asked);
 	else if (st == STATUS_OK)

@@ -1,5 +1,6 @@
 #include <sodium.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "asked.h"
 #include "base/clock.h"
@@ -9,7 +10,11 @@
 
 /* ---- what is said of a lane ---- */
 
-#define WRONG "wrong name or password"
+static const char *const wrong_texts[] = {
+	[CREDENTIAL_OWNER] = "wrong name or password",
+	[CREDENTIAL_VERIFICATION] = "wrong name or verification information",
+	[CREDENTIAL_TERMINAL] = "wrong name or code of this terminal",
+};
 
 /* Refuse, saying what has become of the lane. */
 static enum status refuse_lane(struct auth *self, struct exchange *x,
@@ -92,10 +97,14 @@ static enum status challenge(struct attempt *self)
 		.terminal =
 		    login_terminal(asked->direction, account, &asked->binding),
 		.direction = asked->direction,
+		.begun_ms = clock_wall_ms(),
 		.verdict =
 		    login_verdict(asked->direction, account, &asked->binding),
+		.invited = asked->lane.kind == LANE_INVITED,
 	};
 
+	memcpy(
+	    login.invitation, asked->invitation_hash, sizeof(login.invitation));
 	enum status st = login_challenge(ke2, &login, auth->keys,
 	    asked->has_credential ? &asked->credential : NULL,
 	    field_slice(self->message->ke1));
@@ -133,6 +142,9 @@ static void on_looked_up(struct asked *asked, enum status st)
 
 	if (st == STATUS_OK)
 		st = asked_find(asked);
+	if (st == STATUS_OK)
+		st = auth_limit_account(asked->auth, asked->x,
+		    &asked->lane.subject.account, &asked->lane.terminal);
 	if (st == STATUS_OK) {
 		self->turn.key = asked->lane;
 		self->turn.created_ms = asked->created_ms;
@@ -158,6 +170,8 @@ enum status on_login_begin(void *state, struct exchange *x)
 	attempt->asked.x = x;
 	attempt->asked.looked_up = on_looked_up;
 	enum status st = auth_check_peer(x);
+	if (st == STATUS_OK)
+		st = auth_limit_address(state, x);
 	if (st == STATUS_OK)
 		st = exchange_unpack(
 		    x, &auth__login_begin__descriptor, &message);
@@ -188,6 +202,8 @@ struct proof {
 	struct exchange *x;
 	struct login login;           /* what the cookie held */
 	struct credential credential; /* as it is now, where there is one */
+	struct ticket ticket;         /* that is earned by it */
+	const char *refusal;          /* why there is none; or NULL */
 	struct turn turn;
 };
 
@@ -198,6 +214,28 @@ static void proof_destroy(struct proof **self_p)
 	*self_p = NULL;
 }
 
+/* Whether the account, or the terminal, was signed out since the login
+ * began: then the proof is of before. */
+static bool was_revoked(const struct proof *self)
+{
+	const struct login *login = &self->login;
+	struct ticket then = {
+		.account = login->lane.subject.account,
+		.terminal = login->terminal,
+		.issued_ms = login->begun_ms,
+	};
+
+	memcpy(then.nonce, login->try.bytes, TICKET_NONCE_BYTES);
+	return orders_refusal(self->auth->service->orders, &then) != NULL;
+}
+
+static enum status refuse_revoked(struct exchange *x)
+{
+	return exchange_refuse(x, STATUS_EXPIRED,
+	    "the sessions of this terminal were revoked meanwhile: begin "
+	    "again");
+}
+
 /* Answer a right proof. */
 static enum status reply_ticket(struct proof *self)
 {
@@ -206,7 +244,6 @@ static enum status reply_ticket(struct proof *self)
 	const struct login *login = &self->login;
 	const struct id *account = &login->lane.subject.account;
 	const struct credential *credential = &self->credential;
-	struct ticket ticket;
 	uint8_t signed_ticket[TICKET_BYTES];
 	uint8_t root[SEALED_BYTES(WRAPPED_ROOT_BYTES_MAX)];
 	struct credential verification;
@@ -216,14 +253,13 @@ static enum status reply_ticket(struct proof *self)
 	sodium_memzero(&verification, sizeof(verification));
 	if (st != STATUS_OK && st != STATUS_NOT_FOUND)
 		return st;
-	login_ticket(&ticket, login, self->x->header.peer.id, auth->ticket_ms);
-	ticket_sign(signed_ticket, &ticket, auth->keys->ticket_secret);
+	ticket_sign(signed_ticket, &self->ticket, auth->keys->ticket_secret);
 	session_seal(root, login->expected.session_key, SESSION_TO_TERMINAL,
 	    "wrapped root",
 	    slice_of(credential->wrapped_root, credential->wrapped_root_len),
 	    slice_of(NULL, 0));
 	reply.ticket = field_of(slice_of(signed_ticket, sizeof(signed_ticket)));
-	reply.expiry_ms = ticket.expiry_ms;
+	reply.expiry_ms = self->ticket.expiry_ms;
 	reply.account_id = field_of(slice_of(account->bytes, ID_BYTES));
 	reply.wrapped_root = field_of(
 	    slice_of(root, SEALED_BYTES(credential->wrapped_root_len)));
@@ -231,7 +267,6 @@ static enum status reply_ticket(struct proof *self)
 	st = exchange_reply(self->x, &reply.base);
 	if (st == STATUS_OK)
 		auth->tickets_issued++;
-	sodium_memzero(&ticket, sizeof(ticket));
 	sodium_memzero(signed_ticket, sizeof(signed_ticket));
 	return st;
 }
@@ -248,12 +283,14 @@ static void proof_end(struct proof **self_p, enum status st)
 static void on_given_back(void *arg, enum status st)
 {
 	struct proof *self = arg;
-	const char *refusal = login_verdict_text(self->login.verdict);
 
 	if (st != STATUS_OK)
 		st = refuse_turn(self->auth, self->x, st, &self->turn);
-	else if (refusal)
-		st = exchange_refuse(self->x, STATUS_DENIED, "%s", refusal);
+	else if (self->refusal)
+		st = exchange_refuse(
+		    self->x, STATUS_DENIED, "%s", self->refusal);
+	else if (was_revoked(self))
+		st = refuse_revoked(self->x);
 	else
 		st = reply_ticket(self);
 	proof_end(&self, st);
@@ -265,8 +302,8 @@ static void on_failed(void *arg, enum status st)
 	struct proof *self = arg;
 
 	if (st == STATUS_OK)
-		st = refuse_lane(self->auth, self->x, STATUS_DENIED, WRONG,
-		    &self->turn.lane);
+		st = refuse_lane(self->auth, self->x, STATUS_DENIED,
+		    wrong_texts[self->turn.key.code], &self->turn.lane);
 	else
 		st = refuse_turn(self->auth, self->x, st, &self->turn);
 	proof_end(&self, st);
@@ -286,9 +323,15 @@ static enum status judge(struct proof *self, struct slice ke3)
 	    login_proof(login, st == STATUS_OK ? &self->credential : NULL, ke3);
 	self->turn.key = login->lane;
 	self->turn.id = login->try;
+	self->turn.invitation = login->invited ? login->invitation : NULL;
 	self->turn.arg = self;
 	if (st == STATUS_OK) {
 		auth->logins_ok++;
+		self->refusal = login_verdict_text(login->verdict);
+		login_ticket(&self->ticket, login, self->x->header.peer.id,
+		    auth->ticket_ms);
+		if (!self->refusal && !was_revoked(self))
+			self->turn.ticket = &self->ticket;
 		self->turn.done = on_given_back;
 		st = tries_give_back(auth->tries, &self->turn);
 	} else {
@@ -315,6 +358,9 @@ enum status on_login_finish(void *state, struct exchange *x)
 	if (st == STATUS_OK)
 		st = auth_read_cookie(proof->auth, x, COOKIE_LOGIN,
 		    message->cookie, &proof->login, sizeof(proof->login));
+	if (st == STATUS_OK && orders_deleted(proof->auth->service->orders,
+				   &proof->login.lane.subject.account))
+		st = refuse_revoked(x);
 	if (st == STATUS_OK)
 		st = judge(proof, field_slice(message->ke3));
 	if (st != STATUS_PENDING)

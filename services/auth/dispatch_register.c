@@ -17,10 +17,13 @@ enum status on_register_begin(void *state, struct exchange *x)
 	struct registration registration;
 	struct sealed sealed;
 	struct name name = { 0 };
+	const struct id nobody = { 0 };
 	struct id owner;
 
 	sealed_begin(&sealed, x);
 	enum status st = auth_check_peer(x);
+	if (st == STATUS_OK)
+		st = auth_limit_address(self, x);
 	if (st == STATUS_OK)
 		st = sealed_unpack(&sealed, self->keys,
 		    &auth__register_begin__descriptor, &message);
@@ -30,12 +33,17 @@ enum status on_register_begin(void *state, struct exchange *x)
 		goto out;
 	registration_begin(&registration, &name, self->keys->names_key);
 	st = auth_db_name(self->db, registration.name_hash, &owner);
-	if (st == STATUS_OK && !name_is_address(name.kind)) {
+	bool taken = st == STATUS_OK;
+	if (st == STATUS_NOT_FOUND) {
+		name_unknown_account(&owner, &name, self->keys->names_key);
+		st = STATUS_OK;
+	}
+	if (st == STATUS_OK)
+		st = auth_limit_account(self, x, &owner, &nobody);
+	if (st == STATUS_OK && taken && !name_is_address(name.kind))
 		st = exchange_refuse(
 		    x, STATUS_CONFLICT, "that nickname is taken");
-		goto out;
-	}
-	if (st != STATUS_OK && st != STATUS_NOT_FOUND)
+	if (st != STATUS_OK)
 		goto out;
 	const struct offer offer = {
 		.slot = &owner_slot,

@@ -2,7 +2,7 @@
 #define KEEPSAKE_AUTH_LOGIN_H
 
 #include "crypto/auth_keys.h"
-#include "lane.h"
+#include "journal_db.h"
 
 /*
  * A login (A-03): what auth must know between the challenge and the proof.
@@ -24,9 +24,12 @@ struct login {
 	struct code_slot slot; /* which code */
 	uint32_t revision;     /* of the credential; 0: there is none */
 	uint64_t changed_ms;   /* likewise */
+	uint64_t begun_ms;     /* wall time */
 	struct id terminal;    /* for the ticket; none: for no terminal */
 	enum direction direction;
 	enum login_verdict verdict;
+	bool invited; /* by the invitation with this hash */
+	uint8_t invitation[INVITATION_HASH_BYTES];
 	struct opaque_expected expected; /* secret */
 };
 

@@ -1,6 +1,7 @@
 #ifndef KEEPSAKE_AUTH_TRIES_H
 #define KEEPSAKE_AUTH_TRIES_H
 
+#include "crypto/ticket.h"
 #include "journal_db.h"
 #include "service/service.h"
 
@@ -20,8 +21,13 @@ void tries_destroy(struct tries **self_p);
 /** Of one lane; the caller's, who keeps it where it is until it is done. */
 struct turn {
 	struct lane_key key;
-	struct id id;        /* of the try; see tries_id */
-	uint64_t created_ms; /* of the account; 0: long ago, or unknown */
+	struct id id;              /* of the try; see tries_id */
+	uint64_t created_ms;       /* of the account; 0: long ago, or unknown */
+	const uint8_t *invitation; /* its hash: success uses it up; or NULL */
+
+	/* Earned by a right proof, with tries_give_back: its session is
+	 * written in the same commit (A-14).  Or NULL. */
+	const struct ticket *ticket;
 
 	/* What it led to; not called from inside a function of tries.h. */
 	void (*done)(void *arg, enum status status);
@@ -72,6 +78,17 @@ enum status tries_give_back(struct tries *self, struct turn *turn);
 
 /** The code was replaced by one who had come by this lane. */
 enum status tries_renew(struct tries *self, struct turn *turn);
+
+/* ---- telling the owner ---- */
+
+/**
+ * Add a notice to a batch of the journal.  Who is nobody gets the same work
+ * done, and is told nothing.  Once the batch is committed call tries_kick.
+ */
+enum status tries_tell(struct tries *self, struct db_batch *batch,
+    const struct subject *subject, Notify__Notice *notice);
+
+void tries_kick(struct tries *self, const struct subject *subject);
 
 /* ---- for the operator (A-08) ---- */
 

@@ -17,8 +17,8 @@
  *   3  the names are claimed, one after the other
  *   4  one batch: the terminal, its names confirmed, the notice, the answer
  *
- * The batch names the account's generation of step 1: a binding that came
- * between makes it a conflict, and the terminal asks again.
+ * The batch names the account's generation of step 1: where another change
+ * came between, all begins again.
  */
 
 #define AUTH_RETRY_AFTER_MS 1000 /* auth does not answer */
@@ -48,10 +48,9 @@ static enum status on_committed(struct exchange *x, enum status status,
 
 	(void)generation;
 	(void)failed_op;
-	status = binding_committed(self, x, status);
 	if (status == STATUS_OK)
 		self->figures.terminals++;
-	return status;
+	return binding_committed(self, x, status);
 }
 
 static enum status on_first_committed(struct exchange *x, enum status status,
@@ -59,10 +58,9 @@ static enum status on_first_committed(struct exchange *x, enum status status,
 {
 	struct binding *self = x->parked;
 
-	status = on_committed(x, status, generation, failed_op);
 	if (status == STATUS_OK)
 		self->figures.accounts++;
-	return status;
+	return on_committed(x, status, generation, failed_op);
 }
 
 static enum status commit(void *arg)

@@ -60,11 +60,15 @@ void binding_note(struct binding *self, struct db_batch *batch,
     struct exchange *exchange, struct audit_event *event);
 
 /**
- * What the result of a batch means: BUSY, to be asked again, where another
- * change of the account came first, or a claim ran out.  Once it is OK what
- * the batch has in the outbox, and its event, leave.
+ * What the result of a batch means.  Where another change of the account came
+ * first, or a claim ran out, the handler runs again, a few times.  Once it is
+ * OK what the batch has in the outbox, and its event, leave.
  */
 enum status binding_committed(
     struct binding *self, struct exchange *exchange, enum status status);
+
+/* What keepsakectl asks: dispatch_ops.c. */
+enum status binding_on_bindings(void *state, struct exchange *exchange);
+enum status binding_on_export(void *state, struct exchange *exchange);
 
 #endif

@@ -5,6 +5,9 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "binding.h"
+#include "ops.pb-c.h"
+
+#define ROUNDS_MAX 8 /* races lost in a row */
 
 /* ---- what the requests that change something share ---- */
 
@@ -65,9 +68,15 @@ void binding_note(struct binding *self, struct db_batch *batch,
 enum status binding_committed(
     struct binding *self, struct exchange *x, enum status status)
 {
-	if (status == STATUS_CONFLICT || status == STATUS_NOT_FOUND)
+	bool lost = status == STATUS_CONFLICT || status == STATUS_NOT_FOUND;
+
+	/* Also what the account had in the outbox, or in the audit log, and
+	 * has no more, is a change of it. */
+	if (lost && ++x->rounds < ROUNDS_MAX)
+		return x->handler->run(self, x);
+	if (lost)
 		return exchange_retry(x, STATUS_BUSY, RETRY_AFTER_MS,
-		    "another change of the account came first");
+		    "other changes of the account came first");
 	if (status == STATUS_OK) {
 		outbox_kick(self->service->outbox, &x->ticket.account);
 		audit_kick(
@@ -227,6 +236,8 @@ const struct handler binding_handlers[] = {
 	{ BINDING__TYPE__ENTRY_FETCH,  "ENTRY_FETCH",  FROM(ROLE_GATEWAY), DOWNLOAD,                PLAIN, on_entry_fetch },
 	{ BINDING__TYPE__LOOKUP,       "LOOKUP",       FROM(ROLE_AUTH),    NO_TICKET,               PLAIN, on_lookup },
 	{ BINDING__TYPE__TERMINALS_OF, "TERMINALS_OF", FROM(ROLE_NOTIFY),  NO_TICKET,               PLAIN, on_terminals_of },
+	{ OPS__TYPE__BINDINGS,         "BINDINGS",     FROM(ROLE_OPS),     NO_TICKET,               PLAIN, binding_on_bindings },
+	{ OPS__TYPE__EXPORT,           "EXPORT",       FROM(ROLE_OPS),     NO_TICKET,               PLAIN, binding_on_export },
 };
 /* clang-format on */
 
@@ -244,6 +255,7 @@ void binding_figures(void *state, struct exchange *x,
 	add(x, "outbox_waiting", outbox_waiting(self->service->outbox));
 }
 
+/* For the figures only: the rows go by themselves. */
 void binding_deleting(void *state, const struct id *account)
 {
 	struct binding *self = state;

@@ -51,10 +51,9 @@ static enum status on_new_committed(struct exchange *x, enum status status,
 {
 	struct binding *self = x->parked;
 
-	status = on_committed(x, status, generation, failed_op);
 	if (status == STATUS_OK)
 		self->figures.entries++;
-	return status;
+	return on_committed(x, status, generation, failed_op);
 }
 
 static enum status commit(void *arg)

@@ -18,10 +18,9 @@ static enum status on_committed(struct exchange *x, enum status status,
 
 	(void)generation;
 	(void)failed_op;
-	status = binding_committed(self, x, status);
 	if (status == STATUS_OK)
 		self->figures.terminals--;
-	return status;
+	return binding_committed(self, x, status);
 }
 
 static enum status on_last_committed(struct exchange *x, enum status status,
@@ -29,10 +28,9 @@ static enum status on_last_committed(struct exchange *x, enum status status,
 {
 	struct binding *self = x->parked;
 
-	status = on_committed(x, status, generation, failed_op);
 	if (status == STATUS_OK)
 		self->figures.accounts--;
-	return status;
+	return on_committed(x, status, generation, failed_op);
 }
 
 static enum status commit(struct binding *self, struct exchange *x,

@@ -14,7 +14,9 @@
 #include "crypto/ticket.h"
 #include "fuzz_body.h"
 #include "fuzz_opaque.h"
+#include "service/keyfile_internal.h"
 #include "manifest.pb-c.h"
+#include "service/order.h"
 #include "service/audit_record.h"
 
 /*
@@ -173,6 +175,37 @@ static void body(const ProtobufCMessage *message)
 	bytes_clear(&packed);
 }
 
+/* What keepsakectl asks, and how it is answered. */
+static void operator_bodies(void)
+{
+	Ops__ListQuery query = OPS__LIST_QUERY__INIT;
+	Ops__ListPage page = OPS__LIST_PAGE__INIT;
+	Ops__ListRow row = OPS__LIST_ROW__INIT, *rows[] = { &row };
+	Ops__ListField field = OPS__LIST_FIELD__INIT, *fields[] = { &field };
+	Ops__Resend resend = OPS__RESEND__INIT;
+	Ops__By by = OPS__BY__INIT;
+
+	query.account_id = query.after =
+	    field_of(slice_of("0123456789abcdef", ID_BYTES));
+	body(&query.base);
+	field.name = (char *)"label";
+	field.value_case = OPS__LIST_FIELD__VALUE_TEXT;
+	field.text = (char *)"phone";
+	row.kind = (char *)"terminal";
+	row.n_fields = 1;
+	row.fields = fields;
+	page.n_rows = 1;
+	page.rows = rows;
+	page.next = query.after;
+	body(&page.base);
+	by.name = (char *)"ann";
+	by.reason = (char *)"asked for";
+	by.document = (char *)"passport:12AB";
+	resend.by = &by;
+	resend.account_id = resend.notice_id = query.after;
+	body(&resend.base);
+}
+
 static void bodies(void)
 {
 	uint8_t bytes[64] = { 1, 2, 3 };
@@ -261,6 +294,43 @@ static void bodies(void)
 	ack.notice_ids = ids;
 	ack.n_notice_ids = nitems(ids);
 	body(&ack.base);
+	operator_bodies();
+}
+
+/* What auth orders, and what makes it. */
+static void order_bodies(void)
+{
+	uint8_t bytes[ID_BYTES] = { 1, 2, 3 };
+	ProtobufCBinaryData id = { ID_BYTES, bytes };
+	Common__Order *order = &(Common__Order)COMMON__ORDER__INIT;
+	Common__Orders orders = COMMON__ORDERS__INIT;
+	Auth__Session *session = &(Auth__Session)AUTH__SESSION__INIT;
+	Auth__SessionList sessions = AUTH__SESSION_LIST__INIT;
+	Auth__Revoke revoke = AUTH__REVOKE__INIT;
+	Auth__Revoked revoked = AUTH__REVOKED__INIT;
+	Auth__TerminalGone gone = AUTH__TERMINAL_GONE__INIT;
+	char *store = "store";
+
+	order->sequence = order->when_ms = 1790000000000;
+	order->kind = ORDER_REVOKE_TERMINAL;
+	order->account_id = order->subject = id;
+	orders.latest = orders.reaches = order->sequence;
+	orders.orders = &order;
+	orders.n_orders = 1;
+	body(&orders.base);
+	session->session_id = session->terminal_id = id;
+	session->direction = COMMON__DIRECTION__UPLOAD;
+	session->current = true;
+	sessions.sessions = &session;
+	sessions.n_sessions = 1;
+	body(&sessions.base);
+	revoke.all = revoke.keep_current = true;
+	body(&revoke.base);
+	revoked.unconfirmed = &store;
+	revoked.n_unconfirmed = 1;
+	body(&revoked.base);
+	gone.account_id = gone.terminal_id = id;
+	body(&gone.base);
 }
 
 static void messages(void)
@@ -541,6 +611,55 @@ static void summaries(void)
 	save("summary", "good");
 }
 
+/* Mode, origin, and a body as long as the mode's. */
+static void snapshot_keys(void)
+{
+	static const struct {
+		const char *name;
+		unsigned int mode;
+		size_t len;
+	} modes[] = {
+		{ "sealed", 1, 72 },
+		{ "local", 2, 16 },
+		{ "account", 5, 32 + 72 },
+	};
+
+	for (size_t i = 0; i < nitems(modes); i++) {
+		add_byte(modes[i].mode);
+		add_byte(1);
+		add_many(9, modes[i].len);
+		save("snapshot_key", modes[i].name);
+	}
+}
+
+static void add_field(const char *name, size_t len)
+{
+	add_text(name);
+	for (size_t i = 0; i < len; i++)
+		add_text("1f");
+	add_text("\n");
+}
+
+static void key_files(void)
+{
+	static const char *const keys[] = { "seed=", "chunk_id=", "chunk_key=",
+		"chunker_seed=", "snapshot_writer=", "account_key=" };
+
+	add_text("keepsake local key 1\n");
+	add_field("account=", ID_BYTES);
+	add_field("key=", 32);
+	save("key_file", "local");
+	add_text("keepsake grant 1\n");
+	add_field("account=", ID_BYTES);
+	add_field("terminal=", ID_BYTES);
+	for (size_t i = 0; i < nitems(keys); i++)
+		add_field(keys[i], 32);
+	save("key_file", "grant");
+	save_text("tool_lock", "line",
+	    "$argon2id$v=19$m=65536,t=3,p=1$MDEyMzQ1Njc4OWFiY2RlZg$"
+	    "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY\n");
+}
+
 static void add_chunk(unsigned int method, size_t plain_len)
 {
 	add_byte(0);
@@ -591,6 +710,49 @@ static void auth_rows(void)
 	add_row(7, 1, 9);
 	add_many(1, 8);
 	save("auth_db", "told");
+}
+
+static void grant_rows(void)
+{
+	add_many(0, 3);
+	add_byte(0x22);
+	add_many(4, 32);
+	add_64(1790000000000);
+	add_64(0);
+	save("grant_db", "both");
+}
+
+static void session_rows(void)
+{
+	for (unsigned int i = 0; i < 3; i++) {
+		add_row((uint8_t)(1 + i), 8 + TICKET_NONCE_BYTES, 34);
+		add_byte(DIRECTION_UPLOAD + i);
+		add_many(2, ID_BYTES);
+		add_64(1790000000000);
+		add_many(3, 8);
+	}
+	save("sessions_db", "three");
+}
+
+static void order_rows(void)
+{
+	struct order order = {
+		.sequence = 1790000000000,
+		.kind = ORDER_REVOKE_TICKET,
+		.account = { { 1 } },
+		.subject = { { 2 } },
+		.when_ms = 1790000000000,
+	};
+	uint8_t key[ORDER_KEY_BYTES], value[ORDER_VALUE_BYTES];
+
+	for (unsigned int i = 0; i < 4; i++) {
+		order_pack(key, value, &order);
+		add(slice_of(key, sizeof(key)));
+		add(slice_of(value, sizeof(value)));
+		order.kind++;
+		order.sequence++;
+	}
+	save("order", "four");
 }
 
 static void store_rows(void)
@@ -730,6 +892,18 @@ static void notify_rows(void)
 	add_row(7, ID_BYTES, 17 + 48);
 	add_many(3, 16 + 48);
 	save("notify_db", "lease");
+	add_byte(8);
+	add_delivery();
+	add_notice(2, 40);
+	save("notify_db", "queue");
+	for (uint8_t choice = 9; choice <= 10; choice++) {
+		add_byte(choice);
+		add_row(7, NOTICE_KEY_BYTES + ID_BYTES, 1 + 8 + 4 + 40);
+		add_many(3, 8 + 4 + 40);
+		add_row(7, ID_BYTES, 1 + 8);
+		add_many(0, 8);
+		save("notify_db", choice == 9 ? "letter" : "resent");
+	}
 }
 
 /* The first byte chooses in fuzz_audit.c. */
@@ -776,6 +950,60 @@ static void audit(void)
 	save_text("audit", "head", line);
 }
 
+static void add_key_header(uint32_t blocks)
+{
+	uint8_t bytes[HEADER_BYTES];
+	struct keyfile_header header = {
+		.blocks = blocks,
+		.service = "notify",
+	};
+
+	header_encode(bytes, &header);
+	add(slice_of(bytes, sizeof(bytes)));
+}
+
+/* The first byte says what is made good in fuzz_account_keys.c. */
+static void account_keys(void)
+{
+	static const struct {
+		const char *name;
+		uint8_t good;
+		uint32_t one, two; /* blocks in the headers */
+		uint16_t slots;
+	} files[] = {
+		{ "whole", 7, 1, 1, 1024 },
+		{ "longer", 7, 1, 1, 1030 },
+		{ "grown", 7, 1, 2, 2048 },
+		{ "second-only", 6, 1, 2, 2048 },
+		{ "cut", 7, 2, 2, 1500 },
+		{ "locked", 0, 1, 1, 1024 },
+	};
+
+	for (size_t i = 0; i < nitems(files); i++) {
+		add_byte(files[i].good);
+		add_16(files[i].slots);
+		add_key_header(files[i].one);
+		add_key_header(files[i].two);
+		add_many(0, SLOT_BYTES); /* the service's */
+		add_byte(SLOT_SHREDDED);
+		add_many(7, SEALED_KEY);
+		save("account_keys", files[i].name);
+	}
+}
+
+static void masters(void)
+{
+	char line[] = "00112233445566778899aabbccddeeff"
+		      "00112233445566778899AABBCCDDEEFF\n";
+
+	save_text("master", "one", line);
+	add_text(line);
+	add_text(line);
+	line[64] = '\0';
+	add_text(line);
+	save("master", "three");
+}
+
 static void rows(void)
 {
 	static const uint8_t escaped[] = { 2, 'a', 'b', 'c', 1, 1, 1, 2, 'd' };
@@ -783,10 +1011,15 @@ static void rows(void)
 	add(slice_of(escaped, sizeof(escaped)));
 	save("db_key", "escaped");
 	auth_rows();
+	grant_rows();
+	session_rows();
+	order_rows();
 	store_rows();
 	binding_rows();
 	outbox_rows();
 	notify_rows();
+	account_keys();
+	masters();
 	audit();
 }
 
@@ -801,6 +1034,7 @@ int main(int argc, char **argv)
 	opaque_ends(); /* before anything random is made */
 	headers();
 	bodies();
+	order_bodies();
 	messages();
 	tickets();
 	envelopes();
@@ -809,6 +1043,8 @@ int main(int argc, char **argv)
 	texts();
 	manifests();
 	summaries();
+	snapshot_keys();
+	key_files();
 	chunks();
 	cards();
 	rows();

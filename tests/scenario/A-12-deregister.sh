@@ -56,12 +56,19 @@ assert_nothing_left() {
 	done
 }
 
-# Another account of the same name, with the same terminal, which has no more
-# use for what it has of the former one.
-begin_anew() {
+# Another account, with a terminal of the same serial number, which has no
+# more use for what it has of the former one.
+begin_anew() { # ACCOUNT-NAME
 	remember
 	rm -rf "$WORLD/terminal/one"
-	terminal_of_new one anna
+	terminal_of_new one "$1"
+}
+
+# What is said to who logs in to an account that is not there.
+refusal() { # ACCOUNT-NAME
+	raw one --password-file "$WORLD/secret.password" \
+	    login "$1" MANAGE 2>&1 || return 0
+	fail "$1 logs in"
 }
 
 assert_keeper_is_well() {
@@ -69,7 +76,7 @@ assert_keeper_is_well() {
 }
 
 case_begin "A-12 it takes a proof of its owner, and the account's own id"
-begin_anew
+begin_anew anna
 read -r manage account < <(raw_login one anna MANAGE)
 read -r upload _ < <(raw_login one anna UPLOAD)
 read -r _ other < <(raw_login keeper bert MANAGE)
@@ -102,18 +109,29 @@ expect_raw denied one --ticket "$manage" --body "$(field 1 "$account")" \
 assert_nothing_left
 assert_keeper_is_well
 assert_equal 1 "$(figure auth accounts)" accounts
+assert_equal 1 "$(figure binding terminals)" terminals
+case_pass
+
+case_begin "A-12 O-06 what remains is that it happened"
+for name in auth store binding; do
+	log=$(keepsakectl --json audit "$name" --account "$account")
+	assert_json 'any(.action == "account_erased")' "$log" "$name's log"
+	# Who it was, and what else, went with the key.
+	assert_json 'all(.readable == false and .actor == null and
+	    .detail == null)' "$log" "$name's log"
+	keepsakectl audit verify "$name" >/dev/null ||
+	    fail "$name's log is not whole"
+done
+assert_json 'any(.action == "account_deleted")' \
+    "$(keepsakectl --json audit auth --account "$account")" "auth's log"
 case_pass
 
 case_begin "A-12 A-09 a login is answered as for a name that never was"
-known=$(raw one --password-file "$WORLD/secret.password" \
-    login anna MANAGE 2>&1) && fail "it logs in"
-never=$(raw one --password-file "$WORLD/secret.password" \
-    login nobody MANAGE 2>&1) && fail "nobody logs in"
-assert_equal "$never" "$known" "what is said"
+assert_equal "$(refusal nobody)" "$(refusal anna)" "what is said"
 case_pass
 
 case_begin "A-12 the name and the terminal are free for another account"
-begin_anew
+begin_anew anna
 read -r _ again < <(raw_login one anna MANAGE)
 [ "$again" != "$account" ] || fail "it has the former account's id"
 assert_equal 0 "$(keepsake_as one --json snapshots | jq length)" snapshots
@@ -123,9 +141,9 @@ case_pass
 
 for down in store binding notify; do
 	case_begin "A-12 R-02 $down is down: it is named, and deletes when back"
-	begin_anew
+	begin_anew "of-$down"
 	keepsake_as one --quiet backup "$WORLD/small"
-	read -r manage account < <(raw_login one anna MANAGE)
+	read -r manage account < <(raw_login one "of-$down" MANAGE)
 	service_kill "$down"
 	answer=$(expect_raw ok one --ticket "$manage" \
 	    --body "$(field 1 "$account")" ask auth.DEREGISTER)
@@ -139,10 +157,10 @@ for down in store binding notify; do
 done
 
 case_begin "A-12 R-01 killed in its midst: every service goes on with it"
-begin_anew
+begin_anew dora
 tree_make "$WORLD/large" 192 3000 3
 keepsake_as one --quiet backup "$WORLD/large"
-deregister one anna >/dev/null
+deregister one dora >/dev/null
 for name in store binding notify auth; do
 	service_kill "$name"
 done
@@ -154,14 +172,14 @@ assert_keeper_is_well
 case_pass
 
 case_begin "A-12 a backup that runs meanwhile ends, and leaves nothing"
-begin_anew
-terminal_of second anna
+begin_anew emma
+terminal_of second emma
 stored_more_than() { # BYTES
 	[ "$(figure store bytes_put)" -gt "$1" ]
 }
 client_begin second --json backup "$WORLD/large"
 wait_for 30 stored_more_than $((8 << 20)) || fail "the backup does not begin"
-assert_equal '[]' "$(deregister one anna)"
+assert_equal '[]' "$(deregister one emma)"
 status=0
 client_end second || status=$?
 [ "$status" -ne 0 ] || fail "it ended well: $(client_out second)"
@@ -185,7 +203,7 @@ start_all() {
 }
 
 case_begin "A-12 O-04 who was deleted does not come back with an older copy"
-begin_anew
+begin_anew carla
 keepsake_as one --quiet backup "$WORLD/small"
 declare -A full=()
 for name in auth store binding notify; do
@@ -195,10 +213,12 @@ done
 stop_all
 mkdir "$WORLD/copy"
 for name in auth store binding notify; do
-	cp -a --sparse=always "$WORLD/$name" "$WORLD/copy/$name"
+	cp -a --sparse=always "$WORLD/$name" "$WORLD/$name.ledger" \
+	    "$WORLD/copy"
 done
 start_all
-assert_equal '[]' "$(deregister one anna)"
+read -r _ account < <(raw_login one carla MANAGE)
+assert_equal '[]' "$(deregister one carla)"
 assert_nothing_left
 stop_all
 for name in auth store binding notify; do
@@ -206,16 +226,35 @@ for name in auth store binding notify; do
 	cp -a --sparse=always "$WORLD/copy/$name" "$WORLD/$name"
 done
 start_all
-raw_login one anna MANAGE 2>/dev/null && fail "it logs in"
+assert_equal "$(refusal nobody2)" "$(refusal carla)" "what is said"
 assert_nothing_left
 assert_keeper_is_well
-known=$(raw one --password-file "$WORLD/secret.password" \
-    login anna MANAGE 2>&1) && fail "it logs in"
-assert_equal "$never" "$known" "what is said"
 # Before that of the account to come: what an older copy comes down to.
-begin_anew
+begin_anew carla
 keepsake_as one --quiet backup "$WORLD/small"
 assert_restores one latest "$WORLD/small"
+case_pass
+
+case_begin "A-12 K-08 its keys are gone: the master key opens nothing"
+# Each ledger as it was when the copies were made, and as it is.
+for name in auth store binding; do
+	service_stop "$name"
+	mkdir "$WORLD/older"
+	cp -a --sparse=always "$WORLD/copy/$name" "$WORLD/older/data"
+	cp -a --sparse=always "$WORLD/copy/$name.ledger" "$WORLD/older/ledger"
+	{
+		printf '[common]\nkeys = %s/keys\n' "$WORLD"
+		printf '[%s]\nledger = %s/older/ledger\n' "$name" "$WORLD"
+	} >"$WORLD/older/conf"
+	find_key() { # CONFIG
+		"$BUILD/tests/tool/findkey" "$1" "$name" "$WORLD/older/data" \
+		    "$account" 2>/dev/null
+	}
+	assert_equal ok "$(find_key "$WORLD/older/conf")" "$name, before"
+	assert_equal expired "$(find_key "$WORLD_CONFIG")" "$name, after"
+	rm -rf "$WORLD/older"
+	service_start "$name"
+done
 case_pass
 
 case_begin "A-12 O-04 nor where only one service got its older copy back"
@@ -234,4 +273,18 @@ for name in auth store binding notify; do
 	service_start "$name"
 done
 assert_restores one latest "$WORLD/small"
+case_pass
+
+# Last, for the clock never goes back.
+case_begin "A-12 a proof of more than a minute ago does not do"
+read -r manage account < <(raw_login one carla MANAGE)
+service_stop auth
+service_start_ahead +70s auth
+answers() {
+	[[ $(raw one --ticket "$manage" ask auth.SESSIONS) == ok* ]]
+}
+wait_for 10 answers || fail "the ticket is not good any more"
+answer=$(expect_raw expired one --ticket "$manage" \
+    --body "$(field 1 "$account")" ask auth.DEREGISTER)
+assert_match 'a minute old at most' "$answer"
 case_pass

@@ -123,11 +123,12 @@ wait_for() { # SECONDS COMMAND...
 
 # --- the world ---------------------------------------------------------------
 
-# A port nobody listens on, below those that the kernel hands out itself.
+# A port nobody listens on, below those that the kernel hands out itself; of
+# those that tests/run leaves to this job.
 free_port() {
-	local port
+	local port first=$((10240 + ${TEST_SLOT:-0} * 2700))
 	while :; do
-		port=$((10240 + (RANDOM * 32768 + RANDOM) % 22000))
+		port=$((first + RANDOM % 2700))
 		grep -qi ":$(printf %04x "$port") [0-9A-F:]* 0A" \
 		    /proc/net/tcp /proc/net/tcp6 2>/dev/null || break
 	done
@@ -150,6 +151,8 @@ world_config() { # FOLDER PORT
 	[auth]
 	data = $1/auth
 	ledger = $1/auth.ledger
+	proofs_per_minute_account = 100000
+	proofs_per_minute_address = 100000
 
 	[store]
 	data = $1/store
@@ -463,6 +466,15 @@ raw_begin() { # TERMINAL ARGUMENTS... ACCOUNT-NAME DIRECTION
 	local name=$1
 	shift
 	"$BUILD/tests/tool/rawlogin" --state "$WORLD/terminal/$name" "$@"
+}
+
+# Wait until a terminal reaches auth, which was started again.
+auth_reached() { # TERMINAL
+	wait_for 10 auth_answers "$1" || fail "auth is not reached"
+}
+
+auth_answers() { # TERMINAL
+	[[ $(raw "$1" ask auth.LOGIN_FINISH) != unavailable* ]]
 }
 
 # Insist on the status of a raw request; prints the whole answer.
