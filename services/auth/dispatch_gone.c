@@ -1,3 +1,4 @@
+#include <sodium.h>
 #include <stdlib.h>
 
 #include "dispatch_internal.h"
@@ -45,7 +46,8 @@ static enum status forget_terminal(struct auth *self, struct exchange *x,
 {
 	struct account found;
 
-	enum status st = auth_db_account(self->db, account, &found);
+	enum status st = auth_db_account(&self->rows, account, &found);
+	sodium_memzero(&found, sizeof(found));
 	if (st != STATUS_OK)
 		return st == STATUS_NOT_FOUND ? STATUS_OK : st;
 	forget_lanes(self, account, terminal);

@@ -91,9 +91,10 @@ static enum status list_one(
 {
 	struct account account;
 
-	enum status st = auth_db_account(self->db, id, &account);
+	enum status st = auth_db_account(&self->rows, id, &account);
 	if (st == STATUS_OK)
 		list_account(listing, id, &account);
+	sodium_memzero(&account, sizeof(account));
 	return st;
 }
 
@@ -174,7 +175,7 @@ static enum status list_codes(
 		    self->db, account, begun ? &slot : NULL, &slot);
 		if (st == STATUS_OK)
 			st = auth_db_credential(
-			    self->db, account, &slot, &found);
+			    &self->rows, account, &slot, &found);
 		if (st != STATUS_OK)
 			return st == STATUS_NOT_FOUND ? STATUS_OK : st;
 		begun = true;
