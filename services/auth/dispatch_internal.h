@@ -85,6 +85,7 @@ void auth_grants_ended(struct auth *self, const struct id *account);
 /* dispatch_grant_login.c */
 enum status on_grant_login_begin(void *state, struct exchange *x);
 enum status on_grant_login_finish(void *state, struct exchange *x);
+
 /* dispatch_ops.c */
 enum status on_find_account(void *state, struct exchange *x);
 enum status on_accounts(void *state, struct exchange *x);

@@ -15,6 +15,7 @@
 #include "fuzz_opaque.h"
 #include "service/keyfile_internal.h"
 #include "manifest.pb-c.h"
+#include "service/order.h"
 #include "service/audit_record.h"
 
 /*
@@ -269,6 +270,42 @@ static void bodies(void)
 	ack.n_notice_ids = nitems(ids);
 	body(&ack.base);
 	operator_bodies();
+}
+
+/* What auth orders, and what makes it. */
+static void order_bodies(void)
+{
+	uint8_t bytes[ID_BYTES] = { 1, 2, 3 };
+	ProtobufCBinaryData id = { ID_BYTES, bytes };
+	Common__Order *order = &(Common__Order)COMMON__ORDER__INIT;
+	Common__Orders orders = COMMON__ORDERS__INIT;
+	Auth__Session *session = &(Auth__Session)AUTH__SESSION__INIT;
+	Auth__SessionList sessions = AUTH__SESSION_LIST__INIT;
+	Auth__Revoke revoke = AUTH__REVOKE__INIT;
+	Auth__Revoked revoked = AUTH__REVOKED__INIT;
+	Auth__TerminalGone gone = AUTH__TERMINAL_GONE__INIT;
+	char *store = "store";
+
+	order->sequence = order->when_ms = 1790000000000;
+	order->kind = ORDER_REVOKE_TERMINAL;
+	order->account_id = order->subject = id;
+	orders.latest = orders.reaches = order->sequence;
+	orders.orders = &order;
+	orders.n_orders = 1;
+	body(&orders.base);
+	session->session_id = session->terminal_id = id;
+	session->direction = COMMON__DIRECTION__UPLOAD;
+	session->current = true;
+	sessions.sessions = &session;
+	sessions.n_sessions = 1;
+	body(&sessions.base);
+	revoke.all = revoke.keep_current = true;
+	body(&revoke.base);
+	revoked.unconfirmed = &store;
+	revoked.n_unconfirmed = 1;
+	body(&revoked.base);
+	gone.account_id = gone.terminal_id = id;
+	body(&gone.base);
 }
 
 static void messages(void)
@@ -649,6 +686,39 @@ static void grant_rows(void)
 	save("grant_db", "both");
 }
 
+static void session_rows(void)
+{
+	for (unsigned int i = 0; i < 3; i++) {
+		add_row((uint8_t)(1 + i), 8 + TICKET_NONCE_BYTES, 34);
+		add_byte(DIRECTION_UPLOAD + i);
+		add_many(2, ID_BYTES);
+		add_64(1790000000000);
+		add_many(3, 8);
+	}
+	save("sessions_db", "three");
+}
+
+static void order_rows(void)
+{
+	struct order order = {
+		.sequence = 1790000000000,
+		.kind = ORDER_REVOKE_TICKET,
+		.account = { { 1 } },
+		.subject = { { 2 } },
+		.when_ms = 1790000000000,
+	};
+	uint8_t key[ORDER_KEY_BYTES], value[ORDER_VALUE_BYTES];
+
+	for (unsigned int i = 0; i < 4; i++) {
+		order_pack(key, value, &order);
+		add(slice_of(key, sizeof(key)));
+		add(slice_of(value, sizeof(value)));
+		order.kind++;
+		order.sequence++;
+	}
+	save("order", "four");
+}
+
 static void store_rows(void)
 {
 	const struct chunk chunk = { .sequence = 7,
@@ -883,6 +953,8 @@ static void rows(void)
 	save("db_key", "escaped");
 	auth_rows();
 	grant_rows();
+	session_rows();
+	order_rows();
 	store_rows();
 	binding_rows();
 	notify_rows();
@@ -902,6 +974,7 @@ int main(int argc, char **argv)
 	opaque_ends(); /* before anything random is made */
 	headers();
 	bodies();
+	order_bodies();
 	messages();
 	tickets();
 	envelopes();
