@@ -55,6 +55,14 @@ static const ProtobufCMessageDescriptor *const body_types[] = {
 	&ops__account__descriptor,
 	&ops__resend__descriptor,
 	&ops__resent__descriptor,
+	&common__orders__descriptor,
+	&common__orders_kept__descriptor,
+	&auth__session_list__descriptor,
+	&auth__revoke__descriptor,
+	&auth__revoked__descriptor,
+	&auth__deregister__descriptor,
+	&auth__deregistered__descriptor,
+	&auth__terminal_gone__descriptor,
 };
 
 #endif
