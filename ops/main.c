@@ -76,6 +76,14 @@ static const struct command {
 	  "the document's kind and last four characters and the reason are put on record;\n"
 	  "then the lanes of bound terminals and of invitations are opened, or those that\n"
 	  "--lane names. A lane can be unlocked ten times; see handback." },
+	{ "invite",       "ACCOUNT --document KIND:LAST4 --reason TEXT", "a one-time code for a new terminal", 0, 0, ACCOUNT | BY | DOCUMENT, command_invite,
+	  "Prints a code for a person at the desk who has shown an identity document: with\n"
+	  "it and the password the owner signs in with a new terminal, also while the lane\n"
+	  "of strangers is closed. It is good once, for a day." },
+	{ "handback",     "ACCOUNT --to FOLDER --document KIND:LAST4 --reason TEXT", "hand a person's data back", 0, 0, ACCOUNT | BY | DOCUMENT | BIT(SPECIAL_TO), command_hand_back,
+	  "For who cannot be helped by unlock any more: opens the lane of invitations,\n"
+	  "however often that was done, writes what export writes into FOLDER, and prints\n"
+	  "a one-time code as invite does." },
 	{ "queue",        "[ACCOUNT]",           "list the notices that wait",                     0, 0, ACCOUNT, command_queue,
 	  "Lists what is not acknowledged yet: for which account and terminal, how often\n"
 	  "it was tried and when it is due. A terminal of \"-\": it is not known yet to whom." },

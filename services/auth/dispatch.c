@@ -43,6 +43,8 @@ const struct handler auth_handlers[] = {
 	{ OPS__TYPE__EXPORT,               "EXPORT",              FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_export },
 	{ OPS__TYPE__LOCKS,                "LOCKS",               FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_locks },
 	{ OPS__TYPE__UNLOCK,               "UNLOCK",              FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_unlock },
+	{ OPS__TYPE__HAND_BACK,            "HAND_BACK",           FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_hand_back },
+	{ OPS__TYPE__INVITE,               "INVITE",              FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_ops_invite },
 	{ OPS__TYPE__SESSIONS,             "SESSIONS",            FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_ops_sessions },
 	{ OPS__TYPE__REVOKE,               "REVOKE",              FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_ops_revoke },
 	{ OPS__TYPE__REMOVE,               "REMOVE",              FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_remove },

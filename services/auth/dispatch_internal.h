@@ -96,6 +96,8 @@ enum status on_export(void *state, struct exchange *x);
 /* dispatch_ops_locks.c */
 enum status on_locks(void *state, struct exchange *x);
 enum status on_unlock(void *state, struct exchange *x);
+enum status on_hand_back(void *state, struct exchange *x);
+enum status on_ops_invite(void *state, struct exchange *x);
 
 /* dispatch_ops_orders.c */
 enum status on_ops_sessions(void *state, struct exchange *x);
@@ -164,6 +166,18 @@ enum status auth_limit_account(struct auth *self, struct exchange *x,
 /** Read a name; results as name_parse. */
 enum status auth_read_name(
     struct exchange *x, struct name *out, struct slice text);
+
+/**
+ * Make an invitation, as a part of a batch of the journal.
+ *
+ * code       to be wiped after use
+ * expiry_ms  wall time
+ *
+ * Results as journal_db_put_invitation.
+ */
+enum status auth_put_invitation(struct auth *self, struct db_batch *batch,
+    const struct subject *subject, char code[static INVITATION_TEXT_BYTES],
+    uint64_t expiry_ms);
 
 /** What stands for an invitation to ${account} in the journal. */
 void auth_hash_invitation(const struct auth *self,
