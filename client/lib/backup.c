@@ -792,11 +792,12 @@ static enum status root_hash(
 
 static enum status publish(struct backup *self)
 {
+	const struct backup_options *options = self->options;
 	const struct link *root = &self->links.links[0];
 	struct backup_result *result = self->result;
 	struct snapshot *snapshot = &result->snapshot;
 	uint8_t hash[ROOT_HASH_BYTES];
-	enum status st = remote_flush(self->options->remote);
+	enum status st = remote_flush(options->remote);
 
 	assert(self->links.count == 1);
 	if (st == STATUS_OK)
@@ -807,9 +808,15 @@ static enum status publish(struct backup *self)
 	snapshot->chunks = root->chunks;
 	snapshot->sealed_bytes = root->sealed_bytes;
 	memcpy(result->summary.root_key, root->name.key, CHUNK_KEY_BYTES);
-	st = summary_seal(&result->summary, self->options->keys, snapshot);
+	st = bytes_copy(&snapshot->sealed_key,
+	    slice_of(options->key->sealed, options->key->sealed_len));
 	if (st == STATUS_OK)
-		st = remote_publish(self->options->remote, snapshot, hash);
+		st = summary_seal(&result->summary, &options->keys->account,
+		    options->key->key, snapshot);
+	if (st == STATUS_OK && options->keep)
+		st = options->keep(options->arg);
+	if (st == STATUS_OK)
+		st = remote_publish(options->remote, snapshot, hash);
 	if (st != STATUS_OK || !self->writer)
 		return st;
 	result->cache_status = cache_writer_finish(

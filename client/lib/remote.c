@@ -139,23 +139,23 @@ static void request_destroy(struct request **self_p)
 
 /* Note a failure for people, unless one is noted; the mutex is held. */
 static void note_failure(struct remote *self, enum status status,
-    const char *detail, enum link_state link)
+    const char *detail, const char *advice)
 {
 	if (self->detail[0] != '\0')
 		return;
 	snprintf(self->detail, sizeof(self->detail), "%s",
 	    detail && detail[0] ? detail : status_text(status));
-	self->advice = session_advice_for(status, link);
+	self->advice = advice;
 }
 
 /* A failure that sending again cannot cure; the mutex is held. */
 static void fail(struct remote *self, enum status status, const char *detail,
-    enum link_state link)
+    const char *advice)
 {
 	if (self->failure != STATUS_OK)
 		return;
 	self->detail[0] = '\0'; /* more important than one that passed */
-	note_failure(self, status, detail, link);
+	note_failure(self, status, detail, advice);
 	self->failure = status;
 	pthread_cond_broadcast(&self->changed);
 }
@@ -165,7 +165,7 @@ static void fail_here(
     struct remote *self, enum status status, const char *detail)
 {
 	pthread_mutex_lock(&self->mutex);
-	fail(self, status, detail, LINK_UP);
+	fail(self, status, detail, session_advice_here(status));
 	pthread_mutex_unlock(&self->mutex);
 }
 
@@ -177,8 +177,12 @@ static void fail_here(
 static void fail_there(
     struct remote *self, enum status status, const struct answer *answer)
 {
-	fail(self, status, answer ? answer->detail : NULL,
-	    self->caller ? caller_link(self->caller) : LINK_UP);
+	if (answer && (answer->header || status == STATUS_UNAVAILABLE))
+		fail(self, status, answer->detail,
+		    session_advice_for(status, caller_link(self->caller)));
+	else
+		fail(self, status, answer ? answer->detail : NULL,
+		    session_advice_here(status));
 }
 
 /* Give ${request} to the network thread; the mutex is held. */
@@ -353,7 +357,8 @@ static void question_ended(
 	if (status == STATUS_OK)
 		status = bytes_copy(&question->answer, answer->body);
 	if (passes(status))
-		note_failure(self, status, answer->detail, LINK_UP);
+		note_failure(self, status, answer->detail,
+		    session_advice_for(status, LINK_UP));
 	else if (status != STATUS_OK)
 		fail_there(self, status, answer);
 	question->status = status;
@@ -481,7 +486,7 @@ static void stop_thread(struct remote *self)
 	uint64_t one = 1;
 
 	pthread_mutex_lock(&self->mutex);
-	fail(self, STATUS_UNAVAILABLE, NULL, LINK_UP);
+	fail(self, STATUS_UNAVAILABLE, NULL, "");
 	self->stopping = true;
 	if (write(self->wake_fd, &one, sizeof(one)) < 0)
 		self->stopping = true; /* the counter is full: awake */

@@ -875,8 +875,8 @@ static enum status manifest_begin(struct restore *self)
 	const struct restore_options *options = self->options;
 	struct chunk_name root = { .id = options->snapshot->root };
 	struct summary *summary = &self->result->summary;
-	enum status st =
-	    summary_open(summary, options->keys, options->snapshot);
+	enum status st = summary_open(
+	    summary, &options->keys->account, options->key, options->snapshot);
 
 	if (st != STATUS_OK)
 		return st;
@@ -966,15 +966,11 @@ enum status restore_run(
 	return st;
 }
 
-enum status snapshot_entries(struct remote *remote,
-    const struct account_keys *keys, const struct snapshot *snapshot,
-    snapshot_entry_fn *each, void *arg)
+enum status snapshot_entries(
+    const struct restore_options *options, snapshot_entry_fn *each, void *arg)
 {
-	const struct restore_options options = {
-		.remote = remote, .keys = keys, .snapshot = snapshot
-	};
 	struct restore_result result = { 0 };
-	struct restore self = { .options = &options, .result = &result };
+	struct restore self = { .options = options, .result = &result };
 	struct entry entry = { 0 };
 	enum status st = manifest_begin(&self);
 

@@ -37,6 +37,35 @@ static void on_erased(void *arg, const struct id *account)
 		self->kind->erased(self->state, account);
 }
 
+/* Of what is erased now the audit log keeps that it was there. */
+static void note_deletion(struct service *self, const struct id *account)
+{
+	audit_kick(self->audit, self->db, account);
+	audit_kick(self->audit, self->journal, account);
+	audit_note(self->audit, account,
+	    &(struct audit_event){
+		.action = "account_erased", .actor = "system" });
+	if (self->kind->deleting && self->state)
+		self->kind->deleting(self->state, account);
+}
+
+/* An order has come: its key first, then all the rest, by and by. */
+static enum status on_delete_account(void *arg, const struct id *account)
+{
+	struct service *self = arg;
+	struct db_account found;
+
+	if (db_account_get(self->db, account, &found) == STATUS_OK &&
+	    !found.removed)
+		note_deletion(self, account);
+	enum status st = keyring_shred(self->keyring, self->db, account);
+	if (st == STATUS_OK)
+		st = erase_account(self->erase, account);
+	if (st == STATUS_OK)
+		st = erase_account(self->journal_erase, account);
+	return st;
+}
+
 static void on_audit_stopped(void *arg)
 {
 	struct service *self = arg;
@@ -157,6 +186,21 @@ static enum status open_db(struct service *self)
 	    self->program.loop, db_event_fd(self->db), on_db, self);
 }
 
+static enum status open_orders(struct service *self)
+{
+	const struct orders_options options = {
+		.journal = self->journal,
+		.loop = self->program.loop,
+		.issuer = !(self->kind->doors & FROM(ROLE_AUTH)),
+		.delete_account = on_delete_account,
+		.arg = self,
+	};
+
+	enum status st = erase_new(&self->journal_erase, self->journal,
+	    self->program.loop, NULL, NULL);
+	return st == STATUS_OK ? orders_new(&self->orders, &options) : st;
+}
+
 static enum status open_audit(struct service *self)
 {
 	return audit_new(&self->audit, self->program.conf, self->kind->name,
@@ -216,6 +260,7 @@ static enum status open_server(
 		.keyring = self->keyring,
 		.audit = self->audit,
 		.ticket_key = trusted.ticket,
+		.orders = self->orders,
 		.figures = kind->figures,
 	};
 	st = server_new(&self->program, &options, &self->server);
@@ -237,6 +282,8 @@ int service_main(const struct service_kind *kind, int argc, char **argv)
 	if (st == STATUS_OK)
 		st = open_db(&self);
 	if (st == STATUS_OK)
+		st = open_orders(&self);
+	if (st == STATUS_OK)
 		st = open_audit(&self);
 	if (st == STATUS_OK)
 		st = connect_peers(&self, kind->peers);
@@ -251,6 +298,7 @@ int service_main(const struct service_kind *kind, int argc, char **argv)
 			.detail = "version " KEEPSAKE_VERSION });
 		self.program.stop_requested = on_stop_requested;
 		self.program.stop_arg = &self;
+		orders_begin(self.orders);
 		st = program_run(&self.program);
 	} else {
 		log_error(NULL, "start_failed", "status=%s", status_word(st));
@@ -277,9 +325,11 @@ int service_main(const struct service_kind *kind, int argc, char **argv)
 		db_stop(self.journal);
 	outbox_destroy(&self.outbox);
 	erase_destroy(&self.erase);
+	erase_destroy(&self.journal_erase);
 	server_destroy(&self.server);
 	if (self.state)
 		kind->close(&self.state);
+	orders_destroy(&self.orders);
 	audit_destroy(&self.audit);
 	keyring_destroy(&self.keyring);
 	db_close(&self.db);

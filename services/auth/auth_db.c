@@ -4,11 +4,13 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/util.h"
 #include "service/erase.h"
 
 #define TABLE_ACCOUNT     1
 #define TABLE_CREDENTIALS 2
 #define TABLE_TOLD        3
+#define TABLE_GRANTS      4
 
 #define SPACE_LOGIN   1 /* login names */
 #define SPACE_NOTHING 2 /* one name, which auth_db_claim_nothing claims */
@@ -37,9 +39,21 @@
 #define TOLD_AT_WHEN 1
 #define TOLD_BYTES   9
 
-static struct slice slot_key(const uint8_t *slot)
+#define SLOT_KEY_BYTES (1 + ID_BYTES)
+
+static struct slice slot_key(
+    uint8_t key[static SLOT_KEY_BYTES], const struct code_slot *slot)
 {
-	return slice_of(slot, 1);
+	key[0] = (uint8_t)slot->kind;
+	if (slot->kind != CREDENTIAL_TERMINAL)
+		return slice_of(key, 1);
+	memcpy(key + 1, slot->terminal.bytes, ID_BYTES);
+	return slice_of(key, SLOT_KEY_BYTES);
+}
+
+static struct slice told_key(const uint8_t *what)
+{
+	return slice_of(what, 1);
 }
 
 /*
@@ -88,13 +102,13 @@ out:
 }
 
 enum status auth_db_credential(struct db *db, const struct id *id,
-    enum credential_slot slot, struct credential *out)
+    const struct code_slot *slot, struct credential *out)
 {
-	const uint8_t key = (uint8_t)slot;
+	uint8_t key[SLOT_KEY_BYTES];
 	struct bytes value = { 0 };
 
 	enum status st =
-	    row_read(&value, db, id, TABLE_CREDENTIALS, slot_key(&key),
+	    row_read(&value, db, id, TABLE_CREDENTIALS, slot_key(key, slot),
 		CREDENTIAL_VERSION, CREDENTIAL_AT_ROOT, CREDENTIAL_BYTES_MAX);
 	if (st != STATUS_OK)
 		goto out;
@@ -119,7 +133,7 @@ enum status auth_db_asked_again(
 	const uint8_t key = TOLD_ASKED_AGAIN;
 	struct bytes value = { 0 };
 
-	enum status st = row_read(&value, db, id, TABLE_TOLD, slot_key(&key),
+	enum status st = row_read(&value, db, id, TABLE_TOLD, told_key(&key),
 	    TOLD_VERSION, TOLD_BYTES, TOLD_BYTES);
 	if (st == STATUS_OK)
 		*told_ms_out = get_be64(value.data + TOLD_AT_WHEN);
@@ -160,16 +174,34 @@ static size_t credential_format(uint8_t out[static CREDENTIAL_BYTES_MAX],
 	return CREDENTIAL_AT_ROOT + credential->wrapped_root_len;
 }
 
-void auth_db_put_credential(struct db_batch *batch, enum credential_slot slot,
-    const struct credential *credential)
+void auth_db_put_credential(struct db_batch *batch,
+    const struct code_slot *slot, const struct credential *credential)
 {
-	const uint8_t key = (uint8_t)slot;
+	uint8_t key[SLOT_KEY_BYTES];
 	uint8_t value[CREDENTIAL_BYTES_MAX];
 	size_t len = credential_format(value, credential);
 
-	db_batch_put(
-	    batch, TABLE_CREDENTIALS, slot_key(&key), slice_of(value, len));
+	db_batch_put(batch, TABLE_CREDENTIALS, slot_key(key, slot),
+	    slice_of(value, len));
 	sodium_memzero(value, sizeof(value));
+}
+
+void auth_db_delete_credential(
+    struct db_batch *batch, const struct code_slot *slot)
+{
+	uint8_t key[SLOT_KEY_BYTES];
+
+	db_batch_delete(batch, TABLE_CREDENTIALS, slot_key(key, slot));
+}
+
+void auth_db_delete_terminal(struct db_batch *batch, const struct id *terminal)
+{
+	const struct code_slot slot = {
+		.kind = CREDENTIAL_TERMINAL,
+		.terminal = *terminal,
+	};
+
+	auth_db_delete_credential(batch, &slot);
 }
 
 void auth_db_require_account(struct db_batch *batch)
@@ -178,22 +210,22 @@ void auth_db_require_account(struct db_batch *batch)
 }
 
 void auth_db_forbid_credential(
-    struct db_batch *batch, enum credential_slot slot)
+    struct db_batch *batch, const struct code_slot *slot)
 {
-	const uint8_t key = (uint8_t)slot;
+	uint8_t key[SLOT_KEY_BYTES];
 
-	db_batch_forbid(batch, TABLE_CREDENTIALS, slot_key(&key));
+	db_batch_forbid(batch, TABLE_CREDENTIALS, slot_key(key, slot));
 }
 
 void auth_db_expect_credential(struct db_batch *batch,
-    enum credential_slot slot, const struct credential *credential)
+    const struct code_slot *slot, const struct credential *credential)
 {
-	const uint8_t key = (uint8_t)slot;
+	uint8_t key[SLOT_KEY_BYTES];
 	uint8_t value[CREDENTIAL_BYTES_MAX];
 	size_t len = credential_format(value, credential);
 
-	db_batch_expect(
-	    batch, TABLE_CREDENTIALS, slot_key(&key), slice_of(value, len));
+	db_batch_expect(batch, TABLE_CREDENTIALS, slot_key(key, slot),
+	    slice_of(value, len));
 	sodium_memzero(value, sizeof(value));
 }
 
@@ -211,13 +243,13 @@ void auth_db_put_asked_again(
 
 	told_format(value, told_ms);
 	if (told_ms > 0)
-		db_batch_expect(batch, TABLE_TOLD, slot_key(&key),
+		db_batch_expect(batch, TABLE_TOLD, told_key(&key),
 		    slice_of(value, sizeof(value)));
 	else
-		db_batch_forbid(batch, TABLE_TOLD, slot_key(&key));
+		db_batch_forbid(batch, TABLE_TOLD, told_key(&key));
 	told_format(value, now_ms);
 	db_batch_put(
-	    batch, TABLE_TOLD, slot_key(&key), slice_of(value, sizeof(value)));
+	    batch, TABLE_TOLD, told_key(&key), slice_of(value, sizeof(value)));
 }
 
 void auth_db_confirm_name(
@@ -240,4 +272,39 @@ enum status auth_db_claim_nothing(
 	/* A lease of no time: the next one takes the same row over. */
 	return db_claim(
 	    db, SPACE_NOTHING, slice_text("nothing"), account, 0, done, arg);
+}
+
+/* Delete the rows of ${table} whose key ends with the terminal's id. */
+static enum status forget_rows(struct db *db, struct db_batch *batch,
+    const struct id *account, uint8_t table, const struct id *terminal,
+    size_t *count)
+{
+	struct slice all = { 0 };
+	struct db_page page = { 0 };
+
+	enum status st = db_scan(
+	    db, account, table, all, all, DB_PAGE_ENTRIES_MAX, false, &page);
+	for (size_t i = 0; i < page.count && st == STATUS_OK; i++) {
+		struct slice key = page.entries[i].key;
+		if (key.len < ID_BYTES || memcmp(key.data + key.len - ID_BYTES,
+					      terminal->bytes, ID_BYTES) != 0)
+			continue;
+		db_batch_delete(batch, table, key);
+		++*count;
+	}
+	db_page_clear(&page);
+	return st;
+}
+
+enum status auth_db_forget_terminal(struct db *db, struct db_batch *batch,
+    const struct id *account, const struct id *terminal, size_t *count_out)
+{
+	static const uint8_t tables[] = { TABLE_CREDENTIALS, TABLE_GRANTS };
+	enum status st = STATUS_OK;
+
+	*count_out = 0;
+	for (size_t i = 0; i < nitems(tables) && st == STATUS_OK; i++)
+		st = forget_rows(
+		    db, batch, account, tables[i], terminal, count_out);
+	return st;
 }

@@ -10,11 +10,11 @@
  *   table  key                       value
  *   1      (empty)                   the account
  *   2      slot (1)                  a credential: record, wrapped root
+ *          slot (1) terminal (16)    the same, a terminal's own
  *   3      what (1)                  when the owner was last told of it
  *
- * A slot may be followed by the id it is for (a terminal's own code).  Names
- * are in the database's space 1, as their keyed hashes.  The first byte of
- * each value is the version of its layout, so that another layout, like
+ * Names are in the database's space 1, as their keyed hashes.  The first byte
+ * of each value is the version of its layout, so that another layout, like
  * another table or slot, can come without a migration.
  */
 
@@ -38,7 +38,7 @@ enum status auth_db_account(
  * ${out} is to be wiped after use.
  */
 enum status auth_db_credential(struct db *db, const struct id *id,
-    enum credential_slot slot, struct credential *out);
+    const struct code_slot *slot, struct credential *out);
 
 /**
  * When the owner was last told that somebody tried to register the account's
@@ -54,19 +54,25 @@ uint64_t auth_db_accounts(struct db *db);
 
 void auth_db_put_account(struct db_batch *batch, const struct account *account);
 
-void auth_db_put_credential(struct db_batch *batch, enum credential_slot slot,
-    const struct credential *credential);
+void auth_db_put_credential(struct db_batch *batch,
+    const struct code_slot *slot, const struct credential *credential);
+
+void auth_db_delete_credential(
+    struct db_batch *batch, const struct code_slot *slot);
+
+/** All that is a terminal's own, which is gone for good. */
+void auth_db_delete_terminal(struct db_batch *batch, const struct id *terminal);
 
 /** The account must exist, else NOT_FOUND. */
 void auth_db_require_account(struct db_batch *batch);
 
 /** The slot must be free, else CONFLICT. */
 void auth_db_forbid_credential(
-    struct db_batch *batch, enum credential_slot slot);
+    struct db_batch *batch, const struct code_slot *slot);
 
 /** The slot must hold ${credential} as it was read, else CONFLICT. */
 void auth_db_expect_credential(struct db_batch *batch,
-    enum credential_slot slot, const struct credential *credential);
+    const struct code_slot *slot, const struct credential *credential);
 
 /**
  * Note that the owner is told at ${now_ms}; CONFLICT where that was noted by
@@ -75,7 +81,18 @@ void auth_db_expect_credential(struct db_batch *batch,
 void auth_db_put_asked_again(
     struct db_batch *batch, uint64_t told_ms, uint64_t now_ms);
 
-/** Make the name of the account its own for good; see db_batch_confirm. */
+/**
+ * Delete what belongs to one terminal, whatever it is: its codes, its
+ * grants.
+ *
+ * count_out  rows that ${batch} deletes
+ *
+ * Errors as db_scan.
+ */
+enum status auth_db_forget_terminal(struct db *db, struct db_batch *batch,
+    const struct id *account, const struct id *terminal, size_t *count_out);
+
+/** Make the name of the account its own for good; see names_confirm. */
 void auth_db_confirm_name(
     struct db_batch *batch, const uint8_t hash[static NAME_HASH_BYTES]);
 

@@ -11,7 +11,7 @@ extern const size_t auth_handlers_count;
 enum status auth_open(struct service *service, void **state_out);
 void auth_close(void **state_p);
 
-/** accounts, and since the start: registrations, logins, tickets. */
+/** accounts; since the start: registrations, logins, tickets, limited. */
 void auth_figures(void *state, struct exchange *exchange,
     void (*add)(struct exchange *exchange, const char *name, uint64_t value));
 

@@ -17,6 +17,7 @@ extern const size_t binding_handlers_count;
 /** For service_kind. */
 enum status binding_open(struct service *service, void **state_out);
 void binding_close(void **state_p);
+void binding_deleting(void *state, const struct id *account);
 void binding_figures(void *state, struct exchange *exchange,
     void (*add)(struct exchange *exchange, const char *name, uint64_t value));
 

@@ -109,6 +109,21 @@ void binding_figures(void *state, struct exchange *x,
 	add(x, "outbox_waiting", outbox_waiting(self->service->outbox));
 }
 
+/* For the figures only: the rows go by themselves. */
+void binding_deleting(void *state, const struct id *account)
+{
+	struct binding *self = state;
+	struct terminal terminals[ACCOUNT_TERMINALS_MAX];
+	size_t count;
+
+	if (binding_db_terminals(self->db, account, terminals, &count, NULL) !=
+		STATUS_OK ||
+	    count == 0)
+		return;
+	self->terminals -= min_of(self->terminals, (uint64_t)count);
+	self->accounts -= min_of(self->accounts, (uint64_t)1);
+}
+
 enum status binding_open(struct service *service, void **state_out)
 {
 	struct binding *self = calloc(1, sizeof(*self));

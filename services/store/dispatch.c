@@ -119,6 +119,7 @@ enum status store_open(struct service *service, void **state_out)
 			.db = self->db,
 			.loop = service->program.loop,
 			.usages = self->usages,
+			.orders = service->orders,
 			.sweep_ms = conf_number(conf, "store", "sweep_ms"),
 			.lease_ms = self->lease_ms,
 		};

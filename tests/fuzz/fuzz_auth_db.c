@@ -25,11 +25,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 			auth_db_put_account(batch, &account);
 		break;
 	case 1:
-		if (auth_db_credential(NULL, &HOSTILE_ACCOUNT, CREDENTIAL_OWNER,
+		if (auth_db_credential(NULL, &HOSTILE_ACCOUNT, &owner_slot,
 			&credential) != STATUS_OK)
 			break;
 		must(credential.wrapped_root_len <= WRAPPED_ROOT_BYTES_MAX);
-		auth_db_put_credential(batch, CREDENTIAL_OWNER, &credential);
+		auth_db_put_credential(batch, &owner_slot, &credential);
 		break;
 	default:
 		if (auth_db_asked_again(NULL, &HOSTILE_ACCOUNT, &told_ms) ==

@@ -398,6 +398,10 @@ static void texts(void)
 	save_text("category", "head", "\xff\xd8\xff\xe0 JFIF");
 	save_text("state", "account",
 	    "name=ann\naccount=00112233445566778899aabbccddeeff\nasked=17\n");
+	save_text("identity", "all",
+	    "# mine\nserial=R58M1234ABC\nimei=490154203237518\n"
+	    "imsi=262011234567890\n");
+	save_text("identity", "twice", "imsi=262011\nimsi=262011\n");
 	add_byte(15);
 	add_16(9);
 	add_text("swordfish");
@@ -502,6 +506,55 @@ static void summaries(void)
 	save("summary", "good");
 }
 
+/* Mode, origin, and a body as long as the mode's. */
+static void snapshot_keys(void)
+{
+	static const struct {
+		const char *name;
+		unsigned int mode;
+		size_t len;
+	} modes[] = {
+		{ "sealed", 1, 72 },
+		{ "local", 2, 16 },
+		{ "account", 5, 32 + 72 },
+	};
+
+	for (size_t i = 0; i < nitems(modes); i++) {
+		add_byte(modes[i].mode);
+		add_byte(1);
+		add_many(9, modes[i].len);
+		save("snapshot_key", modes[i].name);
+	}
+}
+
+static void add_field(const char *name, size_t len)
+{
+	add_text(name);
+	for (size_t i = 0; i < len; i++)
+		add_text("1f");
+	add_text("\n");
+}
+
+static void key_files(void)
+{
+	static const char *const keys[] = { "seed=", "chunk_id=", "chunk_key=",
+		"chunker_seed=", "snapshot_writer=", "account_key=" };
+
+	add_text("keepsake local key 1\n");
+	add_field("account=", ID_BYTES);
+	add_field("key=", 32);
+	save("key_file", "local");
+	add_text("keepsake grant 1\n");
+	add_field("account=", ID_BYTES);
+	add_field("terminal=", ID_BYTES);
+	for (size_t i = 0; i < nitems(keys); i++)
+		add_field(keys[i], 32);
+	save("key_file", "grant");
+	save_text("tool_lock", "line",
+	    "$argon2id$v=19$m=65536,t=3,p=1$MDEyMzQ1Njc4OWFiY2RlZg$"
+	    "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY\n");
+}
+
 static void add_chunk(unsigned int method, size_t plain_len)
 {
 	add_byte(0);
@@ -552,6 +605,23 @@ static void auth_rows(void)
 	add_row(7, 1, 9);
 	add_many(1, 8);
 	save("auth_db", "told");
+}
+
+/* The first byte chooses in fuzz_grant_db.c. */
+static void grant_rows(void)
+{
+	for (unsigned int choice = 0; choice < 2; choice++) {
+		add_byte(choice);
+		for (unsigned int i = 0; i < 1 + choice; i++) {
+			add_row((uint8_t)(7 + i), ID_BYTES, 5 + 32 + 8 + 8);
+			add_many(0, 3);
+			add_byte(choice ? 0x22 : 0x02);
+			add_many(4, 32);
+			add_64(1790000000000);
+			add_64(1790000000000 * choice);
+		}
+		save("grant_db", choice ? "list" : "one");
+	}
 }
 
 static void store_rows(void)
@@ -775,6 +845,7 @@ static void rows(void)
 	add(slice_of(escaped, sizeof(escaped)));
 	save("db_key", "escaped");
 	auth_rows();
+	grant_rows();
 	store_rows();
 	binding_rows();
 	notify_rows();
@@ -802,6 +873,8 @@ int main(int argc, char **argv)
 	texts();
 	manifests();
 	summaries();
+	snapshot_keys();
+	key_files();
 	chunks();
 	rows();
 	return 0;

@@ -175,7 +175,7 @@ START_TEST(credential_layout)
 	struct bytes value = { 0 };
 
 	struct db_batch *batch = batch_of(&anna);
-	auth_db_put_credential(batch, CREDENTIAL_OWNER, &credential);
+	auth_db_put_credential(batch, &owner_slot, &credential);
 	ck_assert_int_eq(commit(batch), STATUS_OK);
 	ck_assert_int_eq(
 	    db_get(db, &anna, 2, slice_of("\1", 1), &value), STATUS_OK);
@@ -193,23 +193,22 @@ START_TEST(credential_rows)
 
 	verification.wrapped_root_len = 0;
 	memset(verification.record, 0x33, sizeof(verification.record));
-	ck_assert_int_eq(
-	    auth_db_credential(db, &anna, CREDENTIAL_OWNER, &found),
+	ck_assert_int_eq(auth_db_credential(db, &anna, &owner_slot, &found),
 	    STATUS_NOT_FOUND);
 	struct db_batch *batch = batch_of(&anna);
-	auth_db_put_credential(batch, CREDENTIAL_OWNER, &owner);
+	auth_db_put_credential(batch, &owner_slot, &owner);
 	ck_assert_int_eq(commit(batch), STATUS_OK);
 	ck_assert_int_eq(
-	    auth_db_credential(db, &anna, CREDENTIAL_VERIFICATION, &found),
+	    auth_db_credential(db, &anna, &verification_slot, &found),
 	    STATUS_NOT_FOUND);
 	batch = batch_of(&anna);
-	auth_db_put_credential(batch, CREDENTIAL_VERIFICATION, &verification);
+	auth_db_put_credential(batch, &verification_slot, &verification);
 	ck_assert_int_eq(commit(batch), STATUS_OK);
 	ck_assert_int_eq(
-	    auth_db_credential(db, &anna, CREDENTIAL_OWNER, &found), STATUS_OK);
+	    auth_db_credential(db, &anna, &owner_slot, &found), STATUS_OK);
 	assert_same(&found, &owner);
 	ck_assert_int_eq(
-	    auth_db_credential(db, &anna, CREDENTIAL_VERIFICATION, &found),
+	    auth_db_credential(db, &anna, &verification_slot, &found),
 	    STATUS_OK);
 	assert_same(&found, &verification);
 }
@@ -249,8 +248,7 @@ START_TEST(damaged_table)
 	if (table == TABLE_ACCOUNT)
 		st = auth_db_account(db, &anna, &account);
 	else if (table == TABLE_CREDENTIALS)
-		st = auth_db_credential(
-		    db, &anna, CREDENTIAL_OWNER, &credential);
+		st = auth_db_credential(db, &anna, &owner_slot, &credential);
 	else
 		st = auth_db_asked_again(db, &anna, &told_ms);
 	ck_assert_msg(st == STATUS_INTERNAL, "%s: got '%s'", damaged[_i].name,
@@ -270,9 +268,8 @@ START_TEST(first_verification_only)
 	for (size_t i = 0; i < nitems(want); i++) {
 		struct db_batch *batch = batch_of(&anna);
 		auth_db_require_account(batch);
-		auth_db_forbid_credential(batch, CREDENTIAL_VERIFICATION);
-		auth_db_put_credential(
-		    batch, CREDENTIAL_VERIFICATION, &credential);
+		auth_db_forbid_credential(batch, &verification_slot);
+		auth_db_put_credential(batch, &verification_slot, &credential);
 		ck_assert_int_eq(commit(batch), want[i]);
 		batch = batch_of(&anna);
 		auth_db_put_account(batch, &account);
@@ -290,16 +287,16 @@ START_TEST(code_compare_and_set)
 	struct credential found;
 
 	struct db_batch *batch = batch_of(&anna);
-	auth_db_put_credential(batch, CREDENTIAL_OWNER, &first);
+	auth_db_put_credential(batch, &owner_slot, &first);
 	ck_assert_int_eq(commit(batch), STATUS_OK);
 	for (size_t i = 0; i < nitems(want); i++) {
 		batch = batch_of(&anna);
-		auth_db_expect_credential(batch, CREDENTIAL_OWNER, &first);
-		auth_db_put_credential(batch, CREDENTIAL_OWNER, &second);
+		auth_db_expect_credential(batch, &owner_slot, &first);
+		auth_db_put_credential(batch, &owner_slot, &second);
 		ck_assert_int_eq(commit(batch), want[i]);
 	}
 	ck_assert_int_eq(
-	    auth_db_credential(db, &anna, CREDENTIAL_OWNER, &found), STATUS_OK);
+	    auth_db_credential(db, &anna, &owner_slot, &found), STATUS_OK);
 	assert_same(&found, &second);
 }
 END_TEST
