@@ -672,6 +672,11 @@ struct orders *server_orders(const struct server *self)
 	return self->options.orders;
 }
 
+struct keyring *server_keyring(const struct server *self)
+{
+	return self->options.keyring;
+}
+
 static void on_stop_timer(void *arg)
 {
 	struct server *self = arg;

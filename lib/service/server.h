@@ -95,7 +95,7 @@ struct server_options {
 	size_t handlers_count;
 	void *state;               /* for the handlers */
 	struct db *db;             /* or NULL: no KEPT handlers then */
-	struct keyring *keyring;   /* likewise; answers REKEY */
+	struct keyring *keyring;   /* likewise; seals answers, does REKEY */
 	struct audit *audit;       /* likewise; answers AUDIT_READ */
 	const uint8_t *ticket_key; /* auth's; NULL: no handler takes one */
 	struct orders *orders;     /* or NULL: none are taken nor obeyed */
@@ -108,8 +108,9 @@ struct server_options {
 enum status server_new(struct program *program,
     const struct server_options *options, struct server **out);
 
-/** The database it was given. */
+/** The database and the keyring it was given. */
 struct db *server_db(const struct server *self);
+struct keyring *server_keyring(const struct server *self);
 
 /** The orders it was given, or NULL. */
 struct orders *server_orders(const struct server *self);

@@ -7,7 +7,9 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "service/ledger.h"
+#include "service/sealed_row.h"
 #include "service/settings.h"
+#include "service/tables.h"
 #include "service/trust.h"
 
 /* Before this format of its database no service sealed rows. */
@@ -111,11 +113,25 @@ static enum status open_keyring(struct service *self, bool create)
 	    conf_text(conf, name, "ledger"), create);
 }
 
+/* What every service has: accounts had no key, and names no rows. */
+static enum status migrate_shared(struct keyring *keyring, struct db *db)
+{
+	enum status st = keyring_migrate(keyring, db);
+
+	if (st == STATUS_OK)
+		st = sealed_rows_migrate(keyring, db, TABLE_ANSWERS, 0);
+	if (st == STATUS_OK)
+		st = sealed_rows_migrate(keyring, db, TABLE_OUTBOX, 0);
+	return st == STATUS_OK ? names_migrate(db) : st;
+}
+
 static enum status on_migrate(void *arg, struct db *db, uint32_t from)
 {
 	struct service *self = arg;
 
 	enum status st = open_keyring(self, from < FORMAT_SEALED);
+	if (st == STATUS_OK && from < FORMAT_SEALED)
+		st = migrate_shared(self->keyring, db);
 	if (st == STATUS_OK && self->kind->migrate)
 		st = self->kind->migrate(self, db, from);
 	return st;
@@ -224,7 +240,7 @@ static enum status connect_peers(struct service *self, uint32_t peers)
 	}
 	if (!self->peers[ROLE_NOTIFY])
 		return STATUS_OK;
-	return outbox_new(self->db, self->program.loop,
+	return outbox_new(self->db, self->db, self->keyring, self->program.loop,
 	    self->peers[ROLE_NOTIFY], &self->outbox);
 }
 

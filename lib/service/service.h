@@ -42,8 +42,8 @@ struct service_kind {
 	const char *name;  /* "auth" */
 	const char *about; /* one line for --help */
 	uint32_t format;   /* of its database */
-	/* As in db_options; the keyring is open.  NULL: rows of an older
-	 * format need nothing. */
+	/* As in db_options; the keyring is open, and the rows that every
+	 * service has are migrated.  NULL: its own need nothing. */
 	enum status (*migrate)(
 	    struct service *service, struct db *db, uint32_t from);
 	bool blob_reader;

@@ -181,7 +181,8 @@ static void put_notice(const struct change *self, struct db_batch *batch)
 	    field_of(slice_of(ticket->terminal.bytes, ID_BYTES));
 	notice.figures = figures;
 	notice.n_figures = 1;
-	outbox_put(batch, &ticket->account, &notice);
+	outbox_put(
+	    self->auth->service->outbox, batch, &ticket->account, &notice);
 }
 
 enum status change_commit(

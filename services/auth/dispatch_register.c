@@ -175,7 +175,7 @@ static void write_account(struct pending *self)
 	auth_db_put_credential(batch, &owner_slot, &self->credential);
 	auth_db_confirm_name(batch, self->registration.name_hash);
 	notice.kind = NOTIFY__KIND__REGISTERED;
-	outbox_put(batch, account, &notice);
+	outbox_put(self->auth->service->outbox, batch, account, &notice);
 	audit_put(self->auth->service->audit, batch, account,
 	    &(struct audit_event){ .action = "registered", .actor = "owner" });
 	enum status st = exchange_commit(self->x, &batch, on_registered);
@@ -217,7 +217,8 @@ static void tell_owner(struct pending *self)
 	auth_db_put_asked_again(batch, told_ms, tells ? now_ms : told_ms);
 	notice.kind = NOTIFY__KIND__NAME_ASKED_AGAIN;
 	if (tells)
-		outbox_put(batch, &self->owner, &notice);
+		outbox_put(
+		    self->auth->service->outbox, batch, &self->owner, &notice);
 	st = exchange_commit(self->x, &batch, on_owner_told);
 	if (st != STATUS_PENDING)
 		pending_end(&self, st);

@@ -25,8 +25,8 @@ enum status tries_new(struct tries **out, struct service *service)
 	*out = self; /* closed by tries_destroy, whatever follows */
 	self->service = service;
 	self->journal = service->journal;
-	return outbox_new(self->journal, service->program.loop,
-	    service->peers[ROLE_NOTIFY], &self->outbox);
+	return outbox_new(self->journal, service->db, service->keyring,
+	    service->program.loop, service->peers[ROLE_NOTIFY], &self->outbox);
 }
 
 void tries_destroy(struct tries **self_p)
@@ -101,7 +101,7 @@ enum status tries_tell(struct tries *self, struct db_batch *batch,
 	if (!subject->known)
 		return journal_db_put_moment(self->journal, batch, subject,
 		    MOMENT_NOTHING, clock_wall_ms());
-	outbox_put(batch, &subject->account, notice);
+	outbox_put(self->outbox, batch, &subject->account, notice);
 	return STATUS_OK;
 }
 
