@@ -181,17 +181,23 @@ static void fail_there(
 	    self->caller ? caller_link(self->caller) : LINK_UP);
 }
 
-/* Give ${request} to the network thread; the mutex is held. */
-static void hand_over(struct remote *self, struct request *request)
+/* Have the network thread look at its queue, and at what has failed. */
+static void wake(struct remote *self)
 {
 	uint64_t one = 1;
 
-	request->next = NULL;
-	*self->queue_end = request;
-	self->queue_end = &request->next;
 	/* A full counter is no failure: the thread is awake then. */
 	if (write(self->wake_fd, &one, sizeof(one)) < 0)
 		return;
+}
+
+/* Give ${request} to the network thread; the mutex is held. */
+static void hand_over(struct remote *self, struct request *request)
+{
+	request->next = NULL;
+	*self->queue_end = request;
+	self->queue_end = &request->next;
+	wake(self);
 }
 
 /* ---- the network thread ---- */
@@ -298,6 +304,8 @@ static void put_ended(
 	pthread_mutex_unlock(&self->mutex);
 	if (status == STATUS_OK)
 		release_waiting(self, put);
+	else
+		wake(self); /* those that waited for it are to be dropped */
 	request_destroy(&put);
 }
 
@@ -478,13 +486,10 @@ out:
 
 static void stop_thread(struct remote *self)
 {
-	uint64_t one = 1;
-
 	pthread_mutex_lock(&self->mutex);
 	fail(self, STATUS_UNAVAILABLE, NULL, LINK_UP);
 	self->stopping = true;
-	if (write(self->wake_fd, &one, sizeof(one)) < 0)
-		self->stopping = true; /* the counter is full: awake */
+	wake(self);
 	pthread_mutex_unlock(&self->mutex);
 	pthread_join(self->thread, NULL);
 }
