@@ -203,7 +203,7 @@ enum status on_accounts(void *state, struct exchange *x)
 /* ---- EXPORT ---- */
 
 static listing_part_fn *const export_parts[] = { list_accounts, list_codes,
-	auth_list_sessions, auth_list_lanes };
+	auth_list_sessions, auth_list_grants, auth_list_lanes };
 
 static enum status answer_export(struct auth *self, struct exchange *x)
 {
