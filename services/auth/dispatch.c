@@ -1,6 +1,7 @@
 #include "dispatch_internal.h"
 
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -181,6 +182,12 @@ static enum status check_trust(struct auth *self)
 	return STATUS_CONFLICT;
 }
 
+enum status auth_migrate(struct service *service, struct db *db, uint32_t from)
+{
+	(void)from; /* 1: there is no other */
+	return auth_db_migrate(service->keyring, db);
+}
+
 enum status auth_open(struct service *service, void **state_out)
 {
 	struct auth *self = calloc(1, sizeof(*self));
@@ -190,6 +197,7 @@ enum status auth_open(struct service *service, void **state_out)
 	*state_out = self; /* closed by auth_close, whatever follows */
 	self->service = service;
 	self->db = service->db;
+	auth_rows_init(&self->rows, service->db, service->keyring);
 	self->ticket_ms =
 	    conf_number(service->program.conf, "auth", "ticket_ms");
 	self->allow_identifier_only =
@@ -199,6 +207,8 @@ enum status auth_open(struct service *service, void **state_out)
 	self->contact = conf_text(service->program.conf, "common", "contact");
 	if (self->contact[0] == '\0')
 		self->contact = "the operator of this server";
+	snprintf(self->disabled, sizeof(self->disabled),
+	    "this account is disabled: ask %s", self->contact);
 	enum status st = trust_keys(&self->keys, service->program.conf);
 	if (st == STATUS_OK)
 		st = check_trust(self);
@@ -225,6 +235,7 @@ void auth_close(void **state_p)
 	limits_destroy(&self->by_account);
 	limits_destroy(&self->by_address);
 	auth_keys_destroy(&self->keys);
+	sodium_memzero(self, sizeof(*self));
 	free(self);
 	*state_p = NULL;
 }

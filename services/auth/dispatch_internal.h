@@ -22,6 +22,7 @@
 struct auth {
 	struct service *service; /* borrowed */
 	struct db *db;           /* the service's */
+	struct auth_rows rows;   /* in it, as far as they are sealed */
 	struct auth_keys *keys;
 	struct tries *tries;
 	struct issue *issue;
@@ -29,6 +30,7 @@ struct auth {
 	struct limits *by_account, *by_address; /* how often who may ask */
 	uint64_t ticket_ms;                     /* how long a ticket is good */
 	bool allow_identifier_only;
+	char disabled[DETAIL_BYTES_MAX + 1]; /* said of such an account */
 	const char *contact; /* who is to be asked for help; the settings' */
 
 	/* Since the start. */

@@ -62,7 +62,7 @@ static enum status is_mistrusted(
 	    service->journal, &subject, MOMENT_TRUSTED, &trusted_ms);
 	if (st != STATUS_NOT_FOUND)
 		return st;
-	st = auth_db_account(self->db, account, &found);
+	st = auth_db_account(&self->rows, account, &found);
 	*out = st == STATUS_OK && found.created_ms < service->journal_since_ms;
 	return st;
 }
