@@ -71,15 +71,18 @@ enum status on_grant_list(void *state, struct exchange *x);
 enum status on_grant_remove(void *state, struct exchange *x);
 
 /**
- * End the grants of terminals that ${order}, which ${x} asked for, has signed
- * out: else those would sign in again by themselves.
+ * End the grants of terminals that ${order} has signed out: else those would
+ * sign in again by themselves.
+ *
+ * keeper  the terminal that asked for it and stays; NULL: none does
+ * actor   for the record
  *
  * STATUS_OK       there are none
  * STATUS_PENDING  ${done} will be called; on OK auth_grants_ended is due
  * other           as db_submit
  */
-enum status auth_end_grants(struct auth *self, struct exchange *x,
-    const struct order *order, db_done_fn *done, void *arg);
+enum status auth_end_grants(struct auth *self, const struct order *order,
+    const struct id *keeper, const char *actor, db_done_fn *done, void *arg);
 
 /** They are gone: tell of it. */
 void auth_grants_ended(struct auth *self, const struct id *account);

@@ -134,6 +134,22 @@ assert_json 'length == 3 and (.[2].detail |
 keepsake_as one --json snapshots >/dev/null
 case_pass
 
+case_begin "O-02 A-15 a grant goes with the sessions of its terminal"
+keepsake_as one --quiet grant add
+assert_json 'any(.[]; .row == "grant" and .terminal == "'"$one"'" and
+    .upload and .report)' "$(keepsakectl --json sessions "$anna")" sessions
+"$BUILD/keepsake" --state "$WORLD/terminal/one" --quiet backup --unattended \
+    "$WORLD/tree"
+keepsakectl revoke "$anna" --terminal "$one" >/dev/null
+assert_equal '[]' "$(keepsakectl --json sessions "$anna")" sessions
+status=0
+"$BUILD/keepsake" --state "$WORLD/terminal/one" --quiet backup --unattended \
+    "$WORLD/tree" 2>"$WORLD/said" || status=$?
+assert_equal 4 "$status" "exit status: $(cat "$WORLD/said")"
+assert_json 'any(.[]; .actor | test("^operator "))' \
+    "$(records grant_removed "$anna")" records
+case_pass
+
 case_begin "O-02 A-14 a service that has not confirmed is named: exit status 1"
 service_stop store
 expect_status 1 keepsakectl revoke "$anna" --all >"$WORLD/out" 2>"$WORLD/said"
