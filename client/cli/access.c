@@ -109,23 +109,6 @@ enum exit_code command_sessions(struct run *run)
 	return code;
 }
 
-/* Services that have not confirmed, as they are told. */
-struct unconfirmed {
-	const char *meaning;
-	json_t *names; /* with --json */
-};
-
-static void on_unconfirmed(void *arg, const char *service)
-{
-	struct unconfirmed *self = arg;
-
-	if (self->names)
-		json_array_append_new(self->names, json_string(service));
-	else
-		fprintf(stderr, "keepsake: %s has not confirmed: %s\n", service,
-		    self->meaning);
-}
-
 /* Read an id as hex; false, and says so, where it is none. */
 static bool take_id(uint8_t out[static KEEPSAKE_ID_BYTES], const char *text,
     const char *what, const char *where)
@@ -146,10 +129,7 @@ enum exit_code command_revoke(struct run *run)
 	uint8_t id[KEEPSAKE_ID_BYTES];
 	struct keepsake_revocation what = { .all = options->all };
 	struct unconfirmed unconfirmed = {
-		.meaning = "it is down, or cut off from auth; when it is back "
-			   "it learns of this before it moves anything, and "
-			   "one that is cut off takes these tickets until they "
-			   "expire",
+		.meaning = MEANING_REVOKED,
 	};
 
 	if ((session != NULL) + (options->terminal != NULL) + options->all !=

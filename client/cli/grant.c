@@ -123,6 +123,7 @@ static enum exit_code grant_remove(struct run *run)
 {
 	uint8_t terminal[KEEPSAKE_ID_BYTES];
 	bool named = run->operands_count > 1;
+	struct unconfirmed unconfirmed = { .meaning = MEANING_REVOKED };
 
 	if (named && hex_decode(terminal, sizeof(terminal), run->operands[1]) !=
 			 STATUS_OK) {
@@ -132,12 +133,16 @@ static enum exit_code grant_remove(struct run *run)
 		    run->operands[1]);
 		return EXIT_USAGE;
 	}
-	enum status st =
-	    keepsake_grant_remove(run->keepsake, named ? terminal : NULL);
-	if (st != STATUS_OK)
+	unconfirmed.names = run->options.json ? json_array() : NULL;
+	enum status st = keepsake_grant_remove(run->keepsake,
+	    named ? terminal : NULL, on_unconfirmed, &unconfirmed);
+	if (st != STATUS_OK) {
+		json_decref(unconfirmed.names);
 		return command_failed(run, st);
+	}
 	if (run->options.json)
-		return json_print(json_pack("{s:b}", "removed", 1))
+		return json_print(json_pack("{s:b, s:o}", "removed", 1,
+			   "unconfirmed", unconfirmed.names))
 			   ? EXIT_DONE
 			   : EXIT_FAILED;
 	if (!run->options.quiet)

@@ -249,3 +249,14 @@ void progress_clear(struct progress *self)
 	fflush(stderr);
 	self->drawn = false;
 }
+
+void on_unconfirmed(void *arg, const char *service)
+{
+	struct unconfirmed *self = arg;
+
+	if (self->names)
+		json_array_append_new(self->names, json_string(service));
+	else
+		fprintf(stderr, "keepsake: %s has not confirmed: %s\n", service,
+		    self->meaning);
+}

@@ -43,6 +43,21 @@ void time_text(
  */
 bool json_print(json_t *value);
 
+/** Services that have not confirmed, as they are told. */
+struct unconfirmed {
+	const char *meaning;
+	json_t *names; /* with --json; else NULL */
+};
+
+/** keepsake_unconfirmed_fn; ${arg} is a struct unconfirmed. */
+void on_unconfirmed(void *arg, const char *service);
+
+/** Its meaning where somebody was signed out. */
+#define MEANING_REVOKED                                                \
+	"it is down, or cut off from auth; when it is back it learns " \
+	"of this before it moves anything, and one that is cut off "   \
+	"takes these tickets until they expire"
+
 /** A line of progress on standard error that is written over. */
 struct progress {
 	bool shown; /* a person watches */

@@ -397,14 +397,15 @@ enum status keepsake_grants(
     struct keepsake *self, struct keepsake_grant **list_out, size_t *count_out);
 
 /**
- * End a grant.
+ * End a grant, and sign out that terminal.
  *
- * terminal  KEEPSAKE_ID_BYTES; NULL: this one
+ * terminal     KEEPSAKE_ID_BYTES; NULL: this one
+ * unconfirmed  as in keepsake_revoke
  *
  * STATUS_NOT_FOUND  that terminal has none
  */
-enum status keepsake_grant_remove(
-    struct keepsake *self, const uint8_t *terminal);
+enum status keepsake_grant_remove(struct keepsake *self,
+    const uint8_t *terminal, keepsake_unconfirmed_fn *unconfirmed, void *arg);
 
 /* ---- backup ---- */
 

@@ -43,19 +43,26 @@ static enum status ask_to_add(struct keepsake *self, unsigned int directions,
 	return st == STATUS_OK ? st : call_refuse_session(self, st);
 }
 
-static enum status ask_to_remove(
-    struct keepsake *self, const struct id *terminal)
+static enum status ask_to_remove(struct keepsake *self,
+    const struct id *terminal, keepsake_unconfirmed_fn *unconfirmed, void *arg)
 {
 	Auth__GrantRemove message = AUTH__GRANT_REMOVE__INIT;
+	Auth__Revoked *answer;
 
 	message.terminal_id = field_of(slice_of(terminal->bytes, ID_BYTES));
 	enum status st = session_ask(self->session, AUTH__TYPE__GRANT_REMOVE,
-	    login_ticket(self->login), &message.base, NULL, NULL);
+	    login_ticket(self->login), &message.base,
+	    &auth__revoked__descriptor, &answer);
 	if (st == STATUS_NOT_FOUND)
 		return call_refuse(self, st,
 		    "see which there are: keepsake grant list",
 		    "that terminal has no grant");
-	return st == STATUS_OK ? st : call_refuse_session(self, st);
+	if (st != STATUS_OK)
+		return call_refuse_session(self, st);
+	if (unconfirmed)
+		tell_unconfirmed(answer->unconfirmed, answer->n_unconfirmed,
+		    unconfirmed, arg);
+	return STATUS_OK;
 }
 
 /* What a grant is made of is derived now: the root key goes with the call. */
@@ -104,7 +111,7 @@ static enum status add_grant(
 	if (st == STATUS_OK)
 		return st;
 	/* Nobody has the key now: better that there is no grant either. */
-	(void)ask_to_remove(self, &account.terminal);
+	(void)ask_to_remove(self, &account.terminal, NULL, NULL);
 	return st == STATUS_NO_SPACE && privileged_why(self->place)[0] == '\0'
 		   ? call_refuse_plainly(self, st)
 		   : call_refuse_place(self, st);
@@ -182,7 +189,8 @@ enum status keepsake_grants(
 	return st;
 }
 
-static enum status remove_grant(struct keepsake *self, const uint8_t *which)
+static enum status remove_grant(struct keepsake *self, const uint8_t *which,
+    keepsake_unconfirmed_fn *unconfirmed, void *arg)
 {
 	struct state_account account;
 	struct id terminal;
@@ -197,7 +205,7 @@ static enum status remove_grant(struct keepsake *self, const uint8_t *which)
 		return call_refuse(self, STATUS_NOT_FOUND,
 		    "name the terminal: keepsake grant list shows them",
 		    "this terminal does not know that it is bound");
-	st = ask_to_remove(self, &terminal);
+	st = ask_to_remove(self, &terminal, unconfirmed, arg);
 	/* What the server does not know, this terminal need not keep. */
 	if ((st == STATUS_OK || st == STATUS_NOT_FOUND) &&
 	    id_equal(&terminal, &account.terminal)) {
@@ -208,11 +216,11 @@ static enum status remove_grant(struct keepsake *self, const uint8_t *which)
 	return st;
 }
 
-enum status keepsake_grant_remove(
-    struct keepsake *self, const uint8_t *terminal)
+enum status keepsake_grant_remove(struct keepsake *self,
+    const uint8_t *terminal, keepsake_unconfirmed_fn *unconfirmed, void *arg)
 {
 	call_begin(self);
-	enum status st = remove_grant(self, terminal);
+	enum status st = remove_grant(self, terminal, unconfirmed, arg);
 	call_end(self);
 	return st;
 }

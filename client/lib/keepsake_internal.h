@@ -204,6 +204,10 @@ enum status call_refuse_key(
 /** Wipe both. */
 void call_wipe_key(struct keepsake *self);
 
+/** Tell of services that have not confirmed; names are the server's. */
+void tell_unconfirmed(char *const *names, size_t count,
+    keepsake_unconfirmed_fn *unconfirmed, void *arg);
+
 /* ---- snapshots, for whoever reads one ---- */
 
 /** The bytes of all categories. */

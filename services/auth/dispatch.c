@@ -8,6 +8,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "deed.h"
+#include "ops.pb-c.h"
 #include "service/trust.h"
 
 #define MAY_VERIFY (GOOD_FOR(DIRECTION_ENROL) | GOOD_FOR(DIRECTION_BIND))
@@ -36,6 +38,16 @@ const struct handler auth_handlers[] = {
 	{ AUTH__TYPE__DEREGISTER,          "DEREGISTER",          FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_deregister },
 	{ AUTH__TYPE__VERIFICATION_STATE,  "VERIFICATION_STATE",  FROM(ROLE_BINDING), NO_TICKET,                  PLAIN, on_verification_state },
 	{ AUTH__TYPE__TERMINAL_GONE,       "TERMINAL_GONE",       FROM(ROLE_BINDING), NO_TICKET,                  PLAIN, on_terminal_gone },
+	{ OPS__TYPE__FIND_ACCOUNT,         "FIND_ACCOUNT",        FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_find_account },
+	{ OPS__TYPE__ACCOUNTS,             "ACCOUNTS",            FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_accounts },
+	{ OPS__TYPE__EXPORT,               "EXPORT",              FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_export },
+	{ OPS__TYPE__LOCKS,                "LOCKS",               FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_locks },
+	{ OPS__TYPE__UNLOCK,               "UNLOCK",              FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_unlock },
+	{ OPS__TYPE__HAND_BACK,            "HAND_BACK",           FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_hand_back },
+	{ OPS__TYPE__INVITE,               "INVITE",              FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_ops_invite },
+	{ OPS__TYPE__SESSIONS,             "SESSIONS",            FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_ops_sessions },
+	{ OPS__TYPE__REVOKE,               "REVOKE",              FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_ops_revoke },
+	{ OPS__TYPE__REMOVE,               "REMOVE",              FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_remove },
 };
 /* clang-format on */
 
@@ -217,6 +229,7 @@ void auth_close(void **state_p)
 {
 	struct auth *self = *state_p;
 
+	deed_destroy_all(self);
 	issue_destroy(&self->issue);
 	tries_destroy(&self->tries);
 	limits_destroy(&self->by_account);

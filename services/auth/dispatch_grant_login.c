@@ -4,6 +4,8 @@
 #include "asked.h"
 #include "base/clock.h"
 #include "grant_db.h"
+#include "journal_db.h"
+#include "sessions_db.h"
 
 /*
  * A ticket by a standing grant: a challenge, answered with a signature.  It
@@ -19,8 +21,8 @@ static enum status find_grant(struct auth *self, struct exchange *x,
     const struct grant_login *login, struct grant *out,
     uint64_t *generation_out)
 {
-	enum status st = grant_db_watch(
-	    self->db, &login->account, &login->terminal, out, generation_out);
+	enum status st = grant_db_watch(self->service->keyring, self->db,
+	    &login->account, &login->terminal, out, generation_out);
 
 	if (st == STATUS_NOT_FOUND)
 		return exchange_refuse(x, STATUS_DENIED, "%s", no_grant);
@@ -50,6 +52,7 @@ static enum status challenge(const struct asked *asked)
 		.account = asked->binding.account,
 		.terminal = asked->binding.terminal,
 		.direction = asked->direction,
+		.begun_ms = clock_wall_ms(),
 	};
 
 	if (id_is_none(&login.terminal))
@@ -112,23 +115,52 @@ enum status on_grant_login_begin(void *state, struct exchange *x)
 	return st;
 }
 
-/* Answer a right proof. */
-static enum status reply_ticket(
-    struct auth *self, struct exchange *x, const struct grant_login *login)
+/* A GRANT_LOGIN_FINISH until it is answered. */
+struct proof {
+	struct auth *auth;
+	struct exchange *x;
+	struct grant_login login; /* what the cookie held */
+	struct grant grant;
+	uint64_t generation; /* of the account, with that grant */
+	struct ticket ticket;
+};
+
+static void proof_destroy(struct proof **self_p)
+{
+	sodium_memzero(*self_p, sizeof(**self_p));
+	free(*self_p);
+	*self_p = NULL;
+}
+
+/*
+ * Whether the terminal was signed out since the challenge: then the proof is
+ * of before.
+ */
+static enum status check_revoked(const struct proof *self)
+{
+	struct ticket then = self->ticket;
+
+	then.issued_ms = self->login.begun_ms;
+	if (!orders_refusal(self->auth->service->orders, &then))
+		return STATUS_OK;
+	return exchange_refuse(self->x, STATUS_EXPIRED,
+	    "this terminal was signed out meanwhile: begin again");
+}
+
+static enum status reply_ticket(struct proof *self)
 {
 	Auth__LoginDone reply = AUTH__LOGIN_DONE__INIT;
-	struct ticket ticket;
 	uint8_t signed_ticket[TICKET_BYTES];
 
-	grant_ticket(&ticket, login, x->header.peer.id, self->ticket_ms);
-	ticket_sign(signed_ticket, &ticket, self->keys->ticket_secret);
+	ticket_sign(
+	    signed_ticket, &self->ticket, self->auth->keys->ticket_secret);
 	reply.ticket = field_of(slice_of(signed_ticket, sizeof(signed_ticket)));
-	reply.expiry_ms = ticket.expiry_ms;
-	reply.account_id = field_of(slice_of(login->account.bytes, ID_BYTES));
-	enum status st = exchange_reply(x, &reply.base);
+	reply.expiry_ms = self->ticket.expiry_ms;
+	reply.account_id =
+	    field_of(slice_of(self->login.account.bytes, ID_BYTES));
+	enum status st = exchange_reply(self->x, &reply.base);
 	if (st == STATUS_OK)
-		self->tickets_issued++;
-	sodium_memzero(&ticket, sizeof(ticket));
+		self->auth->tickets_issued++;
 	sodium_memzero(signed_ticket, sizeof(signed_ticket));
 	return st;
 }
@@ -143,39 +175,97 @@ static enum status on_noted(
 	return st == STATUS_CONFLICT ? STATUS_OK : st;
 }
 
+static enum status note_use(struct proof *self)
+{
+	if (!grant_use(&self->grant, clock_wall_ms()))
+		return STATUS_OK;
+	struct db_batch *batch =
+	    db_batch_new(&self->login.account, self->generation, NULL);
+	grant_db_put(self->auth->service->keyring, self->auth->db, batch,
+	    &self->login.account, &self->grant);
+	return exchange_commit(self->x, &batch, on_noted);
+}
+
+/* The session is on the disk: it can be listed and revoked. */
+static void on_session_kept(
+    void *arg, enum status st, uint64_t generation, size_t failed_op)
+{
+	struct proof *self = arg;
+	struct exchange *x = self->x;
+
+	(void)generation;
+	(void)failed_op;
+	if (st == STATUS_OK)
+		st = check_revoked(self);
+	if (st == STATUS_OK)
+		st = reply_ticket(self);
+	if (st == STATUS_OK)
+		st = note_use(self);
+	proof_destroy(&self);
+	if (st != STATUS_PENDING)
+		exchange_finish(&x, st);
+}
+
+static enum status keep_session(struct proof *self)
+{
+	const struct subject subject = {
+		.account = self->login.account,
+		.known = true,
+	};
+	struct db *journal = self->auth->service->journal;
+	struct db_batch *batch = journal_db_batch(&subject);
+
+	sessions_put(journal, batch, &self->ticket);
+	enum status st = db_submit(journal, &batch, on_session_kept, self);
+	db_batch_destroy(&batch);
+	return st;
+}
+
+/* Returns PENDING, or what to answer. */
+static enum status judge(struct proof *self, struct slice signature)
+{
+	struct auth *auth = self->auth;
+	struct exchange *x = self->x;
+
+	enum status st =
+	    find_grant(auth, x, &self->login, &self->grant, &self->generation);
+	if (st != STATUS_OK)
+		return st;
+	st = grant_proven(
+	    &self->grant, &self->login, x->header.peer.id, signature);
+	if (st != STATUS_OK) {
+		auth->logins_denied++;
+		return exchange_refuse(x, st,
+		    "the signature is not of this terminal's grant: it was "
+		    "given a newer one");
+	}
+	auth->logins_ok++;
+	grant_ticket(
+	    &self->ticket, &self->login, x->header.peer.id, auth->ticket_ms);
+	st = check_revoked(self);
+	return st == STATUS_OK ? keep_session(self) : st;
+}
+
 enum status on_grant_login_finish(void *state, struct exchange *x)
 {
-	struct auth *self = state;
 	Auth__GrantProof *message;
-	struct grant_login login;
-	struct grant grant;
-	uint64_t generation;
+	struct proof *proof = calloc(1, sizeof(*proof));
 
+	if (!proof)
+		return STATUS_NO_SPACE;
+	proof->auth = state;
+	proof->x = x;
 	/* Who has a cookie was counted when it began. */
 	enum status st = auth_check_peer(x);
 	if (st == STATUS_OK)
 		st = exchange_unpack(
 		    x, &auth__grant_proof__descriptor, &message);
 	if (st == STATUS_OK)
-		st = auth_read_cookie(self, x, COOKIE_GRANT, message->cookie,
-		    &login, sizeof(login));
+		st = auth_read_cookie(proof->auth, x, COOKIE_GRANT,
+		    message->cookie, &proof->login, sizeof(proof->login));
 	if (st == STATUS_OK)
-		st = find_grant(self, x, &login, &grant, &generation);
-	if (st != STATUS_OK)
-		return st;
-	st = grant_proven(
-	    &grant, &login, x->header.peer.id, field_slice(message->signature));
-	if (st != STATUS_OK) {
-		self->logins_denied++;
-		return exchange_refuse(x, st,
-		    "the signature is not of this terminal's grant: it was "
-		    "given a newer one");
-	}
-	self->logins_ok++;
-	st = reply_ticket(self, x, &login);
-	if (st != STATUS_OK || !grant_use(&grant, clock_wall_ms()))
-		return st;
-	struct db_batch *batch = db_batch_new(&login.account, generation, NULL);
-	grant_db_put(batch, &grant);
-	return exchange_commit(x, &batch, on_noted);
+		st = judge(proof, field_slice(message->signature));
+	if (st != STATUS_PENDING)
+		proof_destroy(&proof);
+	return st;
 }

@@ -11,6 +11,7 @@
 #include "limits.h"
 #include "name.h"
 #include "sealed.h"
+#include "sessions_db.h"
 #include "tries.h"
 
 /*
@@ -23,8 +24,9 @@ struct auth {
 	struct db *db;           /* the service's */
 	struct auth_rows rows;   /* in it, as far as they are sealed */
 	struct auth_keys *keys;
-	struct issue *issue;
 	struct tries *tries;
+	struct issue *issue;
+	struct deed *deeds; /* of operators, under way; deed.c's */
 	struct limits *by_account, *by_address; /* how often who may ask */
 	uint64_t ticket_ms;                     /* how long a ticket is good */
 	bool allow_identifier_only;
@@ -68,14 +70,50 @@ enum status on_grant_add(void *state, struct exchange *x);
 enum status on_grant_list(void *state, struct exchange *x);
 enum status on_grant_remove(void *state, struct exchange *x);
 
+/**
+ * End the grants of terminals that ${order}, which ${x} asked for, has signed
+ * out: else those would sign in again by themselves.
+ *
+ * STATUS_OK       there are none
+ * STATUS_PENDING  ${done} will be called; on OK auth_grants_ended is due
+ * other           as db_submit
+ */
+enum status auth_end_grants(struct auth *self, struct exchange *x,
+    const struct order *order, db_done_fn *done, void *arg);
+
+/** They are gone: tell of it. */
+void auth_grants_ended(struct auth *self, const struct id *account);
+
 /* dispatch_grant_login.c */
 enum status on_grant_login_begin(void *state, struct exchange *x);
 enum status on_grant_login_finish(void *state, struct exchange *x);
 
+/* dispatch_ops.c */
+enum status on_find_account(void *state, struct exchange *x);
+enum status on_accounts(void *state, struct exchange *x);
+enum status on_export(void *state, struct exchange *x);
+
+/* dispatch_ops_locks.c */
+enum status on_locks(void *state, struct exchange *x);
+enum status on_unlock(void *state, struct exchange *x);
+enum status on_hand_back(void *state, struct exchange *x);
+enum status on_ops_invite(void *state, struct exchange *x);
+
+/* dispatch_ops_orders.c */
+enum status on_ops_sessions(void *state, struct exchange *x);
+enum status on_ops_revoke(void *state, struct exchange *x);
+enum status on_remove(void *state, struct exchange *x);
+
+/** Refuse an account that is not there, which keepsakectl named. */
+enum status auth_refuse_unknown(struct exchange *x);
+
 /* dispatch_sessions.c */
 enum status on_sessions(void *state, struct exchange *x);
 enum status on_revoke(void *state, struct exchange *x);
-enum status on_terminal_gone(void *state, struct exchange *x);
+
+/** The account's sessions that no order has ended; results as sessions_list. */
+enum status auth_live_sessions(struct auth *self, const struct id *account,
+    struct session out[static SESSIONS_MAX], size_t *count_out);
 
 /** What is answered where an order could not be issued with ${st}. */
 enum status auth_refuse_order(struct exchange *x, enum status st);
@@ -83,6 +121,9 @@ enum status auth_refuse_order(struct exchange *x, enum status st);
 /** The names as a repeated field, which borrows them. */
 void auth_fill_names(
     char *out[static FOLLOWERS + 1], const struct unconfirmed *unconfirmed);
+
+/* dispatch_gone.c */
+enum status on_terminal_gone(void *state, struct exchange *x);
 
 /* deregister.c */
 enum status on_deregister(void *state, struct exchange *x);
@@ -125,6 +166,18 @@ enum status auth_limit_account(struct auth *self, struct exchange *x,
 /** Read a name; results as name_parse. */
 enum status auth_read_name(
     struct exchange *x, struct name *out, struct slice text);
+
+/**
+ * Make an invitation, as a part of a batch of the journal.
+ *
+ * code       to be wiped after use
+ * expiry_ms  wall time
+ *
+ * Results as journal_db_put_invitation.
+ */
+enum status auth_put_invitation(struct auth *self, struct db_batch *batch,
+    const struct subject *subject, char code[static INVITATION_TEXT_BYTES],
+    uint64_t expiry_ms);
 
 /** What stands for an invitation to ${account} in the journal. */
 void auth_hash_invitation(const struct auth *self,

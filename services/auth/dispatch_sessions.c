@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "base/util.h"
-#include "sessions_db.h"
 
 /* Who is logged in, and who is to be no more. */
 
@@ -13,8 +12,7 @@
 
 /* ---- SESSIONS ---- */
 
-/* The account's sessions that no order has ended. */
-static enum status list_live(struct auth *self, const struct id *account,
+enum status auth_live_sessions(struct auth *self, const struct id *account,
     struct session out[static SESSIONS_MAX], size_t *count_out)
 {
 	struct service *service = self->service;
@@ -65,7 +63,8 @@ enum status on_sessions(void *state, struct exchange *x)
 
 	enum status st = exchange_unpack(x, &auth__empty__descriptor, &message);
 	if (st == STATUS_OK)
-		st = list_live(self, &x->ticket.account, sessions, &count);
+		st = auth_live_sessions(
+		    self, &x->ticket.account, sessions, &count);
 	if (st != STATUS_OK)
 		return st;
 	for (size_t i = 0; i < count; i++) {
@@ -85,7 +84,8 @@ static enum status check_session(
 	struct session sessions[SESSIONS_MAX];
 	size_t count;
 
-	enum status st = list_live(self, &x->ticket.account, sessions, &count);
+	enum status st =
+	    auth_live_sessions(self, &x->ticket.account, sessions, &count);
 	if (st != STATUS_OK)
 		return st;
 	for (size_t i = 0; i < count; i++)
@@ -149,141 +149,79 @@ void auth_fill_names(
 		out[i] = (char *)unconfirmed->names[i];
 }
 
-static void on_revoked(
-    void *arg, enum status st, const struct unconfirmed *unconfirmed)
+/* A REVOKE until it is answered. */
+struct revoking {
+	struct auth *auth;
+	struct exchange *x;
+	struct order order;
+	struct unconfirmed unconfirmed;
+};
+
+static void finish_revoking(struct revoking **self_p, enum status st)
 {
-	struct exchange *x = arg;
+	struct revoking *self = *self_p;
+	struct exchange *x = self->x;
 	Auth__Revoked reply = AUTH__REVOKED__INIT;
 	char *names[FOLLOWERS + 1];
 
 	if (st == STATUS_OK) {
-		const struct auth *self = x->parked;
-		audit_note(self->service->audit, &x->ticket.account,
+		audit_note(self->auth->service->audit, &x->ticket.account,
 		    &(struct audit_event){ .action = "sessions_revoked",
 			.actor = "owner",
 			.terminal = &x->ticket.terminal });
-		auth_fill_names(names, unconfirmed);
+		auth_fill_names(names, &self->unconfirmed);
 		reply.unconfirmed = names;
-		reply.n_unconfirmed = unconfirmed->count;
+		reply.n_unconfirmed = self->unconfirmed.count;
 		st = exchange_reply(x, &reply.base);
 	}
+	free(self);
+	*self_p = NULL;
 	exchange_finish(&x, st);
+}
+
+static void on_grants_ended(
+    void *arg, enum status st, uint64_t generation, size_t failed_op)
+{
+	struct revoking *self = arg;
+
+	(void)generation;
+	(void)failed_op;
+	if (st == STATUS_OK)
+		auth_grants_ended(self->auth, &self->order.account);
+	finish_revoking(&self, st);
+}
+
+static void on_revoked(
+    void *arg, enum status st, const struct unconfirmed *unconfirmed)
+{
+	struct revoking *self = arg;
+
+	self->unconfirmed = *unconfirmed;
+	if (st == STATUS_OK)
+		st = auth_end_grants(
+		    self->auth, self->x, &self->order, on_grants_ended, self);
+	if (st != STATUS_PENDING)
+		finish_revoking(&self, st);
 }
 
 enum status on_revoke(void *state, struct exchange *x)
 {
-	struct auth *self = state;
 	Auth__Revoke *message;
-	struct order order;
+	struct revoking *revoking = calloc(1, sizeof(*revoking));
 
+	if (!revoking)
+		return STATUS_NO_SPACE;
+	revoking->auth = state;
+	revoking->x = x;
 	enum status st =
 	    exchange_unpack(x, &auth__revoke__descriptor, &message);
 	if (st == STATUS_OK)
-		st = read_revoke(self, x, message, &order);
-	if (st != STATUS_OK)
-		return st;
-	x->parked = self;
-	st = issue_order(self->issue, &order, on_revoked, x);
-	return auth_refuse_order(x, st);
-}
-
-/* ---- TERMINAL_GONE ---- */
-
-/* The terminal that goes, until what it had here is gone. */
-struct leaving {
-	struct auth *auth;
-	struct exchange *x;
-	struct id account, terminal;
-};
-
-static void on_rows_gone(
-    void *arg, enum status st, uint64_t generation, size_t failed_op)
-{
-	struct exchange *x = arg;
-
-	(void)generation;
-	(void)failed_op;
-	/* A removed account has taken them along. */
-	exchange_finish(&x, st == STATUS_CONFLICT ? STATUS_OK : st);
-}
-
-/* Its own codes and grants. */
-static enum status forget_terminal(struct auth *self, struct exchange *x,
-    const struct id *account, const struct id *terminal)
-{
-	struct db_batch *batch = db_batch_new(account, DB_GENERATION_ANY, NULL);
-	size_t count = 0;
-
-	enum status st =
-	    auth_db_forget_terminal(self->db, batch, account, terminal, &count);
-	if (st == STATUS_OK && count > 0)
-		st = db_submit(self->db, &batch, on_rows_gone, x);
-	db_batch_destroy(&batch);
-	return st;
-}
-
-static void on_terminal_revoked(void *arg, enum status st, uint64_t sequence)
-{
-	struct leaving *leaving = arg;
-	struct exchange *x = leaving->x;
-
-	(void)sequence;
+		st = read_revoke(state, x, message, &revoking->order);
 	if (st == STATUS_OK)
-		st = forget_terminal(
-		    leaving->auth, x, &leaving->account, &leaving->terminal);
-	free(leaving);
+		st = auth_refuse_order(
+		    x, issue_order(revoking->auth->issue, &revoking->order,
+			   on_revoked, revoking));
 	if (st != STATUS_PENDING)
-		exchange_finish(&x, st);
-}
-
-static enum status revoke_terminal(struct leaving *leaving)
-{
-	struct issue *issue = leaving->auth->issue;
-	struct order order = {
-		.kind = ORDER_REVOKE_TERMINAL,
-		.account = leaving->account,
-		.subject = leaving->terminal,
-	};
-
-	enum status st =
-	    issue_at_once(issue, &order, on_terminal_revoked, leaving);
-	if (st != STATUS_TOO_LARGE)
-		return st;
-	/* No room for one more: then all of the account log in again. */
-	order.kind = ORDER_REVOKE_ACCOUNT;
-	order.subject = (struct id){ 0 };
-	return issue_at_once(issue, &order, on_terminal_revoked, leaving);
-}
-
-enum status on_terminal_gone(void *state, struct exchange *x)
-{
-	struct auth *self = state;
-	Auth__TerminalGone *message;
-	struct leaving *leaving = NULL;
-
-	enum status st =
-	    exchange_unpack(x, &auth__terminal_gone__descriptor, &message);
-	if (st != STATUS_OK)
-		return st;
-	leaving = calloc(1, sizeof(*leaving));
-	if (!leaving)
-		return STATUS_NO_SPACE;
-	leaving->auth = self;
-	leaving->x = x;
-	st = id_from(&leaving->account, field_slice(message->account_id));
-	if (st == STATUS_OK)
-		st = id_from(
-		    &leaving->terminal, field_slice(message->terminal_id));
-	if (st == STATUS_OK &&
-	    (id_is_none(&leaving->account) || id_is_none(&leaving->terminal)))
-		st = STATUS_MALFORMED;
-	if (st != STATUS_OK)
-		st = exchange_refuse(
-		    x, st, "account_id, terminal_id: not 16 bytes, or zero");
-	else if (!orders_deleted(self->service->orders, &leaving->account))
-		st = revoke_terminal(leaving);
-	if (st == STATUS_PENDING)
-		return st;
-	free(leaving);
-	return auth_refuse_order(x, st);
+		free(revoking);
+	return st;
 }

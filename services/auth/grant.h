@@ -61,6 +61,7 @@ struct grant_login {
 	struct id account;
 	struct id terminal;
 	enum direction direction;
+	uint64_t begun_ms; /* wall time */
 	uint8_t challenge[GRANT_CHALLENGE_BYTES];
 };
 

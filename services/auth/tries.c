@@ -321,6 +321,14 @@ static enum status act_unlock(struct turn *turn, uint64_t now_ms, bool *shuts)
 	return lane_unlock(&turn->lane);
 }
 
+static enum status act_hand_back(
+    struct turn *turn, uint64_t now_ms, bool *shuts)
+{
+	(void)now_ms;
+	*shuts = false;
+	return lane_hand_back(&turn->lane);
+}
+
 enum status tries_take(struct tries *self, struct turn *turn)
 {
 	return begin(self, turn, act_take);
@@ -344,6 +352,11 @@ enum status tries_renew(struct tries *self, struct turn *turn)
 enum status tries_unlock(struct tries *self, struct turn *turn)
 {
 	return begin(self, turn, act_unlock);
+}
+
+enum status tries_hand_back(struct tries *self, struct turn *turn)
+{
+	return begin(self, turn, act_hand_back);
 }
 
 enum status tries_trust(

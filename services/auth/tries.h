@@ -87,6 +87,9 @@ void tries_kick(struct tries *self, const struct subject *subject);
 /** Lift a lock; NOT_FOUND and DENIED as lane_unlock. */
 enum status tries_unlock(struct tries *self, struct turn *turn);
 
+/** The same without end; NOT_FOUND as lane_hand_back. */
+enum status tries_hand_back(struct tries *self, struct turn *turn);
+
 /**
  * Where the journal was lost every lane counts as shut that it does not
  * know: open those of an account.  ${done} as db_submit.
