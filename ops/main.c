@@ -99,6 +99,11 @@ static const struct command {
 	  "Ends a session, those of a terminal, or all of the account. Services that have\n"
 	  "not confirmed it are named, and the exit status is 1: it holds for them when\n"
 	  "they are back." },
+	{ "disable",      "ACCOUNT --reason TEXT", "let nobody log in, and end all sessions", 0, 0, ACCOUNT | BY, command_disable,
+	  "Nothing is deleted; enable takes it back. Services that have not confirmed that\n"
+	  "the sessions ended are named, and the exit status is 1." },
+	{ "enable",       "ACCOUNT --reason TEXT", "take disable back",                            0, 0, ACCOUNT | BY, command_enable,
+	  "The owner, and terminals with a grant, can log in again." },
 	{ "export",       "ACCOUNT --to FOLDER", "write down all that is held of a person",        0, 0, ACCOUNT | BY | BIT(SPECIAL_TO), command_export,
 	  "Answers a data-protection request: writes FOLDER/auth.json, store.json,\n"
 	  "binding.json and notify.json with all that the server can read of the account,\n"

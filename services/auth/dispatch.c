@@ -47,6 +47,8 @@ const struct handler auth_handlers[] = {
 	{ OPS__TYPE__INVITE,               "INVITE",              FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_ops_invite },
 	{ OPS__TYPE__SESSIONS,             "SESSIONS",            FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_ops_sessions },
 	{ OPS__TYPE__REVOKE,               "REVOKE",              FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_ops_revoke },
+	{ OPS__TYPE__DISABLE,              "DISABLE",             FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_disable },
+	{ OPS__TYPE__ENABLE,               "ENABLE",              FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_enable },
 	{ OPS__TYPE__REMOVE,               "REMOVE",              FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_remove },
 };
 /* clang-format on */

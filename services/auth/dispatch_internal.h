@@ -106,6 +106,8 @@ enum status on_ops_invite(void *state, struct exchange *x);
 enum status on_ops_sessions(void *state, struct exchange *x);
 enum status on_ops_revoke(void *state, struct exchange *x);
 enum status on_remove(void *state, struct exchange *x);
+enum status on_disable(void *state, struct exchange *x);
+enum status on_enable(void *state, struct exchange *x);
 
 /** Refuse an account that is not there, which keepsakectl named. */
 enum status auth_refuse_unknown(struct exchange *x);

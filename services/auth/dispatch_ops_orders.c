@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/util.h"
 #include "grant_db.h"
 
@@ -288,4 +289,116 @@ enum status on_remove(void *state, struct exchange *x)
 		return st;
 	deed->by = message->by;
 	return begin_order(&model, "");
+}
+
+/* ---- DISABLE, ENABLE ---- */
+
+static enum status check_state(
+    struct auth *self, struct exchange *x, const struct id *account, bool want)
+{
+	bool disabled = false;
+
+	enum status st = auth_db_disabled(self->db, account, &disabled);
+	if (st != STATUS_OK || disabled != want)
+		return st;
+	return exchange_refuse(x, STATUS_CONFLICT, "the account is %s already",
+	    want ? "disabled" : "enabled");
+}
+
+static enum status set_disabled(
+    struct deed *deed, bool disabled, db_done_fn *done)
+{
+	struct db_batch *batch =
+	    db_batch_new(&deed->account, DB_GENERATION_ANY, NULL);
+
+	auth_db_require_account(batch);
+	auth_db_put_disabled(batch, disabled, clock_wall_ms());
+	enum status st = db_submit(deed->auth->db, &batch, done, deed);
+	db_batch_destroy(&batch);
+	return st;
+}
+
+/* Nobody can log in any more: now end what is going on. */
+static void on_disabled(
+    void *arg, enum status st, uint64_t generation, size_t failed_op)
+{
+	struct deed *deed = arg;
+
+	(void)generation;
+	(void)failed_op;
+	if (st == STATUS_OK)
+		st = act_order(deed);
+	if (st != STATUS_PENDING)
+		deed_end(&deed, st);
+}
+
+static enum status act_disable(struct deed *deed)
+{
+	return set_disabled(deed, true, on_disabled);
+}
+
+enum status on_disable(void *state, struct exchange *x)
+{
+	struct ordering model = {
+		.deed = { .auth = state,
+		    .x = x,
+		    .action = "disabled",
+		    .act = act_disable },
+		.order.kind = ORDER_REVOKE_ACCOUNT,
+	};
+	struct deed *deed = &model.deed;
+	Ops__Deed *message;
+
+	enum status st = exchange_unpack(x, &ops__deed__descriptor, &message);
+	if (st == STATUS_OK)
+		st = deed_check(state, x, message->account_id, message->by,
+		    OPERATOR_NEEDS_REASON, &deed->account);
+	if (st == STATUS_OK)
+		st = check_state(state, x, &deed->account, true);
+	if (st != STATUS_OK)
+		return st;
+	deed->by = message->by;
+	return begin_order(&model, "");
+}
+
+static void on_enabled(
+    void *arg, enum status st, uint64_t generation, size_t failed_op)
+{
+	struct deed *deed = arg;
+
+	(void)generation;
+	(void)failed_op;
+	deed_end(&deed, st);
+}
+
+static enum status act_enable(struct deed *deed)
+{
+	return set_disabled(deed, false, on_enabled);
+}
+
+enum status on_enable(void *state, struct exchange *x)
+{
+	struct deed *deed = NULL;
+	Ops__Deed *message;
+	struct id account;
+
+	enum status st = exchange_unpack(x, &ops__deed__descriptor, &message);
+	if (st == STATUS_OK)
+		st = deed_check(state, x, message->account_id, message->by,
+		    OPERATOR_NEEDS_REASON, &account);
+	if (st == STATUS_OK)
+		st = check_state(state, x, &account, false);
+	if (st != STATUS_OK)
+		return st;
+	deed = calloc(1, sizeof(*deed));
+	if (deed)
+		*deed = (struct deed){
+			.auth = state,
+			.x = x,
+			.account = account,
+			.by = message->by,
+			.action = "enabled",
+			.act = act_enable,
+		};
+	return deed_begin(&deed, "");
 }
