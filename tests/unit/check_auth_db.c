@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "crypto/arena.h"
 #include "crypto/code.h"
 #include "ring.h"
 
@@ -34,6 +35,7 @@ static void setup(void)
 		.reserve_bytes = 1 << 20,
 	};
 	ck_assert_int_eq(db_open(&options, &db), STATUS_OK);
+	ck_assert_int_eq(arena_open(16384), STATUS_OK);
 	ring_open("auth");
 	auth_rows_init(&auth_rows, db, ring);
 }
@@ -42,6 +44,7 @@ static void teardown(void)
 {
 	db_close(&db);
 	ring_close();
+	arena_close();
 	scratch_remove();
 }
 

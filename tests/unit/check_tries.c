@@ -5,6 +5,7 @@
 #include "../../services/auth/tries.h"
 #include "base/clock.h"
 #include "base/util.h"
+#include "crypto/arena.h"
 #include "ring.h"
 #include "scratch.h"
 #include "service/tables.h"
@@ -69,6 +70,7 @@ static void begin(void)
 	loop_timer_set(service.program.loop, &guard, GUARD_MS + skipped_ms);
 	service.db = open_db("data");
 	service.journal = open_db("journal");
+	ck_assert_int_eq(arena_open(16384), STATUS_OK);
 	ring_open("auth");
 	service.keyring = ring;
 	ck_assert_int_eq(
@@ -87,6 +89,7 @@ static void end(void)
 	db_stop(service.journal);
 	tries_destroy(&tries);
 	ring_close();
+	arena_close();
 	close_db(&service.db);
 	close_db(&service.journal);
 	loop_timer_cancel(service.program.loop, &guard);
