@@ -63,7 +63,8 @@ enum status on_sessions(void *state, struct exchange *x)
 
 	enum status st = exchange_unpack(x, &auth__empty__descriptor, &message);
 	if (st == STATUS_OK)
-		st = auth_live_sessions(self, &x->ticket.account, sessions, &count);
+		st = auth_live_sessions(
+		    self, &x->ticket.account, sessions, &count);
 	if (st != STATUS_OK)
 		return st;
 	for (size_t i = 0; i < count; i++) {
@@ -83,7 +84,8 @@ static enum status check_session(
 	struct session sessions[SESSIONS_MAX];
 	size_t count;
 
-	enum status st = auth_live_sessions(self, &x->ticket.account, sessions, &count);
+	enum status st =
+	    auth_live_sessions(self, &x->ticket.account, sessions, &count);
 	if (st != STATUS_OK)
 		return st;
 	for (size_t i = 0; i < count; i++)
