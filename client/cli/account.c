@@ -11,13 +11,6 @@
 
 /* enrol, register, bind, password, status: what makes a terminal one. */
 
-static bool is_none(const uint8_t id[static KEEPSAKE_ID_BYTES])
-{
-	static const uint8_t none[KEEPSAKE_ID_BYTES];
-
-	return memcmp(id, none, sizeof(none)) == 0;
-}
-
 /* Print ${result}, or, without --json, ${text}. */
 static enum exit_code finish(
     const struct run *run, json_t *result, const char *text)
@@ -127,6 +120,10 @@ static void print_standing(const struct keepsake_standing *standing,
 		printf("account       none: keepsake register NAME\n");
 	else
 		printf("account       %s\n", standing->name);
+	if (!is_none(standing->account)) {
+		hex_encode(id, slice_of(standing->account, KEEPSAKE_ID_BYTES));
+		printf("account id    %s\n", id);
+	}
 	if (is_none(standing->terminal)) {
 		printf("bound         no: keepsake bind --serial SERIAL\n");
 		return;

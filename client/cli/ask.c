@@ -19,28 +19,30 @@
 static const struct {
 	const char *prompt;
 	const char *again; /* to be typed twice; or NULL */
+	bool shown;        /* what is typed: it is no secret */
 	const char *instead; /* where nobody can be asked */
 } questions[] = {
-	[KEEPSAKE_PASSWORD]     = { "Password: ", NULL, "use --password-file FILE" },
-	[KEEPSAKE_NEW_PASSWORD] = { "New password: ", "New password, once more: ", "use --password-file FILE to register, --new-password-file FILE to change it" },
-	[KEEPSAKE_VERIFICATION] = { "Verification information (needed to move or unbind a terminal): ", "Once more: ", "use --verification-file FILE" },
-	[KEEPSAKE_SERIAL]       = { "Serial number: ", NULL, "use --serial SERIAL" },
-	[KEEPSAKE_IMEI]         = { "IMEI: ", NULL, "use --imei IMEI" },
-	[KEEPSAKE_IMSI]         = { "IMSI: ", NULL, "use --imsi IMSI" },
+	[KEEPSAKE_PASSWORD]          = { "Password of the account: ", NULL, false, "use --password-file FILE" },
+	[KEEPSAKE_NEW_PASSWORD]      = { "New password of the account: ", "New password, once more: ", false, "use --password-file FILE to register, --new-password-file FILE to change it" },
+	[KEEPSAKE_VERIFICATION]      = { "Verification information (needed to move or unbind a terminal): ", "Once more: ", false, "use --verification-file FILE" },
+	[KEEPSAKE_SERIAL]            = { "Serial number: ", NULL, true, "use --serial SERIAL, or --identity-file FILE" },
+	[KEEPSAKE_IMEI]              = { "IMEI: ", NULL, true, "use --imei IMEI, or --identity-file FILE" },
+	[KEEPSAKE_IMSI]              = { "IMSI: ", NULL, true, "use --imsi IMSI, or --identity-file FILE" },
+	[KEEPSAKE_OWN_PASSWORD]      = { "Password of this terminal's own code: ", NULL, false, "use --password-file FILE; this terminal has a code of its own" },
+	[KEEPSAKE_NEW_OWN_PASSWORD]  = { "Password for this terminal's own code: ", "Once more: ", false, "use --new-password-file FILE" },
+	[KEEPSAKE_INVITATION]        = { "Invitation: ", NULL, true, "use --invitation-file FILE" },
+	[KEEPSAKE_TOOL_PASSWORD]     = { "Password of this tool: ", NULL, false, "use --tool-password-file FILE; 'keepsake lock --off' takes it away" },
+	[KEEPSAKE_NEW_TOOL_PASSWORD] = { "New password of this tool: ", "Once more: ", false, "use --new-password-file FILE" },
 };
 /* clang-format on */
 _Static_assert(nitems(questions) == KEEPSAKE_SECRET_COUNT, "one for each");
 
+#define AGAIN          "nothing was changed: run it again"
 #define SECRET_LEN_MAX "1024"
 _Static_assert(KEEPSAKE_SECRET_BYTES == 1024 + 1, "as the texts say");
 
-/* Say why there is no secret; returns ${status}. */
-static enum status refuse(struct run *run, enum status status,
-    const char *advice, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-
-static enum status refuse(struct run *run, enum status status,
-    const char *advice, const char *format, ...)
+enum status ask_refuse(struct run *run, enum status status, const char *advice,
+    const char *format, ...)
 {
 	va_list args;
 
@@ -56,18 +58,20 @@ static enum status refuse_file(
 {
 	switch (status) {
 	case STATUS_NOT_FOUND:
-		return refuse(run, STATUS_DENIED,
+		return ask_refuse(run, STATUS_DENIED,
 		    "name the file that has the secret, or leave the option "
 		    "out to be asked",
 		    "%s: no such file", path);
 	case STATUS_DENIED:
-		return refuse(run, status,
+		return ask_refuse(run, status,
 		    "a secret file must be yours, no symlink, with mode 0600",
 		    "%s: refused", path);
 	case STATUS_NO_SPACE:
-		return refuse(run, status, "", "there is no memory");
+		return ask_refuse(run, status,
+		    "this machine is short of memory: end something else",
+		    "there is no memory");
 	default:
-		return refuse(run, STATUS_MALFORMED,
+		return ask_refuse(run, STATUS_MALFORMED,
 		    "write the secret to it as its one line", "%s: %s", path,
 		    "not one line of 1 to " SECRET_LEN_MAX " bytes");
 	}
@@ -137,13 +141,38 @@ static enum status read_line(
 	return len > 0 ? STATUS_OK : STATUS_MALFORMED;
 }
 
+/* Read a line from standard input: of what may be seen. */
+static enum status read_input(
+    struct run *run, char out[static KEEPSAKE_SECRET_BYTES])
+{
+	sigset_t held;
+
+	pthread_sigmask(SIG_SETMASK, NULL, &held);
+	switch (read_line(STDIN_FILENO, &held, out)) {
+	case STATUS_OK:
+		return STATUS_OK;
+	case STATUS_PENDING:
+		if (atomic_load(&interrupted))
+			return ask_refuse(
+			    run, STATUS_PENDING, AGAIN, "interrupted");
+		return ask_refuse(run, STATUS_MALFORMED,
+		    "write it to standard input as one line",
+		    "standard input ended before there was a line");
+	default:
+		return ask_refuse(run, STATUS_MALFORMED,
+		    "write it to standard input as one line",
+		    "standard input: not one line of 1 to " SECRET_LEN_MAX
+		    " bytes");
+	}
+}
+
 /*
- * Ask with echo off on the terminal ${fd}.  Meanwhile every signal waits but
- * those that end the question, so that the echo always comes back; and those
- * that stop a program which asks from the background.
+ * Ask on the terminal ${fd}, with echo off for secrets.  Meanwhile every signal
+ * waits but those that end the question, so that the echo always comes back;
+ * and those that stop a program which asks from the background.
  */
-static enum status prompt(
-    int fd, const char *text, char out[static KEEPSAKE_SECRET_BYTES])
+static enum status prompt(int fd, const char *text, bool shown,
+    char out[static KEEPSAKE_SECRET_BYTES])
 {
 	struct termios usual, silent;
 	sigset_t held, before;
@@ -156,13 +185,15 @@ static enum status prompt(
 	if (tcgetattr(fd, &usual) != 0)
 		goto out;
 	silent = usual;
-	silent.c_lflag &= ~(tcflag_t)ECHO;
+	if (!shown)
+		silent.c_lflag &= ~(tcflag_t)ECHO;
 	if (tcsetattr(fd, TCSAFLUSH, &silent) != 0)
 		goto out;
 	dprintf(fd, "%s", text);
 	st = read_line(fd, &held, out);
 	tcsetattr(fd, TCSAFLUSH, &usual);
-	dprintf(fd, "\n");
+	if (!shown || st != STATUS_OK)
+		dprintf(fd, "\n");
 out:
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return st;
@@ -176,7 +207,7 @@ static enum status prompt_again(int fd, const char *text, const char *first)
 	enum status st = STATUS_NO_SPACE;
 
 	if (second)
-		st = prompt(fd, text, second);
+		st = prompt(fd, text, false, second);
 	if (st == STATUS_OK && strcmp(first, second) != 0)
 		st = STATUS_CONFLICT;
 	secret_destroy(&memory, KEEPSAKE_SECRET_BYTES);
@@ -188,18 +219,19 @@ static enum status refuse_answer(
 {
 	switch (status) {
 	case STATUS_PENDING:
-		return refuse(run, status, "", "interrupted");
+		return ask_refuse(run, status, AGAIN, "interrupted");
 	case STATUS_CONFLICT:
-		return refuse(run, STATUS_MALFORMED,
-		    "nothing was changed: run it again",
+		return ask_refuse(run, STATUS_MALFORMED, AGAIN,
 		    "these were two different ones");
 	case STATUS_MALFORMED:
-		return refuse(run, status, "run it again",
+		return ask_refuse(run, status, "run it again",
 		    "that was not 1 to " SECRET_LEN_MAX " bytes");
 	case STATUS_NO_SPACE:
-		return refuse(run, status, "", "there is no memory");
+		return ask_refuse(run, status,
+		    "this machine is short of memory: end something else",
+		    "there is no memory");
 	default:
-		return refuse(run, STATUS_AUTH_REQUIRED,
+		return ask_refuse(run, STATUS_AUTH_REQUIRED,
 		    questions[secret].instead,
 		    "there is no terminal to ask on");
 	}
@@ -212,12 +244,38 @@ static enum status ask_person(struct run *run, enum keepsake_secret secret,
 	enum status st = STATUS_AUTH_REQUIRED;
 
 	if (fd >= 0)
-		st = prompt(fd, questions[secret].prompt, out);
+		st = prompt(
+		    fd, questions[secret].prompt, questions[secret].shown, out);
 	if (st == STATUS_OK && questions[secret].again)
 		st = prompt_again(fd, questions[secret].again, out);
 	if (fd >= 0)
 		close(fd);
 	return st == STATUS_OK ? st : refuse_answer(run, st, secret);
+}
+
+enum status ask_line(
+    struct run *run, const char *text, char out[static KEEPSAKE_SECRET_BYTES])
+{
+	int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	enum status st = STATUS_AUTH_REQUIRED;
+
+	if (fd >= 0) {
+		st = prompt(fd, text, true, out);
+		close(fd);
+	}
+	switch (st) {
+	case STATUS_OK:
+		return st;
+	case STATUS_PENDING:
+		return ask_refuse(run, st, AGAIN, "interrupted");
+	case STATUS_AUTH_REQUIRED:
+		return ask_refuse(run, st,
+		    "the man page says how a script does it: keepsake(1)",
+		    "there is no terminal to ask on");
+	default:
+		return ask_refuse(run, st, "run it again",
+		    "that was not 1 to " SECRET_LEN_MAX " bytes");
+	}
 }
 
 /* The file that has ${secret}, or NULL. */
@@ -227,12 +285,21 @@ static const char *file_of(const struct run *run, enum keepsake_secret secret)
 
 	switch (secret) {
 	case KEEPSAKE_PASSWORD:
+	case KEEPSAKE_OWN_PASSWORD:
 		return options->password_file;
 	case KEEPSAKE_NEW_PASSWORD:
 		return run->registering ? options->password_file
 					: options->new_password_file;
+	case KEEPSAKE_NEW_OWN_PASSWORD:
+		return options->new_password_file;
 	case KEEPSAKE_VERIFICATION:
 		return options->verification_file;
+	case KEEPSAKE_INVITATION:
+		return options->invitation_file;
+	case KEEPSAKE_TOOL_PASSWORD:
+		return options->tool_password_file;
+	case KEEPSAKE_NEW_TOOL_PASSWORD:
+		return options->new_password_file;
 	default:
 		return NULL;
 	}
@@ -262,30 +329,38 @@ enum status ask_secret(void *arg, enum keepsake_secret secret,
 	const char *argument = argument_of(run, secret);
 
 	*typed_out = false;
+	if (path && secret == KEEPSAKE_INVITATION && strcmp(path, "-") == 0)
+		return read_input(run, out);
 	if (path)
 		return read_file(run, path, out);
 	if (argument) {
 		if (strlen(argument) >= KEEPSAKE_SECRET_BYTES)
-			return refuse(run, STATUS_MALFORMED,
+			return ask_refuse(run, STATUS_MALFORMED,
 			    questions[secret].instead,
 			    "the identifier is too long");
 		memcpy(out, argument, strlen(argument) + 1);
 		return STATUS_OK;
 	}
+	if (run->options.unattended)
+		return ask_refuse(run, STATUS_AUTH_REQUIRED,
+		    questions[secret].instead,
+		    "this tool has a password of its own, and an unattended "
+		    "backup asks for nothing");
 	*typed_out = true;
 	return ask_person(run, secret, out);
 }
 
 void ask_to_remember(struct run *run)
 {
-	if (!run->options.password_file || !run->watched ||
-	    !isatty(STDIN_FILENO) || !keepsake_password_due(run->keepsake))
+	if (!run->options.password_file || run->options.unattended ||
+	    !run->watched || !isatty(STDIN_FILENO) ||
+	    !keepsake_password_due(run->keepsake))
 		return;
 	fprintf(stderr,
-	    "It is a month since you last typed your password.  It comes from "
-	    "a file here,\nbut on a new phone only you will have it: please "
-	    "type it once, so that it is not\nforgotten.  It is checked on "
-	    "this machine only.\n");
+	    "It is a month since you last typed the password of your account. "
+	    " It comes from a\nfile here, but on a new phone only you will "
+	    "have it: please type it once, so that it\nis not forgotten.  It "
+	    "is checked on this machine only.\n");
 	void *memory = secret_new(KEEPSAKE_SECRET_BYTES);
 	char *password = memory;
 	enum status st = STATUS_NO_SPACE;
@@ -298,7 +373,8 @@ void ask_to_remember(struct run *run)
 	else if (st != STATUS_PENDING)
 		fprintf(stderr,
 		    "That is not it.  To choose one that is easier to keep in "
-		    "mind: keepsake password\nThe right one is in %s\n",
+		    "mind: keepsake password\nUnless this terminal has a code "
+		    "of its own, the right one is in %s\n",
 		    run->options.password_file);
 	secret_destroy(&memory, KEEPSAKE_SECRET_BYTES);
 }

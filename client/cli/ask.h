@@ -21,6 +21,23 @@ enum status ask_secret(void *arg, enum keepsake_secret secret,
     char out[static KEEPSAKE_SECRET_BYTES], bool *typed_out);
 
 /**
+ * Ask a person for a line that is no secret.
+ *
+ * STATUS_OK             ${out} is filled
+ * STATUS_AUTH_REQUIRED  nobody to ask
+ * STATUS_MALFORMED      empty, or too long
+ * STATUS_PENDING        interrupted, or the terminal is gone
+ *
+ * The run's detail and advice say why, unless it was STATUS_OK.
+ */
+enum status ask_line(
+    struct run *run, const char *text, char out[static KEEPSAKE_SECRET_BYTES]);
+
+/** Set the run's detail and advice (static); returns ${status}. */
+enum status ask_refuse(struct run *run, enum status status, const char *advice,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/**
  * Where the password comes from a file and a person watches, ask for it once
  * a month, so that it is not forgotten (K-06).  A wrong answer is told, and
  * hinders nothing; an interruption is left to the caller, in interrupted.

@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/text.h"
 #include "command.h"
@@ -97,6 +98,11 @@ static enum exit_code backup_one(struct run *run, const char *path)
 	const struct keepsake_backup what = {
 		.path = path,
 		.label = run->options.label,
+		.key =
+		    run->options.key && strcmp(run->options.key, "local") == 0
+			? KEEPSAKE_KEY_LOCAL
+			: KEEPSAKE_KEY_USUAL,
+		.unattended = run->options.unattended,
 		.count_first = run->watched,
 		.cancel = &interrupted,
 		.progress = progress_show,

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "identity.h"
 #include "keepsake.h"
 
 /* What every command of keepsake(1) is made of. */
@@ -28,12 +29,20 @@ struct options {
 	const char *password_file;
 	const char *new_password_file;
 	const char *verification_file;
+	const char *invitation_file; /* "-": standard input */
+	const char *identity_file;
+	const char *tool_password_file;
+	const char *key;
+	const char *key_folder;
 	const char *imei;
 	const char *serial;
 	const char *imsi;
 	const char *label;
 	const char *category;
 	const char *target;
+	const char *factors;
+	const char *terminal;
+	const char *account; /* to be forgotten */
 	uint32_t timeout_ms; /* 0: as the library has it */
 	bool json;
 	bool quiet;
@@ -41,6 +50,14 @@ struct options {
 	bool resume;
 	bool follow;
 	bool dry_run;
+	bool identifiers_only;
+	bool ask;
+	bool all;
+	bool local;
+	bool unattended;
+	bool off;
+	bool upload;
+	bool report;
 };
 
 #define RUN_DETAIL_BYTES 512
@@ -50,6 +67,7 @@ struct run {
 	struct options options;
 	const char *const *operands; /* of the command */
 	int operands_count;
+	struct identity identity; /* of --identity-file */
 	struct keepsake *keepsake;
 	bool watched;     /* a person looks at standard error */
 	bool registering; /* the new password is that of --password-file */
@@ -65,6 +83,15 @@ typedef enum exit_code command_fn(struct run *run);
 command_fn command_enrol, command_register, command_bind, command_password;
 command_fn command_backup, command_snapshots, command_show, command_restore;
 command_fn command_notices, command_status;
+command_fn command_code, command_sim_pin;
+command_fn command_invite, command_sessions, command_revoke, command_forget;
+
+/**
+ * Where a code with the IMEI or IMSI in it was used and nobody said that the
+ * card's PIN is on: urge for it on standard error, and say why (A-05).
+ */
+void urge_sim_pin(const struct run *run);
+command_fn command_lock, command_grant;
 
 /** The exit code that ${status} means. */
 enum exit_code exit_code_of(enum status status);

@@ -33,7 +33,24 @@ enum special {
 	SPECIAL_RESUME,
 	SPECIAL_FOLLOW,
 	SPECIAL_DRY_RUN,
+	SPECIAL_FACTORS,
+	SPECIAL_IDENTIFIERS_ONLY,
+	SPECIAL_INVITATION,
+	SPECIAL_ASK,
+	SPECIAL_TERMINAL,
+	SPECIAL_ALL,
+	SPECIAL_YES,
+	SPECIAL_LOCAL,
+	SPECIAL_TOOL_PASSWORD,
+	SPECIAL_KEY,
+	SPECIAL_KEY_FOLDER,
+	SPECIAL_UNATTENDED,
+	SPECIAL_OFF,
+	SPECIAL_DIRECTIONS,
 };
+
+/* What reads or writes snapshots takes these. */
+#define OF_KEYS (BIT(SPECIAL_TOOL_PASSWORD) | BIT(SPECIAL_KEY_FOLDER))
 
 /* clang-format off */
 static const struct command {
@@ -48,16 +65,24 @@ static const struct command {
 	{ "register",  "[NAME]",                "make an account: phone number, e-mail or nickname", 0,  1, 0, command_register },
 	{ "bind",      "--serial SERIAL",       "bind this terminal to the account",                 0,  0, BIT(SPECIAL_VERIFICATION) | BIT(SPECIAL_LABEL), command_bind },
 	{ "password",  "",                      "change the account's password",                     0,  0, BIT(SPECIAL_NEW_PASSWORD), command_password },
-	{ "backup",    "FOLDER...",             "back up folders, a snapshot each",                  1, -1, BIT(SPECIAL_LABEL) | BIT(SPECIAL_DRY_RUN), command_backup },
-	{ "snapshots", "",                      "list the account's snapshots",                      0,  0, 0, command_snapshots },
-	{ "show",      "SNAPSHOT",              "list what is in a snapshot",                        1,  1, BIT(SPECIAL_CATEGORY), command_show },
-	{ "restore",   "SNAPSHOT --target DIR", "write a snapshot into a folder",                    1,  1, BIT(SPECIAL_TARGET) | BIT(SPECIAL_VERIFY) | BIT(SPECIAL_RESUME) | BIT(SPECIAL_CATEGORY), command_restore },
+	{ "code",      "show|set|remove",       "this terminal's own code: what its transfers need", 1,  1, BIT(SPECIAL_FACTORS) | BIT(SPECIAL_IDENTIFIERS_ONLY) | BIT(SPECIAL_NEW_PASSWORD), command_code },
+	{ "sim-pin",   "confirmed",             "say that the PIN of the card in it is on",          1,  1, 0, command_sim_pin },
+	{ "invite",    "",                      "get a one-time code for a new terminal",            0,  0, BIT(SPECIAL_ASK), command_invite },
+	{ "sessions",  "",                      "list who is signed in to the account",              0,  0, 0, command_sessions },
+	{ "revoke",    "[SESSION]",             "sign somebody out, at once",                        0,  1, BIT(SPECIAL_TERMINAL) | BIT(SPECIAL_ALL), command_revoke },
+	{ "forget",    "",                      "delete the account and all it has, for ever",       0,  0, BIT(SPECIAL_YES) | BIT(SPECIAL_LOCAL), command_forget },
+	{ "backup",    "FOLDER...",             "back up folders, a snapshot each",                  1, -1, BIT(SPECIAL_LABEL) | BIT(SPECIAL_DRY_RUN) | BIT(SPECIAL_KEY) | BIT(SPECIAL_UNATTENDED) | OF_KEYS, command_backup },
+	{ "snapshots", "",                      "list the account's snapshots",                      0,  0, OF_KEYS, command_snapshots },
+	{ "show",      "SNAPSHOT",              "list what is in a snapshot",                        1,  1, BIT(SPECIAL_CATEGORY) | OF_KEYS, command_show },
+	{ "restore",   "SNAPSHOT --target DIR", "write a snapshot into a folder",                    1,  1, BIT(SPECIAL_TARGET) | BIT(SPECIAL_VERIFY) | BIT(SPECIAL_RESUME) | BIT(SPECIAL_CATEGORY) | OF_KEYS, command_restore },
+	{ "grant",     "add|list|remove",       "let this terminal back up without a password",      1,  2, BIT(SPECIAL_DIRECTIONS) | BIT(SPECIAL_KEY_FOLDER), command_grant },
+	{ "lock",      "",                      "set a password of this tool; --off: none",          0,  0, BIT(SPECIAL_TOOL_PASSWORD) | BIT(SPECIAL_NEW_PASSWORD) | BIT(SPECIAL_OFF), command_lock },
 	{ "notices",   "",                      "print what the server has to tell",                 0,  0, BIT(SPECIAL_FOLLOW), command_notices },
 	{ "status",    "",                      "where this terminal stands; is the server there?",  0,  0, 0, command_status },
 };
 
 /* Options: name, argument or NULL, what is set, help. */
-enum option_kind { OPTION_TEXT, OPTION_FLAG, OPTION_DURATION, OPTION_CATEGORY, OPTION_VERSION, OPTION_HELP };
+enum option_kind { OPTION_TEXT, OPTION_FLAG, OPTION_DURATION, OPTION_CATEGORY, OPTION_KEY, OPTION_VERSION, OPTION_HELP };
 
 #define FIELD(member) offsetof(struct options, member)
 #define EVERY         (-1)
@@ -76,10 +101,12 @@ static const struct option_row {
 	{ "imei",              "IMEI",     OPTION_TEXT,     FIELD(imei),              EVERY,                "of this terminal" },
 	{ "serial",            "SERIAL",   OPTION_TEXT,     FIELD(serial),            EVERY,                "of this terminal" },
 	{ "imsi",              "IMSI",     OPTION_TEXT,     FIELD(imsi),              EVERY,                "of the card in it" },
+	{ "identity-file",     "FILE",     OPTION_TEXT,     FIELD(identity_file),     EVERY,                "read these three from FILE, mode 0600" },
+	{ "invitation-file",   "FILE",     OPTION_TEXT,     FIELD(invitation_file),   EVERY,                "come with an invitation; - reads a line" },
 	{ "timeout",           "DURATION", OPTION_DURATION, FIELD(timeout_ms),        EVERY,                "give up after: 30s, 5min; see keepsake(1)" },
 	{ "json",              NULL,       OPTION_FLAG,     FIELD(json),              EVERY,                "print JSON" },
 	{ "quiet",             NULL,       OPTION_FLAG,     FIELD(quiet),             EVERY,                "print errors only" },
-	{ "new-password-file", "FILE",     OPTION_TEXT,     FIELD(new_password_file), SPECIAL_NEW_PASSWORD, "password: the new one" },
+	{ "new-password-file", "FILE",     OPTION_TEXT,     FIELD(new_password_file), SPECIAL_NEW_PASSWORD, "password, code set, lock: the new one" },
 	{ "verification-file", "FILE",     OPTION_TEXT,     FIELD(verification_file), SPECIAL_VERIFICATION, "bind: the verification information to set" },
 	{ "label",             "TEXT",     OPTION_TEXT,     FIELD(label),             SPECIAL_LABEL,        "bind, backup: your words for it" },
 	{ "category",          "WORD",     OPTION_CATEGORY, FIELD(category),          SPECIAL_CATEGORY,     "show, restore: only these files" },
@@ -88,6 +115,20 @@ static const struct option_row {
 	{ "resume",            NULL,       OPTION_FLAG,     FIELD(resume),            SPECIAL_RESUME,       "restore: go on with one that was begun" },
 	{ "follow",            NULL,       OPTION_FLAG,     FIELD(follow),            SPECIAL_FOLLOW,       "notices: go on as they come" },
 	{ "dry-run",           NULL,       OPTION_FLAG,     FIELD(dry_run),           SPECIAL_DRY_RUN,      "backup: look through, send nothing" },
+	{ "factors",           "LIST",     OPTION_TEXT,     FIELD(factors),           SPECIAL_FACTORS,      "code set: of password,serial,imei,imsi" },
+	{ "identifiers-only",  NULL,       OPTION_FLAG,     FIELD(identifiers_only),  SPECIAL_IDENTIFIERS_ONLY, "code set: without a password" },
+	{ "ask",               NULL,       OPTION_FLAG,     FIELD(ask),               SPECIAL_ASK,          "invite: have it sent to the owner" },
+	{ "terminal",          "ID",       OPTION_TEXT,     FIELD(terminal),          SPECIAL_TERMINAL,     "revoke: all of this terminal" },
+	{ "all",               NULL,       OPTION_FLAG,     FIELD(all),               SPECIAL_ALL,          "revoke: everybody, also this one" },
+	{ "yes",               "ACCOUNT",  OPTION_TEXT,     FIELD(account),           SPECIAL_YES,          "forget: do not ask; the account's id" },
+	{ "local",             NULL,       OPTION_FLAG,     FIELD(local),             SPECIAL_LOCAL,        "forget: on this terminal only" },
+	{ "key",               "WORD",     OPTION_KEY,      FIELD(key),               SPECIAL_KEY,          "backup: keep its key 'sealed' or 'local'" },
+	{ "key-folder",        "DIR",      OPTION_TEXT,     FIELD(key_folder),        SPECIAL_KEY_FOLDER,   "the place of keys that stay on this terminal" },
+	{ "unattended",        NULL,       OPTION_FLAG,     FIELD(unattended),        SPECIAL_UNATTENDED,   "backup: by this terminal's grant, ask nothing" },
+	{ "upload",            NULL,       OPTION_FLAG,     FIELD(upload),            SPECIAL_DIRECTIONS,   "grant add: for backups" },
+	{ "report",            NULL,       OPTION_FLAG,     FIELD(report),            SPECIAL_DIRECTIONS,   "grant add: for reports" },
+	{ "tool-password-file", "FILE",    OPTION_TEXT,     FIELD(tool_password_file), SPECIAL_TOOL_PASSWORD, "the password that 'keepsake lock' set" },
+	{ "off",               NULL,       OPTION_FLAG,     FIELD(off),               SPECIAL_OFF,          "lock: no password of the tool any more" },
 	{ "version",           NULL,       OPTION_VERSION,  0,                        EVERY,                "print the version" },
 	{ "help",              NULL,       OPTION_HELP,     0,                        EVERY,                "print this" },
 };
@@ -145,6 +186,17 @@ static enum parsed take_option(
 			    row->name, text);
 			print_categories(stderr);
 			fputc('\n', stderr);
+			return PARSED_WRONG;
+		}
+		memcpy(at, &text, sizeof(text));
+		return PARSED_RUN;
+	case OPTION_KEY:
+		if (strcmp(text, "sealed") != 0 && strcmp(text, "local") != 0) {
+			fprintf(stderr,
+			    "keepsake: --%s %s: it is 'sealed', at the server "
+			    "under the account's password, or 'local', on "
+			    "this terminal only\n",
+			    row->name, text);
 			return PARSED_WRONG;
 		}
 		memcpy(at, &text, sizeof(text));
@@ -273,6 +325,25 @@ enum exit_code exit_code_of(enum status status)
 	}
 }
 
+static json_t *failure_json(const struct run *run, const char *word,
+    const char *detail, const char *advice)
+{
+	json_t *value = json_pack("{s:s, s:o, s:s}", "error", word, "detail",
+	    json_path(detail), "advice", advice);
+	uint32_t tries;
+
+	if (!run->keepsake)
+		return value;
+	if (keepsake_tries_remaining(run->keepsake, &tries))
+		json_object_set_new(
+		    value, "tries_remaining", json_integer(tries));
+	uint64_t wait_ms = keepsake_retry_after_ms(run->keepsake);
+	if (wait_ms > 0)
+		json_object_set_new(
+		    value, "retry_after_ms", json_integer((json_int_t)wait_ms));
+	return value;
+}
+
 /* Say what went wrong, as JSON or for people. */
 static void say_failure(const struct run *run, enum status status,
     const char *detail, const char *advice)
@@ -281,8 +352,7 @@ static void say_failure(const struct run *run, enum status status,
 	    status == STATUS_PENDING ? "interrupted" : status_word(status);
 
 	if (run->options.json) {
-		json_print(json_pack("{s:s, s:o, s:s}", "error", word, "detail",
-		    json_path(detail), "advice", advice));
+		json_print(failure_json(run, word, detail, advice));
 		return;
 	}
 	if (detail[0] != '\0')
@@ -346,12 +416,46 @@ static void catch_signals(void)
 	sigaction(SIGALRM, &late, NULL);
 }
 
+/* Read --identity-file; an option that was given besides wins. */
+static bool take_identity(struct run *run)
+{
+	struct options *options = &run->options;
+	struct identity *identity = &run->identity;
+	const struct {
+		const char **option;
+		const char *value;
+	} rows[] = {
+		{ &options->serial, identity->serial },
+		{ &options->imei, identity->imei },
+		{ &options->imsi, identity->imsi },
+	};
+	struct identity_fault fault;
+
+	if (!options->identity_file)
+		return true;
+	if (identity_read(identity, options->identity_file, &fault) !=
+	    STATUS_OK) {
+		fprintf(stderr, "keepsake: --identity-file %s",
+		    options->identity_file);
+		if (fault.line > 0)
+			fprintf(stderr, ", line %zu", fault.line);
+		fprintf(stderr, ": %s\n", fault.why);
+		return false;
+	}
+	for (size_t i = 0; i < nitems(rows); i++)
+		if (!*rows[i].option && rows[i].value[0] != '\0')
+			*rows[i].option = rows[i].value;
+	return true;
+}
+
 static enum exit_code run_command(
     struct run *run, const struct command *command)
 {
 	const struct keepsake_options options = {
 		.state = run->options.state,
 		.name = run->options.name,
+		.key_folder = run->options.key_folder,
+		.invited = run->options.invitation_file != NULL,
 		.timeout_ms = run->options.timeout_ms,
 		.ask = ask_secret,
 		.waiting = on_waiting,
@@ -360,6 +464,12 @@ static enum exit_code run_command(
 	const char *why;
 	enum status st = keepsake_open(&run->keepsake, &options, &why);
 
+	if (st == STATUS_MALFORMED) {
+		say_failure(run, st, why,
+		    "check --name, which takes a phone number (+…), an "
+		    "e-mail address or a nickname, and --key-folder");
+		return exit_code_of(st);
+	}
 	if (st != STATUS_OK) {
 		char detail[512];
 		snprintf(detail, sizeof(detail), "the state folder%s%s: %s",
@@ -373,9 +483,11 @@ static enum exit_code run_command(
 	ask_to_remember(run);
 	enum exit_code code = EXIT_FAILED;
 	if (atomic_load(&interrupted))
-		say_failure(run, STATUS_PENDING, "interrupted", "");
+		say_failure(run, STATUS_PENDING, "interrupted",
+		    "nothing was changed: run it again");
 	else
 		code = command->run(run);
+	urge_sim_pin(run);
 	keepsake_close(&run->keepsake);
 	return code;
 }
@@ -397,7 +509,7 @@ int main(int argc, char **argv)
 		break;
 	}
 	const struct command *command = find_command(&run, argc, argv, given);
-	if (!command)
+	if (!command || !take_identity(&run))
 		return EXIT_USAGE;
 	run.watched = isatty(STDERR_FILENO) && !run.options.quiet;
 	catch_signals();

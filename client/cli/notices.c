@@ -21,14 +21,19 @@ static json_t *notice_json(const struct keepsake_notice *notice)
 	for (size_t i = 0; i < notice->figures_count; i++)
 		json_object_set_new(figures, notice->figures[i].name,
 		    json_integer((json_int_t)notice->figures[i].value));
-	return json_pack("{s:o, s:s, s:o, s:o}", "id", json_of_id(notice->id),
-	    "kind", notice->kind, "when", json_of_time(notice->when_ms),
-	    "figures", figures);
+	json_t *value =
+	    json_pack("{s:o, s:s, s:o, s:o, s:o}", "id", json_of_id(notice->id),
+		"kind", notice->kind, "when", json_of_time(notice->when_ms),
+		"terminal", json_of_id(notice->terminal), "figures", figures);
+	if (value && notice->text[0] != '\0')
+		json_object_set_new(value, "text", json_path(notice->text));
+	return value;
 }
 
 static bool print_notice(const struct keepsake_notice *notice)
 {
 	char when[CLOCK_TEXT_BYTES];
+	char terminal[HEX_BYTES(KEEPSAKE_ID_BYTES)];
 
 	clock_text(when, notice->when_ms);
 	printf("%s  %s", when, notice->kind);
@@ -38,7 +43,18 @@ static bool print_notice(const struct keepsake_notice *notice)
 		    (unsigned long long)notice->figures[i].value);
 		free(name);
 	}
-	return putchar('\n') != EOF && fflush(stdout) == 0;
+	if (!is_none(notice->terminal)) {
+		hex_encode(
+		    terminal, slice_of(notice->terminal, KEEPSAKE_ID_BYTES));
+		printf("  terminal=%s", terminal);
+	}
+	printf("\n    %s\n", notice->meaning);
+	if (notice->text[0] != '\0') {
+		char *text = path_text(notice->text);
+		printf("    %s\n", text ? text : "?");
+		free(text);
+	}
+	return fflush(stdout) == 0 && !ferror(stdout);
 }
 
 /* What was not printed is not taken: it will be told again. */

@@ -63,12 +63,18 @@ json_t *json_path(const char *path)
 	return value;
 }
 
-json_t *json_of_id(const uint8_t id[static KEEPSAKE_ID_BYTES])
+bool is_none(const uint8_t id[static KEEPSAKE_ID_BYTES])
 {
 	static const uint8_t none[KEEPSAKE_ID_BYTES];
+
+	return memcmp(id, none, sizeof(none)) == 0;
+}
+
+json_t *json_of_id(const uint8_t id[static KEEPSAKE_ID_BYTES])
+{
 	char text[HEX_BYTES(KEEPSAKE_ID_BYTES)];
 
-	if (memcmp(id, none, sizeof(none)) == 0)
+	if (is_none(id))
 		return json_null();
 	hex_encode(text, slice_of(id, KEEPSAKE_ID_BYTES));
 	return json_string(text);
@@ -242,4 +248,15 @@ void progress_clear(struct progress *self)
 	fprintf(stderr, "\r\033[K");
 	fflush(stderr);
 	self->drawn = false;
+}
+
+void on_unconfirmed(void *arg, const char *service)
+{
+	struct unconfirmed *self = arg;
+
+	if (self->names)
+		json_array_append_new(self->names, json_string(service));
+	else
+		fprintf(stderr, "keepsake: %s has not confirmed: %s\n", service,
+		    self->meaning);
 }

@@ -18,6 +18,9 @@ char *path_text(const char *path);
 /** A JSON string of path_text; NULL without memory. */
 json_t *json_path(const char *path);
 
+/** Whether every byte of ${id} is zero. */
+bool is_none(const uint8_t id[static KEEPSAKE_ID_BYTES]);
+
 /** A JSON string of an id as hex, null for one that is all zero. */
 json_t *json_of_id(const uint8_t id[static KEEPSAKE_ID_BYTES]);
 
@@ -39,6 +42,21 @@ void time_text(
  * whether it went out.
  */
 bool json_print(json_t *value);
+
+/** Services that have not confirmed, as they are told. */
+struct unconfirmed {
+	const char *meaning;
+	json_t *names; /* with --json; else NULL */
+};
+
+/** keepsake_unconfirmed_fn; ${arg} is a struct unconfirmed. */
+void on_unconfirmed(void *arg, const char *service);
+
+/** Its meaning where somebody was signed out. */
+#define MEANING_REVOKED                                                \
+	"it is down, or cut off from auth; when it is back it learns " \
+	"of this before it moves anything, and one that is cut off "   \
+	"takes these tickets until they expire"
 
 /** A line of progress on standard error that is written over. */
 struct progress {

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <sodium.h>
+#include <string.h>
 
 #include "base/util.h"
 #include "crypto/arena.h"
@@ -25,10 +26,12 @@ enum status account_keys_new(struct account_keys **self_out,
 		{ self->chunk_key, ACCOUNT_LABEL_CHUNK_KEY },
 		{ self->chunker_seed, ACCOUNT_LABEL_CHUNKER },
 		{ self->snapshot_wrap, ACCOUNT_LABEL_SNAPSHOT_WRAP },
+		{ self->snapshot_writer, ACCOUNT_LABEL_WRITER },
 		{ self->cache, ACCOUNT_LABEL_CACHE },
 		{ self->private_key, ACCOUNT_LABEL_X25519 },
 	};
 	self->account = *account;
+	self->may_read = true;
 	for (size_t i = 0; i < nitems(derived); i++)
 		key_derive(derived[i].key, root, derived[i].label,
 		    slice_of(account->bytes, ID_BYTES));
@@ -38,6 +41,18 @@ enum status account_keys_new(struct account_keys **self_out,
 	}
 	*self_out = self;
 	return STATUS_OK;
+}
+
+void account_keys_for_writing(
+    struct account_keys *out, const struct account_keys *from)
+{
+	sodium_memzero(out, sizeof(*out));
+	out->account = from->account;
+	memcpy(out->chunk_id, from->chunk_id, ACCOUNT_KEY_BYTES);
+	memcpy(out->chunk_key, from->chunk_key, ACCOUNT_KEY_BYTES);
+	memcpy(out->chunker_seed, from->chunker_seed, ACCOUNT_KEY_BYTES);
+	memcpy(out->snapshot_writer, from->snapshot_writer, ACCOUNT_KEY_BYTES);
+	memcpy(out->public_key, from->public_key, ACCOUNT_KEY_BYTES);
 }
 
 void account_keys_destroy(struct account_keys **self_p)

@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "category.h"
 #include "remote.h"
+#include "snapshot_key.h"
 #include "summary.h"
 #include "walk.h"
 
@@ -27,11 +28,15 @@ struct backup_progress {
 typedef void backup_progress_fn(
     void *arg, const struct backup_progress *progress);
 
+/** Keep the snapshot's key, durably: nothing else has it. */
+typedef enum status backup_keep_fn(void *arg);
+
 /** What to back up, and how; all of it borrowed for the call. */
 struct backup_options {
 	struct remote *remote;
 	const struct account_keys *keys;
-	const char *root;       /* the folder */
+	const struct snapshot_key *key; /* of the snapshot to be */
+	const char *root;               /* the folder */
 	const char *cache_path; /* kept between backups of it; NULL: none */
 	const char *label;      /* the owner's words for it; "" for none */
 	const char *host;       /* the terminal's name */
@@ -41,9 +46,11 @@ struct backup_options {
 	unsigned int threads;      /* that hash, compress and seal; 0: two */
 	const atomic_bool *cancel; /* stop soon once it is set; may be NULL */
 	/* Called on the calling thread; each may be NULL. */
+	backup_keep_fn *keep;         /* just before the snapshot is published:
+					 anything but OK ends the backup */
 	backup_progress_fn *progress; /* often: the callee slows it down */
 	walk_report_fn *report;       /* what was not, or not quite, stored */
-	void *arg;                    /* of both */
+	void *arg;                    /* of all three */
 };
 
 /** What a backup did; to be ended with backup_result_clear. */
@@ -75,7 +82,7 @@ void backup_result_clear(struct backup_result *self);
  * STATUS_MALFORMED  the store holds something else under all the names of
  *                   a chunk
  * STATUS_CONFLICT   the store loses chunks while we refer to them: run again
- * others            what the remote answered; see remote_detail
+ * others            what the remote answered, see remote_detail; or keep
  */
 enum status backup_run(
     const struct backup_options *options, struct backup_result *result_out);

@@ -14,6 +14,7 @@
 /* Opening, enrolling, and how the terminal stands. */
 
 #define ARENA_BYTES (64 * 1024)
+#define KEY_FOLDER  "keys" /* in the state folder */
 
 _Static_assert(KEEPSAKE_ID_BYTES == ID_BYTES, "ids are ids");
 _Static_assert(KEEPSAKE_NAME_BYTES_MAX == STATE_NAME_BYTES_MAX, "names too");
@@ -29,6 +30,21 @@ void keepsake_library_end(void)
 	arena_close();
 }
 
+/* Note where keys stay; nothing is looked at. */
+static enum status place_new(
+    struct keepsake *self, const char *folder, const char **why_out)
+{
+	char usual[PATH_MAX];
+
+	*why_out = "the path of the key folder is empty or too long";
+	if (!folder && !state_path(self->state, KEY_FOLDER, usual))
+		return STATUS_MALFORMED;
+	enum status st = privileged_new(&self->place, folder ? folder : usual);
+	if (st == STATUS_OK)
+		*why_out = "";
+	return st;
+}
+
 enum status keepsake_open(struct keepsake **self_out,
     const struct keepsake_options *options, const char **why_out)
 {
@@ -41,6 +57,7 @@ enum status keepsake_open(struct keepsake **self_out,
 		goto out;
 	self->advice = "";
 	self->timeout_ms = options->timeout_ms;
+	self->invited = options->invited;
 	self->ask = options->ask;
 	self->waiting = options->waiting;
 	self->arg = options->arg;
@@ -59,6 +76,8 @@ enum status keepsake_open(struct keepsake **self_out,
 	if (st == STATUS_OK)
 		st = state_open(&self->state,
 		    options->state ? options->state : folder, why_out);
+	if (st == STATUS_OK)
+		st = place_new(self, options->key_folder, why_out);
 	if (st != STATUS_OK)
 		goto out;
 	*self_out = self;
@@ -75,6 +94,7 @@ void keepsake_close(struct keepsake **self_p)
 	if (!self)
 		return;
 	call_end(self);
+	privileged_destroy(&self->place);
 	state_close(&self->state);
 	free(self);
 	*self_p = NULL;
@@ -88,6 +108,19 @@ const char *keepsake_detail(const struct keepsake *self)
 const char *keepsake_advice(const struct keepsake *self)
 {
 	return self->advice;
+}
+
+bool keepsake_tries_remaining(const struct keepsake *self, uint32_t *out)
+{
+	if (!self->tries_told)
+		return false;
+	*out = self->tries_remaining;
+	return true;
+}
+
+uint64_t keepsake_retry_after_ms(const struct keepsake *self)
+{
+	return self->retry_after_ms;
 }
 
 const char *keepsake_folder(const struct keepsake *self)

@@ -57,6 +57,11 @@ enum keepsake_secret {
 	KEEPSAKE_SERIAL,       /* of this terminal: part of its code */
 	KEEPSAKE_IMEI,
 	KEEPSAKE_IMSI,
+	KEEPSAKE_OWN_PASSWORD,      /* of this terminal's own code, as it is */
+	KEEPSAKE_NEW_OWN_PASSWORD,  /* as it is to be; to be asked for twice */
+	KEEPSAKE_INVITATION,        /* that the owner was sent */
+	KEEPSAKE_TOOL_PASSWORD,     /* see keepsake_lock */
+	KEEPSAKE_NEW_TOOL_PASSWORD, /* to be asked for twice */
 	KEEPSAKE_SECRET_COUNT
 };
 
@@ -72,8 +77,11 @@ typedef enum status keepsake_ask_fn(void *arg, enum keepsake_secret secret,
     char out[static KEEPSAKE_SECRET_BYTES], bool *typed_out);
 
 struct keepsake_options {
-	const char *state;   /* folder; NULL: the usual one, see keepsake(1) */
-	const char *name;    /* of the account; NULL: as remembered */
+	const char *state; /* folder; NULL: the usual one, see keepsake(1) */
+	const char *name;  /* of the account; NULL: as remembered */
+	const char *key_folder; /* for keys that stay here, see keepsake(1);
+				   NULL: "keys" in the state folder */
+	bool invited;        /* with KEEPSAKE_INVITATION, see keepsake_invite */
 	uint32_t timeout_ms; /* 0: a minute to answer, 10 for transfers */
 	keepsake_ask_fn *ask;
 	/* An answer is long in coming; may be NULL. */
@@ -85,12 +93,13 @@ struct keepsake_options {
  * Open a terminal by its state folder; no network yet.
  *
  * options  copied, its texts too
- * why_out  what is wrong with the folder, for people; static
+ * why_out  what is wrong, for people; static
  *
  * STATUS_OK         ${self_out} is the caller's
  * STATUS_DENIED     the folder is a symlink, another user's or open to
  *                   others, or a file in it is
  * STATUS_NOT_FOUND  no folder named, and none usual
+ * STATUS_MALFORMED  the account's name is none
  */
 enum status keepsake_open(struct keepsake **self_out,
     const struct keepsake_options *options, const char **why_out);
@@ -103,6 +112,15 @@ const char *keepsake_detail(const struct keepsake *self);
 
 /** What to do about it, for people; static, "" where nothing. */
 const char *keepsake_advice(const struct keepsake *self);
+
+/**
+ * How many wrong tries are left before it is locked, where the last call
+ * failed and the server told; false, and ${out} untouched, otherwise.
+ */
+bool keepsake_tries_remaining(const struct keepsake *self, uint32_t *out);
+
+/** In how long the server may say otherwise; 0: it did not tell. */
+uint64_t keepsake_retry_after_ms(const struct keepsake *self);
 
 /** The state folder; good as long as ${self}. */
 const char *keepsake_folder(const struct keepsake *self);
@@ -168,6 +186,58 @@ enum status keepsake_bind(
  */
 enum status keepsake_change_password(struct keepsake *self);
 
+/* ---- what a code is made of, and the card's PIN (A-05) ---- */
+
+/* Factors, as bits of a set. */
+#define KEEPSAKE_FACTOR_PASSWORD 1u
+#define KEEPSAKE_FACTOR_SERIAL   2u
+#define KEEPSAKE_FACTOR_IMEI     4u
+#define KEEPSAKE_FACTOR_IMSI     8u
+
+struct keepsake_codes {
+	unsigned int account; /* factors of the account's code */
+	unsigned int own;     /* of this terminal's own; 0: it has none */
+};
+
+/** Ask the server which factors it wants here; nothing has to be proved. */
+enum status keepsake_codes(struct keepsake *self, struct keepsake_codes *out);
+
+/**
+ * Give this terminal a code of its own, or another one, which its transfers
+ * are proved by from now on; the account's code manages the account as ever.
+ * Asks for KEEPSAKE_PASSWORD, then for what the code is to be made of:
+ * KEEPSAKE_NEW_OWN_PASSWORD, KEEPSAKE_SERIAL, _IMEI, _IMSI.
+ *
+ * A code without a password is no secret, and does not open the key of the
+ * backups: who uses one is asked for the account's password besides, where
+ * that key is needed.
+ *
+ * STATUS_DENIED     also where the server takes no code without a password
+ * STATUS_MALFORMED  no such factors, or a value that is not of its form
+ */
+enum status keepsake_set_code(struct keepsake *self, unsigned int factors);
+
+/**
+ * Take it away: its transfers are proved by the account's code again.  Asks
+ * for KEEPSAKE_PASSWORD only, so that a code that was forgotten can go.
+ *
+ * STATUS_NOT_FOUND  this terminal has none
+ */
+enum status keepsake_remove_code(struct keepsake *self);
+
+/** Whether a person should turn on the PIN of the card in this terminal. */
+enum keepsake_sim_pin {
+	KEEPSAKE_SIM_PIN_NOT_NEEDED, /* no code with IMEI or IMSI was used */
+	KEEPSAKE_SIM_PIN_DUE,        /* one was: urge them, and say why */
+	KEEPSAKE_SIM_PIN_CONFIRMED,  /* they said that it is on */
+};
+
+/** As the calls on ${self} so far have shown. */
+enum keepsake_sim_pin keepsake_sim_pin(const struct keepsake *self);
+
+/** A person says that it is on; good until the terminal's code changes. */
+enum status keepsake_confirm_sim_pin(struct keepsake *self);
+
 /**
  * Whether a month has gone by since a person typed the password (K-06): time
  * to ask, so that it is not forgotten.
@@ -184,6 +254,94 @@ bool keepsake_password_due(struct keepsake *self);
 enum status keepsake_check_password(
     struct keepsake *self, const char *password);
 
+/* ---- who may come in, and who is in ---- */
+
+#define KEEPSAKE_INVITATION_BYTES 64 /* with its NUL */
+
+struct keepsake_invitation {
+	char code[KEEPSAKE_INVITATION_BYTES]; /* secret until it is used */
+	uint64_t expiry_ms;                   /* wall time */
+};
+
+/**
+ * Make an invitation: a code for once, by which a terminal that is not bound
+ * proves the account's code even where strangers are shut out.
+ *
+ * out  the caller's, to be wiped
+ */
+enum status keepsake_invite(
+    struct keepsake *self, struct keepsake_invitation *out);
+
+/**
+ * Have an invitation sent to the terminals of the account's owner; nothing
+ * has to be proved.
+ *
+ * STATUS_OK  also where there is no such account: nobody can tell
+ */
+enum status keepsake_ask_invitation(struct keepsake *self);
+
+/** One who is signed in: a ticket that can still be used. */
+struct keepsake_session {
+	uint8_t id[KEEPSAKE_ID_BYTES];
+	uint8_t terminal[KEEPSAKE_ID_BYTES]; /* all zero: one not bound yet */
+	const char *direction;               /* "upload", …; static */
+	uint64_t issued_ms;                  /* wall time, as the others */
+	uint64_t expiry_ms;
+	uint64_t ends_ms; /* that, or later where a transfer renews it */
+	bool current;     /* it is the one that asked */
+};
+
+/**
+ * Who is signed in to the account, the oldest first (A-14).
+ *
+ * list_out  to be freed with free; never NULL
+ */
+enum status keepsake_sessions(struct keepsake *self,
+    struct keepsake_session **list_out, size_t *count_out);
+
+/** Who is to be signed out: one of the three. */
+struct keepsake_revocation {
+	const uint8_t *session;  /* KEEPSAKE_ID_BYTES, or NULL */
+	const uint8_t *terminal; /* likewise: all sessions of that terminal */
+	bool all;                /* everybody */
+};
+
+/** Called for each service, by its name, that has not confirmed. */
+typedef void keepsake_unconfirmed_fn(void *arg, const char *service);
+
+/**
+ * Sign out.  Every service that can be reached refuses their tickets from
+ * now on; one that has not confirmed does so when it is back.
+ *
+ * STATUS_NOT_FOUND  no such session or terminal
+ */
+enum status keepsake_revoke(struct keepsake *self,
+    const struct keepsake_revocation *what,
+    keepsake_unconfirmed_fn *unconfirmed, void *arg);
+
+/**
+ * Delete the account (A-12): its bindings, cards, backups and keys, for
+ * ever; then what this terminal has of it.
+ *
+ * account  its id, to be compared with whose this turns out to be
+ *
+ * STATUS_OK        it is gone; a service that has not confirmed deletes it
+ *                  when it is back
+ * STATUS_CONFLICT  another account, or a backup of this terminal runs
+ */
+enum status keepsake_forget(struct keepsake *self,
+    const uint8_t account[static KEEPSAKE_ID_BYTES],
+    keepsake_unconfirmed_fn *unconfirmed, void *arg);
+
+/**
+ * Delete what this terminal alone has of its account; the server is not
+ * asked, and not told.
+ *
+ * STATUS_NOT_FOUND  it has no account
+ * STATUS_CONFLICT   a backup of this terminal runs
+ */
+enum status keepsake_forget_here(struct keepsake *self);
+
 struct keepsake_total {
 	uint64_t files;
 	uint64_t bytes;
@@ -192,7 +350,75 @@ struct keepsake_total {
 /** The word for category ${number} ("photos"); static, never NULL. */
 const char *keepsake_category(unsigned int number);
 
+/**
+ * Set a password of the tool itself, which backups and restores by this
+ * state folder ask for as KEEPSAKE_TOOL_PASSWORD; or, not ${on}, take it
+ * away.  Asks for the old one, if there is one, and the new one.
+ *
+ * STATUS_DENIED  the old one is wrong
+ */
+enum status keepsake_lock(struct keepsake *self, bool on);
+
+/* ---- standing grants ---- */
+
+/*
+ * Nobody sits by an agent to type a password: by a grant this terminal backs
+ * up with nobody asked.  It keeps what that takes in the place for keys, and
+ * nothing there opens a backup, its own included.
+ */
+
+#define KEEPSAKE_GRANT_UPLOAD (1u << 1) /* backups */
+#define KEEPSAKE_GRANT_REPORT (1u << 5) /* reports about the terminal */
+
+/**
+ * Give this terminal a grant, in the place of the one that it may have.
+ *
+ * directions  bits of the above, one at least
+ *
+ * STATUS_DENIED  also where the place for keys is refused, or for a
+ *                direction that is not granted
+ */
+enum status keepsake_grant_add(struct keepsake *self, unsigned int directions);
+
+struct keepsake_grant {
+	uint8_t terminal[KEEPSAKE_ID_BYTES];
+	bool here;               /* it is this terminal */
+	unsigned int directions; /* bits */
+	uint64_t given_ms;       /* wall time */
+	uint64_t used_ms;        /* the same, to the hour; 0: never */
+};
+
+/**
+ * The grants of the account.
+ *
+ * list_out  to be freed with free
+ */
+enum status keepsake_grants(
+    struct keepsake *self, struct keepsake_grant **list_out, size_t *count_out);
+
+/**
+ * End a grant, and sign out that terminal.
+ *
+ * terminal     KEEPSAKE_ID_BYTES; NULL: this one
+ * unconfirmed  as in keepsake_revoke
+ *
+ * STATUS_NOT_FOUND  that terminal has none
+ */
+enum status keepsake_grant_remove(struct keepsake *self,
+    const uint8_t *terminal, keepsake_unconfirmed_fn *unconfirmed, void *arg);
+
 /* ---- backup ---- */
+
+/** How the key of a snapshot is kept. */
+enum keepsake_key {
+	KEEPSAKE_KEY_USUAL = 0,   /* not said; of a snapshot: not known here */
+	KEEPSAKE_KEY_SEALED = 1,  /* under the account's root key */
+	KEEPSAKE_KEY_LOCAL = 2,   /* on the terminal that made it, only there */
+	KEEPSAKE_KEY_ACCOUNT = 5, /* to the account, by who cannot read it */
+};
+
+/** Its word ("sealed"); static, never NULL. */
+const char *keepsake_key_word(enum keepsake_key key);
 
 /** How far a transfer has come. */
 struct keepsake_progress {
@@ -220,6 +446,8 @@ typedef void keepsake_report_fn(void *arg, const char *path, const char *why);
 struct keepsake_backup {
 	const char *path;               /* of a folder */
 	const char *label;              /* the owner's words; NULL: the path */
+	enum keepsake_key key;          /* LOCAL, or USUAL */
+	bool unattended;                /* by the grant; reads every file */
 	bool count_first;               /* for the totals of the progress */
 	const atomic_bool *cancel;      /* NULL, or stop soon once it is set */
 	keepsake_progress_fn *progress; /* may be NULL */
@@ -279,6 +507,8 @@ struct keepsake_snapshot {
 	uint64_t taken_ms; /* wall time */
 	uint8_t terminal[KEEPSAKE_ID_BYTES];
 	uint64_t sealed_bytes;
+	enum keepsake_key key;
+	uint8_t key_id[KEEPSAKE_ID_BYTES]; /* LOCAL; else all zero */
 	bool readable; /* its key opened; what follows is empty otherwise */
 	char label[KEEPSAKE_LABEL_BYTES_MAX + 1];
 	char host[KEEPSAKE_LABEL_BYTES_MAX + 1];
@@ -331,7 +561,9 @@ typedef bool keepsake_entry_fn(void *arg, const struct keepsake_entry *entry);
  *
  * snapshot_out  filled with what is gone through; may be NULL
  *
- * STATUS_NOT_FOUND  no such snapshot
+ * STATUS_NOT_FOUND  no such snapshot, or its key is kept elsewhere
+ * STATUS_DENIED     also where the place for keys is refused: before anything
+ *                   is asked
  * STATUS_MALFORMED  it is damaged
  */
 enum status keepsake_show(struct keepsake *self, const char *which,
@@ -364,7 +596,9 @@ struct keepsake_restore_result {
  * Restore a snapshot into a folder.
  *
  * STATUS_OK         done, but for what was reported
- * STATUS_NOT_FOUND  no such snapshot, or no such category
+ * STATUS_NOT_FOUND  no such snapshot, its key is kept elsewhere, or no such
+ *                   category
+ * STATUS_DENIED     as keepsake_show
  * STATUS_CONFLICT   the target is not empty
  * STATUS_PENDING    cancelled; with resume, the next one goes on
  * STATUS_MALFORMED  the snapshot is damaged
@@ -380,7 +614,10 @@ enum status keepsake_restore(struct keepsake *self,
 struct keepsake_notice {
 	uint8_t id[KEEPSAKE_ID_BYTES]; /* tells repeats apart */
 	const char *kind;              /* "backup_done", …; "other" */
-	uint64_t when_ms;              /* wall time */
+	const char *meaning;           /* for people; static */
+	const char *text; /* of "invitation": it, secret until used; or "" */
+	uint8_t terminal[KEEPSAKE_ID_BYTES]; /* it is about; or all zero */
+	uint64_t when_ms;                    /* wall time */
 	struct {
 		const char *name; /* with its unit */
 		uint64_t value;

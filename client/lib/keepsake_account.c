@@ -95,8 +95,8 @@ static enum status bind_device(
 		return call_refuse_session(self, st);
 	st = id_from(&account.terminal, field_slice(bound->terminal_id));
 	if (st != STATUS_OK)
-		return call_refuse(
-		    self, st, "", "the server gave no terminal id");
+		return call_refuse(self, st, session_advice_here(st),
+		    "the server gave no terminal id");
 	return call_keep_account(self, &account);
 }
 

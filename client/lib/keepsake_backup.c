@@ -13,9 +13,16 @@
 
 #define CACHE_HASH_BYTES 8
 
+/* What the callbacks of a backup are given. */
+struct listener {
+	struct keepsake *keepsake;
+	const struct keepsake_backup *what;
+};
+
 static void on_progress(void *arg, const struct backup_progress *progress)
 {
-	const struct keepsake_backup *what = arg;
+	const struct listener *listener = arg;
+	const struct keepsake_backup *what = listener->what;
 	const struct keepsake_progress passed = {
 		.files = progress->files,
 		.files_total = progress->files_total,
@@ -30,7 +37,8 @@ static void on_progress(void *arg, const struct backup_progress *progress)
 static void on_trouble(
     void *arg, enum walk_trouble trouble, const char *path, int error)
 {
-	const struct keepsake_backup *what = arg;
+	const struct listener *listener = arg;
+	const struct keepsake_backup *what = listener->what;
 
 	report_path(
 	    what->report, what->arg, path, walk_trouble_text(trouble), error);
@@ -53,7 +61,8 @@ static enum status refuse_folder(
     struct keepsake *self, enum status status, const char *path)
 {
 	if (status == STATUS_PENDING)
-		return call_refuse(self, status, "", "interrupted");
+		return call_refuse(
+		    self, status, session_advice_here(status), "interrupted");
 	if (status == STATUS_NOT_FOUND)
 		return call_refuse(self, status,
 		    "name a folder; of a file, name the folder it is in",
@@ -62,13 +71,15 @@ static enum status refuse_folder(
 		return call_refuse(self, status,
 		    "run it as a user who may read the folder",
 		    "%s: the folder may not be read", path);
-	return call_refuse(
-	    self, status, "", "%s: %s", path, status_text(status));
+	return call_refuse(self, status, session_advice_here(status), "%s: %s",
+	    path, status_text(status));
 }
 
 static enum status refuse_backup(
     struct keepsake *self, enum status status, const char *path)
 {
+	if (self->detail[0] != '\0')
+		return status; /* the key could not be kept, and it is said */
 	if (status == STATUS_PENDING)
 		return call_refuse(self, status,
 		    "the next backup goes on from there", "interrupted");
@@ -77,29 +88,44 @@ static enum status refuse_backup(
 	return refuse_folder(self, status, path);
 }
 
+static enum status on_keep(void *arg)
+{
+	const struct listener *listener = arg;
+
+	return call_keep_key(listener->keepsake);
+}
+
 static enum status run_backup(struct keepsake *self,
     const struct keepsake_backup *what, const char *real_path,
     struct keepsake_backup_result *out)
 {
+	struct listener listener = { self, what };
 	struct backup_result result;
 	char cache_path[PATH_MAX], host[SUMMARY_HOST_BYTES_MAX + 1] = "";
 
+	/*
+	 * A cache has the keys of all chunks of the last backup.  What opens
+	 * it must not lie about on this terminal, so who has no root key has
+	 * no cache, and reads every file (A-15).
+	 */
+	bool use_cache = self->account_keys->may_read &&
+			 cache_path_of(self, real_path, cache_path);
 	if (gethostname(host, sizeof(host) - 1) != 0)
 		host[0] = '\0';
 	const struct backup_options options = {
 		.remote = self->remote,
 		.keys = self->account_keys,
+		.key = self->new_key,
 		.root = real_path,
-		.cache_path = cache_path_of(self, real_path, cache_path)
-				  ? cache_path
-				  : NULL,
+		.cache_path = use_cache ? cache_path : NULL,
 		.label = what->label ? what->label : real_path,
 		.host = host,
 		.count_first = what->count_first,
 		.cancel = what->cancel,
+		.keep = self->new_key->mode == KEY_MODE_LOCAL ? on_keep : NULL,
 		.progress = what->progress ? on_progress : NULL,
 		.report = what->report ? on_trouble : NULL,
-		.arg = (void *)what, /* both only read it */
+		.arg = &listener,
 	};
 	enum status st = backup_run(&options, &result);
 	if (st != STATUS_OK)
@@ -136,18 +162,11 @@ static enum status find_folder(
 	return STATUS_OK;
 }
 
-static enum status lock_terminal(struct keepsake *self)
+static enum key_mode mode_of(const struct keepsake_backup *what)
 {
-	pid_t holder;
-	enum status st = state_lock(self->state, &holder);
-
-	if (st == STATUS_CONFLICT)
-		return call_refuse(self, st,
-		    "wait for it to end, or use another terminal's folder: "
-		    "--state DIR",
-		    "another backup of this terminal runs: process %ld",
-		    (long)holder);
-	return st == STATUS_OK ? st : call_refuse_file(self, st, "lock");
+	if (what->key == KEEPSAKE_KEY_LOCAL)
+		return KEY_MODE_LOCAL;
+	return what->unattended ? KEY_MODE_ACCOUNT : KEY_MODE_SEALED;
 }
 
 enum status keepsake_backup(struct keepsake *self,
@@ -158,9 +177,17 @@ enum status keepsake_backup(struct keepsake *self,
 	call_begin(self);
 	enum status st = find_folder(self, what->path, &real_path);
 	if (st == STATUS_OK)
-		st = lock_terminal(self);
+		st = call_tool_password(self);
+	if (st == STATUS_OK && what->key == KEEPSAKE_KEY_LOCAL)
+		st = call_place(self, true);
 	if (st == STATUS_OK)
-		st = call_transfer(self, DIRECTION_UPLOAD);
+		st = call_lock(self);
+	if (st == STATUS_OK)
+		st = what->unattended
+			 ? call_transfer_by_grant(self, DIRECTION_UPLOAD)
+			 : call_transfer(self, DIRECTION_UPLOAD);
+	if (st == STATUS_OK)
+		st = call_new_key(self, mode_of(what));
 	if (st == STATUS_OK)
 		st = run_backup(self, what, real_path, out);
 	call_end(self);
@@ -176,11 +203,12 @@ enum status keepsake_look(struct keepsake *self,
 
 	call_begin(self);
 	enum status st = find_folder(self, what->path, &real_path);
+	struct listener listener = { self, what };
 	const struct backup_options options = {
 		.root = real_path,
 		.cancel = what->cancel,
 		.report = what->report ? on_trouble : NULL,
-		.arg = (void *)what, /* only read */
+		.arg = &listener,
 	};
 	if (st != STATUS_OK)
 		goto out;

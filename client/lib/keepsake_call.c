@@ -1,8 +1,6 @@
 #include "keepsake_internal.h"
 
 #include <sodium.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/bounds.h"
@@ -10,36 +8,19 @@
 #include "base/util.h"
 #include "crypto/arena.h"
 
-/* What a call is made of: its end, its errors, its secrets, its proof. */
+/* What a call is made of: its beginning and end, its secrets, its proof. */
 
-#define ANSWER_MS    (60 * 1000)
-#define REASON_BYTES 128
+#define ANSWER_MS (60 * 1000)
 
 _Static_assert(KEEPSAKE_SECRET_BYTES == CODE_PASSWORD_BYTES_MAX + 1,
     "the longest password fits");
-
-enum status call_refuse(struct keepsake *self, enum status status,
-    const char *advice, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(self->detail, sizeof(self->detail), format, args);
-	va_end(args);
-	self->advice = advice;
-	return status;
-}
-
-enum status call_refuse_plainly(struct keepsake *self, enum status status)
-{
-	return call_refuse(self, status, session_advice_for(status, LINK_UP),
-	    "%s", status_text(status));
-}
 
 void call_begin(struct keepsake *self)
 {
 	self->detail[0] = '\0';
 	self->advice = "";
+	self->tries_told = false;
+	self->retry_after_ms = 0;
 	self->password_typed = false;
 }
 
@@ -63,24 +44,11 @@ void call_end(struct keepsake *self)
 {
 	remote_destroy(&self->remote);
 	session_destroy(&self->session);
+	call_wipe_key(self);
 	account_keys_destroy(&self->account_keys);
 	login_destroy(&self->login);
 	wipe_answers(self);
 	wipe_keys(self);
-}
-
-enum status call_refuse_file(
-    struct keepsake *self, enum status status, const char *name)
-{
-	return call_refuse(self, status,
-	    status == STATUS_DENIED
-		? "files in the state folder must be yours, with mode 0600"
-		: "",
-	    "%s/%s: %s", state_folder(self->state), name,
-	    status == STATUS_DENIED
-		? "refused: a symlink, another user's, open to others, or "
-		  "not to be written"
-		: status_text(status));
 }
 
 static enum status read_enrolment(struct keepsake *self)
@@ -144,21 +112,20 @@ enum status call_secret(
 	if (st != STATUS_OK)
 		return st; /* who asked has said why */
 	if (secret == KEEPSAKE_PASSWORD || secret == KEEPSAKE_NEW_PASSWORD)
-		self->password_typed = typed;
+		self->password_typed = typed; /* it is the account's */
 	*out = slice_text(text);
 	return STATUS_OK;
 }
 
-/* Collect the factors that ${set} names. */
-static enum status collect(
-    struct keepsake *self, unsigned int set, struct code_factors *out)
+enum status call_collect(struct keepsake *self, unsigned int set,
+    enum keepsake_secret password, struct code_factors *out)
 {
 	const struct {
 		unsigned int factor;
 		enum keepsake_secret secret;
 		struct slice *value;
 	} rows[] = {
-		{ CODE_PASSWORD, KEEPSAKE_PASSWORD, &out->password },
+		{ CODE_PASSWORD, password, &out->password },
 		{ CODE_SERIAL, KEEPSAKE_SERIAL, &out->serial },
 		{ CODE_IMEI, KEEPSAKE_IMEI, &out->imei },
 		{ CODE_IMSI, KEEPSAKE_IMSI, &out->imsi },
@@ -190,19 +157,6 @@ void call_remember_password(struct keepsake *self, struct slice password)
 	code_destroy(&code);
 }
 
-enum status call_refuse_session(struct keepsake *self, enum status status)
-{
-	uint32_t tries = session_tries_remaining(self->session);
-
-	/* The wire counts from 1, so that 0 can say: not told. */
-	if (status == STATUS_DENIED && tries > 0)
-		return call_refuse(self, status, session_advice(self->session),
-		    "%s; tries left: %u", session_detail(self->session),
-		    tries - 1);
-	return call_refuse(self, status, session_advice(self->session), "%s",
-	    session_detail(self->session));
-}
-
 enum status call_session(struct keepsake *self)
 {
 	enum status st = read_enrolment(self);
@@ -222,15 +176,18 @@ enum status call_session(struct keepsake *self)
 	return st == STATUS_OK ? st : call_refuse_plainly(self, st);
 }
 
-/* What a refused login means for a terminal that stands so. */
-static enum status refuse_login(struct keepsake *self, enum status status,
-    const struct state_account *account)
+enum status call_lock(struct keepsake *self)
 {
-	call_refuse_session(self, status);
-	if (status == STATUS_DENIED && self->advice[0] == '\0' &&
-	    id_is_none(&account->terminal))
-		self->advice = "bind it first: keepsake bind --serial SERIAL";
-	return status;
+	pid_t holder;
+	enum status st = state_lock(self->state, &holder);
+
+	if (st == STATUS_CONFLICT)
+		return call_refuse(self, st,
+		    "wait for it to end, or use another terminal's folder: "
+		    "--state DIR",
+		    "another backup of this terminal runs: process %ld",
+		    (long)holder);
+	return st == STATUS_OK ? st : call_refuse_file(self, st, "lock");
 }
 
 /* Note in the state whose terminal this turned out to be. */
@@ -249,11 +206,9 @@ static enum status note_account(
 	return call_keep_account(self, account);
 }
 
-enum status call_prove(struct keepsake *self, enum direction direction,
-    struct state_account *account_out)
+enum status call_named(struct keepsake *self, struct state_account *account_out)
 {
-	struct code_factors factors;
-	unsigned int set = 0;
+	struct slice invitation = { 0 };
 	enum status st = call_session(self);
 
 	if (st == STATUS_OK)
@@ -265,42 +220,130 @@ enum status call_prove(struct keepsake *self, enum direction direction,
 		    "keepsake register NAME makes an account; one that you "
 		    "have is named with --name NAME",
 		    "this terminal does not know whose it is");
-	st = session_factors(self->session, account_out->name, &set);
+	if (!self->invited)
+		return STATUS_OK;
+	st = call_secret(self, KEEPSAKE_INVITATION, &invitation);
+	if (st == STATUS_OK)
+		session_set_invitation(self->session, invitation);
+	return st;
+}
+
+/* What a refused login means for a terminal that stands so. */
+static enum status refuse_login(struct keepsake *self, enum status status,
+    const struct state_account *account)
+{
+	call_refuse_session(self, status);
+	if (self->retry_after_ms > 0 && id_is_none(&account->terminal) &&
+	    !self->invited && status != STATUS_BUSY &&
+	    status != STATUS_UNAVAILABLE)
+		self->advice =
+		    "wait until then; or get an invitation from the account's "
+		    "owner, which lets you in now: keepsake --name NAME "
+		    "invite --ask sends one to the owner's terminals, and "
+		    "--invitation-file FILE brings it";
+	return status;
+}
+
+void call_note_factors(struct keepsake *self, unsigned int factors)
+{
+	uint64_t confirmed_ms;
+
+	if (factors & (CODE_IMEI | CODE_IMSI))
+		self->sim_pin =
+		    state_sim_pin_when(self->state, &confirmed_ms) == STATUS_OK
+			? KEEPSAKE_SIM_PIN_CONFIRMED
+			: KEEPSAKE_SIM_PIN_DUE;
+}
+
+enum status call_prove(struct keepsake *self, enum direction direction,
+    struct state_account *account_out)
+{
+	struct code_factors factors;
+	struct code_wanted wanted = { 0 };
+	enum status st = call_named(self, account_out);
+
+	if (st != STATUS_OK)
+		return st;
+	st = session_factors(
+	    self->session, account_out->name, direction, &wanted);
 	if (st != STATUS_OK)
 		return call_refuse_session(self, st);
-	st = collect(self, set, &factors);
+	st = call_collect(self, wanted.factors,
+	    wanted.own ? KEEPSAKE_OWN_PASSWORD : KEEPSAKE_PASSWORD, &factors);
 	if (st != STATUS_OK)
 		return st;
 	st = session_login(self->session, account_out->name, &factors,
 	    direction, &self->login);
 	if (st != STATUS_OK)
 		return refuse_login(self, st, account_out);
-	if (set & CODE_PASSWORD)
+	if (!wanted.own)
 		call_remember_password(self, factors.password);
+	call_note_factors(self, wanted.factors);
 	return note_account(self, account_out);
 }
 
-enum status call_refuse_remote(struct keepsake *self, enum status status)
+/*
+ * The code that was proved has no password in it, so it opened no key: the
+ * account's does.  Its ticket, for no more than a binding, is let go.
+ */
+static enum status get_root(
+    struct keepsake *self, const struct state_account *account)
 {
-	const char *detail = remote_detail(self->remote);
+	struct code_factors factors;
+	struct login *owner = NULL;
+	enum status st =
+	    call_collect(self, CODE_PASSWORD, KEEPSAKE_PASSWORD, &factors);
 
-	if (detail[0] == '\0')
-		return call_refuse_plainly(self, status);
-	return call_refuse(
-	    self, status, remote_advice(self->remote), "%s", detail);
-}
-
-enum status call_transfer(struct keepsake *self, enum direction direction)
-{
-	struct state_account account;
-	enum status st = call_prove(self, direction, &account);
-
+	if (st == STATUS_AUTH_REQUIRED)
+		return call_refuse(self, st,
+		    "--password-file FILE brings the account's; a code with a "
+		    "password in it opens the key by itself: keepsake code "
+		    "set --factors password,…",
+		    "this terminal's code has no password in it, so the key "
+		    "of the backups stays closed: the account's password is "
+		    "needed as well");
 	if (st != STATUS_OK)
 		return st;
-	session_destroy(&self->session); /* the transfer has a connection */
+	st = session_login(
+	    self->session, account->name, &factors, DIRECTION_ENROL, &owner);
+	if (st != STATUS_OK)
+		return refuse_login(self, st, account);
+	if (id_equal(&owner->account, &self->login->account)) {
+		memcpy(
+		    self->login->root, owner->root, sizeof(self->login->root));
+		self->login->has_root = true;
+		call_remember_password(self, factors.password);
+	} else {
+		st = call_refuse_plainly(self, STATUS_CONFLICT);
+	}
+	login_destroy(&owner);
+	return st;
+}
+
+enum status call_account_keys(
+    struct keepsake *self, const struct state_account *account)
+{
+	enum status st = STATUS_OK;
+
+	if (!self->login->has_root)
+		st = get_root(self, account);
+	if (st != STATUS_OK)
+		return st;
+	if (!self->login->has_root)
+		return call_refuse(self, STATUS_DENIED,
+		    "give this terminal a code with a password in it: "
+		    "keepsake code",
+		    "this terminal's code has no password in it, and so does "
+		    "not open the account's keys");
 	st = account_keys_new(
 	    &self->account_keys, &self->login->account, self->login->root);
 	sodium_memzero(self->login->root, sizeof(self->login->root));
+	return st == STATUS_OK ? st : call_refuse_plainly(self, st);
+}
+
+enum status call_remote(struct keepsake *self)
+{
+	session_destroy(&self->session); /* the transfer has a connection */
 	const struct remote_options options = {
 		.enrolment = &self->enrolment,
 		.keys = self->keys,
@@ -309,19 +352,16 @@ enum status call_transfer(struct keepsake *self, enum direction direction)
 		.timeout_ms =
 		    self->timeout_ms ? self->timeout_ms : DEADLINE_MS_MAX,
 	};
-	if (st == STATUS_OK)
-		st = remote_new(&self->remote, &options);
+	enum status st = remote_new(&self->remote, &options);
 	return st == STATUS_OK ? st : call_refuse_plainly(self, st);
 }
 
-void report_path(keepsake_report_fn *report, void *arg, const char *path,
-    const char *text, int error)
+enum status call_transfer(struct keepsake *self, enum direction direction)
 {
-	char why[REASON_BYTES];
+	struct state_account account;
+	enum status st = call_prove(self, direction, &account);
 
-	if (error != 0)
-		snprintf(why, sizeof(why), "%s: %s", text, strerror(error));
-	else
-		snprintf(why, sizeof(why), "%s", text);
-	report(arg, path, why);
+	if (st == STATUS_OK)
+		st = call_account_keys(self, &account);
+	return st == STATUS_OK ? call_remote(self) : st;
 }

@@ -14,22 +14,35 @@
 #define LISTEN_MS      500   /* then look whether to stop */
 #define NOTICE_IDS_MAX 64
 
-static const char *kind_word(Notify__Kind kind)
+/* clang-format off */
+static const struct kind {
+	Notify__Kind number;
+	const char *word;
+	const char *meaning;
+} kinds[] = {
+	{ NOTIFY__KIND__BACKUP_DONE,      "backup_done",      "a backup is stored" },
+	{ NOTIFY__KIND__TERMINAL_BOUND,   "terminal_bound",   "a terminal was bound to the account; if it is none of yours: keepsake revoke --terminal, then keepsake password" },
+	{ NOTIFY__KIND__NAME_ASKED_AGAIN, "name_asked_again", "somebody tried to register your name; nothing has changed, and nobody was told that it is taken" },
+	{ NOTIFY__KIND__REGISTERED,       "registered",       "the account was made" },
+	{ NOTIFY__KIND__CODE_CHANGED,     "code_changed",     "a code of the account was changed; if it was not you: keepsake revoke --all, and tell the operator" },
+	{ NOTIFY__KIND__CODE_LOCKED,      "code_locked",      "too many wrong tries have shut a way in; if they were not yours, somebody is guessing: nothing has been opened, and a longer password keeps it so" },
+	{ NOTIFY__KIND__INVITATION,       "invitation",       "somebody wants to sign in with a new terminal and asks for this invitation; if it is not you, give it to nobody" },
+	{ NOTIFY__KIND__TERMINAL_REBOUND, "terminal_rebound", "a terminal of the account has a new key, or another name by which it is known; if it was not you, change the verification information and tell the operator" },
+	{ NOTIFY__KIND__TERMINAL_UNBOUND, "terminal_unbound", "a terminal is no longer bound to the account; if it was not you, change the verification information and tell the operator" },
+	{ NOTIFY__KIND__GRANT_GIVEN,      "grant_given",      "a terminal may back up from now on with nobody asked; if it was not you, take that away and change the password" },
+	{ NOTIFY__KIND__GRANT_REMOVED,    "grant_removed",    "a terminal may no longer back up with nobody asked" },
+};
+/* clang-format on */
+
+static const struct kind *kind_of(Notify__Kind number)
 {
-	switch (kind) {
-	case NOTIFY__KIND__BACKUP_DONE:
-		return "backup_done";
-	case NOTIFY__KIND__TERMINAL_BOUND:
-		return "terminal_bound";
-	case NOTIFY__KIND__NAME_ASKED_AGAIN:
-		return "name_asked_again";
-	case NOTIFY__KIND__REGISTERED:
-		return "registered";
-	case NOTIFY__KIND__CODE_CHANGED:
-		return "code_changed";
-	default:
-		return "other";
-	}
+	static const struct kind other = { NOTIFY__KIND__NO_KIND, "other",
+		"this keepsake is too old to know what it is" };
+
+	for (size_t i = 0; i < nitems(kinds); i++)
+		if (kinds[i].number == number)
+			return &kinds[i];
+	return &other;
 }
 
 struct notice_reader {
@@ -43,8 +56,11 @@ struct notice_reader {
 static void give_notice(
     struct notice_reader *reader, const Notify__Notice *message)
 {
+	const struct kind *kind = kind_of(message->kind);
 	struct keepsake_notice notice = {
-		.kind = kind_word(message->kind),
+		.kind = kind->word,
+		.meaning = kind->meaning,
+		.text = message->text,
 		.when_ms = message->when_ms,
 		.figures_count =
 		    min_of(message->n_figures, (size_t)KEEPSAKE_FIGURES_MAX),
@@ -54,6 +70,8 @@ static void give_notice(
 	    reader->ids_count == NOTICE_IDS_MAX)
 		return; /* the rest is told again */
 	memcpy(notice.id, message->notice_id.data, ID_BYTES);
+	if (message->terminal_id.len == ID_BYTES)
+		memcpy(notice.terminal, message->terminal_id.data, ID_BYTES);
 	for (size_t i = 0; i < notice.figures_count; i++) {
 		notice.figures[i].name = message->figures[i]->name;
 		notice.figures[i].value = message->figures[i]->value;

@@ -51,6 +51,7 @@ void totals_copy(struct keepsake_total out[static KEEPSAKE_CATEGORIES],
 static void describe(struct keepsake *self, const struct snapshot *snapshot,
     struct keepsake_snapshot *out)
 {
+	struct sealed_key head;
 	struct summary summary;
 
 	*out = (struct keepsake_snapshot){
@@ -59,7 +60,14 @@ static void describe(struct keepsake *self, const struct snapshot *snapshot,
 		.sealed_bytes = snapshot->sealed_bytes,
 	};
 	memcpy(out->terminal, snapshot->terminal.bytes, ID_BYTES);
-	if (summary_open(&summary, self->account_keys, snapshot) != STATUS_OK)
+	if (sealed_key_read(&head, bytes_slice(&snapshot->sealed_key)) ==
+	    STATUS_OK) {
+		out->key = (enum keepsake_key)head.mode;
+		memcpy(out->key_id, head.id.bytes, ID_BYTES);
+	}
+	if (call_open_key(self, snapshot) != STATUS_OK ||
+	    summary_open(&summary, &self->account_keys->account,
+		self->snapshot_key, snapshot) != STATUS_OK)
 		return;
 	out->readable = true;
 	snprintf(out->label, sizeof(out->label), "%s", summary.label);
@@ -107,7 +115,9 @@ enum status keepsake_snapshots(struct keepsake *self,
     struct keepsake_snapshot **list_out, size_t *count_out)
 {
 	call_begin(self);
-	enum status st = list_snapshots(self, list_out, count_out);
+	enum status st = call_tool_password(self);
+	if (st == STATUS_OK)
+		st = list_snapshots(self, list_out, count_out);
 	call_end(self);
 	return st;
 }
@@ -201,13 +211,22 @@ enum status snapshot_begin(
 		    "name one by latest, by its number, or by a moment in "
 		    "UTC such as 2026-11-20 or 2026-11-20T18:30:00Z",
 		    "%s: not how snapshots are named", which);
-	enum status st = call_transfer(self, DIRECTION_DOWNLOAD);
+	/* Who may not read the keys that are kept here ends here (K-02). */
+	enum status st = call_place(self, false);
+	if (st == STATUS_OK)
+		st = call_tool_password(self);
+	if (st == STATUS_OK)
+		st = call_transfer(self, DIRECTION_DOWNLOAD);
 	if (st != STATUS_OK)
 		return st;
 	st = remote_restore_begin(self->remote);
 	if (st != STATUS_OK)
 		return call_refuse_remote(self, st);
-	return find_snapshot(self, naming, which, out);
+	st = find_snapshot(self, naming, which, out);
+	if (st != STATUS_OK)
+		return st;
+	st = call_open_key(self, out);
+	return st == STATUS_OK ? st : call_refuse_key(self, st, out);
 }
 
 struct shower {
@@ -268,8 +287,13 @@ enum status keepsake_show(struct keepsake *self, const char *which,
 	if (st == STATUS_OK && snapshot_out)
 		describe(self, &snapshot, snapshot_out);
 	if (st == STATUS_OK) {
-		st = snapshot_entries(self->remote, self->account_keys,
-		    &snapshot, on_entry, &shower);
+		const struct restore_options options = {
+			.remote = self->remote,
+			.keys = self->account_keys,
+			.snapshot = &snapshot,
+			.key = self->snapshot_key,
+		};
+		st = snapshot_entries(&options, on_entry, &shower);
 		if (st != STATUS_OK)
 			st = snapshot_refuse(self, st, &snapshot);
 	}

@@ -48,6 +48,7 @@ struct restore_options {
 	struct remote *remote;
 	const struct account_keys *keys;
 	const struct snapshot *snapshot;
+	const uint8_t *key; /* the snapshot's, SEAL_KEY_BYTES */
 	const char *target; /* a folder, new or empty: unless merge */
 	bool merge;  /* into what is there: what is already as it should be
 			stays, so a broken restore goes on; the rest is
@@ -86,7 +87,6 @@ struct restore_result {
  * STATUS_NO_SPACE   no memory, or the disk is full
  * STATUS_MALFORMED  the summary or the manifest is damaged, or not sealed
  *                   for this account
- * STATUS_VERSION    the snapshot's key is not kept in sealed mode
  * others            what the remote answered; see remote_detail
  */
 enum status restore_run(
@@ -97,10 +97,9 @@ typedef bool snapshot_entry_fn(void *arg, const struct entry *entry);
 
 /**
  * Go through the entries of a snapshot in their order, for show and compare.
- * Results as restore_run.
+ * Uses of ${options} remote, keys, snapshot and key; results as restore_run.
  */
-enum status snapshot_entries(struct remote *remote,
-    const struct account_keys *keys, const struct snapshot *snapshot,
-    snapshot_entry_fn *each, void *arg);
+enum status snapshot_entries(
+    const struct restore_options *options, snapshot_entry_fn *each, void *arg);
 
 #endif

@@ -37,6 +37,8 @@
 #define SESSION_LABEL_WRAP_ROOT    "keepsake wrap root"
 #define SESSION_LABEL_WRAPPED_ROOT "wrapped root"
 
+#define INVITATION_BYTES 64 /* with its NUL */
+
 struct session;
 
 struct session_options {
@@ -65,20 +67,31 @@ void session_destroy(struct session **self_p);
 /** Why the last call failed, for people; "" where it did not. */
 const char *session_detail(const struct session *self);
 
-/** What a person can do about it; "" where there is nothing to say. */
+/** What a person can do about it; "" where it did not fail. */
 const char *session_advice(const struct session *self);
 
-/** How many wrong tries are left, as the server told; 0: it did not. */
-uint32_t session_tries_remaining(const struct session *self);
+/**
+ * How many wrong tries are left, as the server's last answer told.
+ *
+ * Returns false, and leaves ${out}, where it did not.
+ */
+bool session_tries_remaining(const struct session *self, uint32_t *out);
+
+/** When it is worth trying again, as that answer told; 0: it did not. */
+uint32_t session_retry_after_ms(const struct session *self);
 
 /**
- * What a person can do about a failed request.
+ * What a person can do about a request that the server refused or that had
+ * no answer.
  *
  * link  what the connection was like then
  *
- * Returns a static text, "" where there is nothing to say.
+ * Returns a static text, "" for STATUS_OK only.
  */
 const char *session_advice_for(enum status status, enum link_state link);
+
+/** The same where this machine failed, or what came is not to be used. */
+const char *session_advice_here(enum status status);
 
 /**
  * Ask, and wait for the answer.
@@ -132,9 +145,24 @@ enum status session_pushed(struct session *self, uint32_t type,
 enum status session_register(struct session *self, const char *name,
     const struct code_factors *code, struct id *account_out);
 
-/** Which factors (CODE_ bits) the code of ${name} has. */
-enum status session_factors(
-    struct session *self, const char *name, unsigned int *factors_out);
+/**
+ * Come with an invitation, which the owner was sent: FACTORS and LOGIN_BEGIN
+ * carry it behind the name from now on.
+ *
+ * invitation  borrowed as long as ${self}; empty: without one
+ */
+void session_set_invitation(struct session *self, struct slice invitation);
+
+/** What the server wants to be proved by. */
+struct code_wanted {
+	unsigned int factors; /* CODE_ bits */
+	bool own;             /* it is the code that this terminal has for
+				 itself; else the account's */
+};
+
+/** Which code of ${name} is asked for in ${direction}. */
+enum status session_factors(struct session *self, const char *name,
+    enum direction direction, struct code_wanted *out);
 
 /** What a proof earns; secret, in the arena. */
 struct login {
@@ -144,15 +172,18 @@ struct login {
 	size_t ticket_len;
 	uint64_t expiry_ms; /* of the ticket, on the server's clock */
 	bool verification_set;
+	bool has_root; /* false where the code has no password in it */
 	uint8_t root[ACCOUNT_KEY_BYTES];
 };
 
 /**
- * Prove ${code} for one direction.
+ * Prove ${code} for one direction.  A code that turns out wrong here is given
+ * up at the server, which counts it and says what is left.
  *
  * STATUS_OK        ${login_out} is the caller's
  * STATUS_DENIED    a wrong code, an unknown name, or another server than
- *                  the enrolled one: which, nobody can tell
+ *                  the enrolled one: which, nobody can tell; or a right one
+ *                  of a terminal that may not
  * STATUS_LOCKED    too many wrong tries
  * others           as session_ask
  */
@@ -179,5 +210,39 @@ enum status session_set_verification(
 /** Replace the owner's code; ${login} is for DIRECTION_MANAGE. */
 enum status session_change_code(struct session *self, const struct login *login,
     const struct code_factors *code);
+
+/** A one-time code, for who is to prove the account's code elsewhere. */
+struct invitation {
+	char code[INVITATION_BYTES]; /* secret until it is used */
+	uint64_t expiry_ms;          /* on the server's clock */
+};
+
+/** Make an invitation; ${login} is for DIRECTION_MANAGE. */
+enum status session_invite(
+    struct session *self, const struct login *login, struct invitation *out);
+
+/**
+ * Have one sent to the owner of ${name}.
+ *
+ * STATUS_OK  also where there is no such account: nobody can tell
+ */
+enum status session_ask_invitation(struct session *self, const char *name);
+
+/**
+ * Give this terminal a code of its own, or replace it (A-02): its transfers
+ * are proved by that one from now on.  ${login} is for DIRECTION_MANAGE.
+ *
+ * STATUS_DENIED  also where the server takes no code without a password
+ */
+enum status session_set_own_code(struct session *self,
+    const struct login *login, const struct code_factors *code);
+
+/**
+ * Take it away again.
+ *
+ * STATUS_NOT_FOUND  it has none
+ */
+enum status session_remove_own_code(
+    struct session *self, const struct login *login);
 
 #endif

@@ -1,5 +1,6 @@
 #include "state.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -12,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "base/util.h"
 
 #define FILE_BYTES_MAX 4096
 #define FILE_MODE      0600
@@ -287,6 +289,77 @@ enum status state_set_account(
 	snprintf(text, sizeof(text), "name=%s\naccount=%s\nterminal=%s\n",
 	    account->name, account_hex, terminal_hex);
 	return write_text(self, "account", text);
+}
+
+/* Remove file ${name}; one that is not there is fine. */
+static enum status remove_file(const struct state *self, const char *name)
+{
+	char path[PATH_MAX];
+
+	if (!state_path(self, name, path))
+		return STATUS_DENIED;
+	return unlink(path) == 0 || errno == ENOENT ? STATUS_OK : STATUS_DENIED;
+}
+
+/* Whether file ${name} is one that belongs to the account. */
+static bool is_accounts(const char *name)
+{
+	static const char *const names[] = { "account", "password-check",
+		"sim-pin" };
+
+	for (size_t i = 0; i < nitems(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return strncmp(name, "cache-", strlen("cache-")) == 0;
+}
+
+enum status state_forget_account(struct state *self)
+{
+	DIR *folder = opendir(self->folder);
+	enum status st = STATUS_OK;
+	const struct dirent *entry;
+	char path[PATH_MAX];
+
+	if (!folder)
+		return STATUS_DENIED;
+	while ((entry = readdir(folder)))
+		if (is_accounts(entry->d_name) &&
+		    remove_file(self, entry->d_name) != STATUS_OK)
+			st = STATUS_DENIED;
+	closedir(folder);
+	if (st == STATUS_OK && state_path(self, "account", path))
+		st = file_sync_folder(path);
+	return st;
+}
+
+enum status state_sim_pin_confirm(struct state *self, uint64_t now_ms)
+{
+	char text[64];
+
+	snprintf(
+	    text, sizeof(text), "confirmed=%llu\n", (unsigned long long)now_ms);
+	return write_text(self, "sim-pin", text);
+}
+
+enum status state_sim_pin_forget(struct state *self)
+{
+	return remove_file(self, "sim-pin");
+}
+
+enum status state_sim_pin_when(
+    const struct state *self, uint64_t *confirmed_ms_out)
+{
+	struct bytes text = { 0 };
+	char confirmed[32];
+	enum status st = read_text(self, "sim-pin", &text);
+
+	if (st == STATUS_OK)
+		st = text_field(
+		    &text, "confirmed", confirmed, sizeof(confirmed));
+	if (st == STATUS_OK)
+		st = text_number(confirmed_ms_out, confirmed, UINT64_MAX);
+	bytes_clear(&text);
+	return st;
 }
 
 /* The process id in the lock file, or 0. */

@@ -20,6 +20,8 @@
  *   account         name=, account= and terminal= with ids as hex
  *   password-check  verifier=, a hash of crypto_pwhash_str, and asked=,
  *                   when its user last typed the password (K-06)
+ *   sim-pin         confirmed=, when its user said that the card's PIN is
+ *                   on (A-05)
  *   cache-…         what was backed up last, see cache.h
  *   lock            held by the one backup that runs, with its process id
  *
@@ -105,6 +107,36 @@ enum status state_account(const struct state *self, struct state_account *out);
 /** Keep ${account}, which has a clean name; results as file_replace. */
 enum status state_set_account(
     struct state *self, const struct state_account *account);
+
+/**
+ * Delete all that belongs to the account, after which this is a terminal of
+ * nobody: everything but terminal.key, enrolment and lock.  What keepsake
+ * did not write is left alone.
+ *
+ * STATUS_OK      it is gone, now or before
+ * STATUS_DENIED  a file cannot be removed; the others are
+ */
+enum status state_forget_account(struct state *self);
+
+/** The user said at ${now_ms} that the PIN of the card in it is on. */
+enum status state_sim_pin_confirm(struct state *self, uint64_t now_ms);
+
+/**
+ * That no longer holds, for it may be another card.
+ *
+ * STATUS_OK      it is gone, now or before
+ * STATUS_DENIED  it cannot be removed
+ */
+enum status state_sim_pin_forget(struct state *self);
+
+/**
+ * When the user said so, wall time.
+ *
+ * STATUS_NOT_FOUND  the user did not
+ * STATUS_MALFORMED, STATUS_DENIED  the file is not one
+ */
+enum status state_sim_pin_when(
+    const struct state *self, uint64_t *confirmed_ms_out);
 
 /**
  * Keep other backups of this terminal out, until state_close.

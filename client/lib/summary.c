@@ -7,16 +7,13 @@
 
 #include "base/text.h"
 #include "base/util.h"
-#include "crypto/arena.h"
 #include "crypto/seal.h"
 #include "manifest.pb-c.h"
 
-#define KEY_LABEL        "keepsake snapshot key"
 #define SUMMARY_LABEL    "keepsake summary"
-#define HEAD_BYTES       2 /* mode and origin; the length */
-#define SEALED_KEY_BYTES (HEAD_BYTES + SEALED_BYTES(SEAL_KEY_BYTES))
+#define HEAD_BYTES       2 /* the length */
 #define PAD_BYTES        256
-#define ASSOCIATED_MAX   128
+#define ASSOCIATED_BYTES (sizeof(SUMMARY_LABEL) - 1 + ID_BYTES + CHUNK_ID_BYTES)
 #define UNPACKED_MAX     16384
 #define ALIGNMENT        16
 
@@ -28,7 +25,6 @@ _Static_assert(
     SEALED_BYTES((HEAD_BYTES + 370 + 26 * CATEGORY_COUNT + PAD_BYTES - 1) /
 		 PAD_BYTES * PAD_BYTES) <= SNAPSHOT_SEALED_SUMMARY_BYTES_MAX,
     "a summary always fits");
-_Static_assert(SEALED_KEY_BYTES <= SNAPSHOT_SEALED_KEY_BYTES_MAX, "fits");
 
 void summary_set_text(char *out, size_t room, const char *text)
 {
@@ -44,56 +40,14 @@ void summary_set_text(char *out, size_t room, const char *text)
 	out[len] = '\0';
 }
 
-/** ${label}, the account and ${tail} in a row; returns their length. */
-static size_t associated_fill(uint8_t out[static ASSOCIATED_MAX],
-    const char *label, const struct account_keys *keys, struct slice tail)
+static void associate(uint8_t out[static ASSOCIATED_BYTES],
+    const struct id *account, const struct chunk_id *root)
 {
-	size_t len = strlen(label);
+	const size_t label = sizeof(SUMMARY_LABEL) - 1;
 
-	assert(len + ID_BYTES + tail.len <= ASSOCIATED_MAX);
-	memcpy(out, label, len);
-	memcpy(out + len, keys->account.bytes, ID_BYTES);
-	len += ID_BYTES;
-	memcpy(out + len, tail.data, tail.len);
-	return len + tail.len;
-}
-
-static enum status key_seal(const uint8_t key[static SEAL_KEY_BYTES],
-    const struct account_keys *keys, struct bytes *out)
-{
-	const uint8_t head[HEAD_BYTES] = { KEY_MODE_SEALED, KEY_ORIGIN_RANDOM };
-	uint8_t associated[ASSOCIATED_MAX];
-	size_t len = associated_fill(
-	    associated, KEY_LABEL, keys, slice_of(head, HEAD_BYTES));
-	enum status st = bytes_reserve(out, SEALED_KEY_BYTES);
-
-	if (st != STATUS_OK)
-		return st;
-	memcpy(out->data, head, HEAD_BYTES);
-	seal(out->data + HEAD_BYTES, keys->snapshot_wrap,
-	    slice_of(key, SEAL_KEY_BYTES), slice_of(associated, len));
-	out->len = SEALED_KEY_BYTES;
-	return STATUS_OK;
-}
-
-static enum status key_open(uint8_t key[static SEAL_KEY_BYTES],
-    const struct account_keys *keys, struct slice sealed)
-{
-	uint8_t associated[ASSOCIATED_MAX];
-
-	if (sealed.len < HEAD_BYTES)
-		return STATUS_MALFORMED;
-	if (sealed.data[0] != KEY_MODE_SEALED)
-		return STATUS_VERSION;
-	if (sealed.len != SEALED_KEY_BYTES)
-		return STATUS_MALFORMED;
-	size_t len = associated_fill(
-	    associated, KEY_LABEL, keys, slice_of(sealed.data, HEAD_BYTES));
-	if (seal_open(key, keys->snapshot_wrap,
-		slice_of(sealed.data + HEAD_BYTES, sealed.len - HEAD_BYTES),
-		slice_of(associated, len)) != STATUS_OK)
-		return STATUS_MALFORMED;
-	return STATUS_OK;
+	memcpy(out, SUMMARY_LABEL, label);
+	memcpy(out + label, account->bytes, ID_BYTES);
+	memcpy(out + label + ID_BYTES, root->bytes, CHUNK_ID_BYTES);
 }
 
 /** Encode ${summary} after its length, padded; ${out} is to be wiped. */
@@ -196,61 +150,41 @@ out:
 }
 
 enum status summary_seal(const struct summary *summary,
-    const struct account_keys *keys, struct snapshot *snapshot)
+    const struct id *account, const uint8_t key[static SEAL_KEY_BYTES],
+    struct snapshot *snapshot)
 {
-	uint8_t associated[ASSOCIATED_MAX];
+	uint8_t associated[ASSOCIATED_BYTES];
 	struct bytes packed = { 0 };
-	void *key = secret_new(SEAL_KEY_BYTES);
-	enum status st = STATUS_NO_SPACE;
+	enum status st = summary_pack(summary, &packed);
 
-	if (!key)
-		goto out;
-	randombytes_buf(key, SEAL_KEY_BYTES);
-	st = key_seal(key, keys, &snapshot->sealed_key);
-	if (st == STATUS_OK)
-		st = summary_pack(summary, &packed);
 	if (st == STATUS_OK)
 		st = bytes_reserve(
 		    &snapshot->sealed_summary, SEALED_BYTES(packed.len));
-	if (st != STATUS_OK)
-		goto out;
-	size_t len = associated_fill(associated, SUMMARY_LABEL, keys,
-	    slice_of(snapshot->root.bytes, CHUNK_ID_BYTES));
-	seal(snapshot->sealed_summary.data, key, bytes_slice(&packed),
-	    slice_of(associated, len));
-	snapshot->sealed_summary.len = SEALED_BYTES(packed.len);
-out:
+	if (st == STATUS_OK) {
+		associate(associated, account, &snapshot->root);
+		seal(snapshot->sealed_summary.data, key, bytes_slice(&packed),
+		    slice_of(associated, sizeof(associated)));
+		snapshot->sealed_summary.len = SEALED_BYTES(packed.len);
+	}
 	bytes_clear(&packed);
-	secret_destroy(&key, SEAL_KEY_BYTES);
 	return st;
 }
 
-enum status summary_open(struct summary *summary_out,
-    const struct account_keys *keys, const struct snapshot *snapshot)
+enum status summary_open(struct summary *summary_out, const struct id *account,
+    const uint8_t key[static SEAL_KEY_BYTES], const struct snapshot *snapshot)
 {
-	uint8_t associated[ASSOCIATED_MAX];
+	uint8_t associated[ASSOCIATED_BYTES];
 	uint8_t plain[SNAPSHOT_SEALED_SUMMARY_BYTES_MAX];
 	struct slice sealed = bytes_slice(&snapshot->sealed_summary);
-	void *key = secret_new(SEAL_KEY_BYTES);
-	enum status st = STATUS_NO_SPACE;
 
-	if (!key)
-		goto out;
-	st = key_open(key, keys, bytes_slice(&snapshot->sealed_key));
-	if (st != STATUS_OK)
-		goto out;
-	st = STATUS_MALFORMED;
 	if (sealed.len < SEAL_EXTRA_BYTES || sealed.len > sizeof(plain))
-		goto out;
-	size_t len = associated_fill(associated, SUMMARY_LABEL, keys,
-	    slice_of(snapshot->root.bytes, CHUNK_ID_BYTES));
-	if (seal_open(plain, key, sealed, slice_of(associated, len)) !=
-	    STATUS_OK)
-		goto out;
-	st = summary_unpack(
+		return STATUS_MALFORMED;
+	associate(associated, account, &snapshot->root);
+	if (seal_open(plain, key, sealed,
+		slice_of(associated, sizeof(associated))) != STATUS_OK)
+		return STATUS_MALFORMED;
+	enum status st = summary_unpack(
 	    summary_out, slice_of(plain, sealed.len - SEAL_EXTRA_BYTES));
 	sodium_memzero(plain, sizeof(plain));
-out:
-	secret_destroy(&key, SEAL_KEY_BYTES);
 	return st;
 }

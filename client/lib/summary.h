@@ -3,37 +3,20 @@
 
 #include <stdint.h>
 
-#include "account_keys.h"
 #include "base/status.h"
 #include "category.h"
 #include "chunk.h"
+#include "crypto/seal.h"
 #include "remote.h"
 
 /*
- * What belongs to a snapshot besides its manifest, both sealed:
+ * What a list of snapshots shows, sealed under the snapshot's key (which is
+ * sealed in its turn, see snapshot_key.h):
  *
- *   sealed key      mode (1 byte)  origin (1 byte)  body, as the mode says
- *                   SEALED: seal(account's wrapping key, snapshot key,
- *                   "keepsake snapshot key" | account id | mode | origin)
  *   sealed summary  seal(snapshot key, length (2 bytes, big-endian) |
  *                   message Summary | zeros to a multiple of 256,
  *                   "keepsake summary" | account id | root id)
  */
-
-/** How a snapshot's key is kept (K-02 to K-06).  Never renumber. */
-enum key_mode {
-	KEY_MODE_SEALED = 1, /* under the account's root key, K-06 */
-	KEY_MODE_LOCAL,      /* in a privileged place of the terminal, K-02 */
-	KEY_MODE_ESCROW,     /* at the server under a key id, K-03 */
-	KEY_MODE_WRAPPED,    /* sealed to a key pair of the server, K-04 */
-};
-
-/** How it was made (K-01).  Never renumber. */
-enum key_origin {
-	KEY_ORIGIN_RANDOM = 1, /* fresh for each backup */
-	KEY_ORIGIN_DEVICE,     /* from the terminal's unique id and a secret */
-	KEY_ORIGIN_TIME,       /* from the moment and a secret */
-};
 
 #define SUMMARY_LABEL_BYTES_MAX 200
 #define SUMMARY_HOST_BYTES_MAX  100
@@ -57,16 +40,16 @@ struct summary {
 void summary_set_text(char *out, size_t room, const char *text);
 
 /**
- * Make a random key for ${snapshot}, seal ${summary} under it, and it under
- * the account's wrapping key.
+ * Seal ${summary} under the snapshot's ${key}.
  *
- * snapshot  its root is read; sealed_key and sealed_summary are replaced
+ * snapshot  its root is read; sealed_summary is replaced
  *
  * STATUS_OK         done
- * STATUS_NO_SPACE   no memory, or the arena is full
+ * STATUS_NO_SPACE   no memory
  */
 enum status summary_seal(const struct summary *summary,
-    const struct account_keys *keys, struct snapshot *snapshot);
+    const struct id *account, const uint8_t key[static SEAL_KEY_BYTES],
+    struct snapshot *snapshot);
 
 /**
  * Open the summary of ${snapshot}.
@@ -74,11 +57,9 @@ enum status summary_seal(const struct summary *summary,
  * summary_out  the caller's, to be wiped: it holds the root's key
  *
  * STATUS_OK         ${summary_out} is filled
- * STATUS_VERSION    a key mode that is not opened here
- * STATUS_MALFORMED  not sealed by this account, or damaged
- * STATUS_NO_SPACE   no memory, or the arena is full
+ * STATUS_MALFORMED  not sealed by this account under ${key}, or damaged
  */
-enum status summary_open(struct summary *summary_out,
-    const struct account_keys *keys, const struct snapshot *snapshot);
+enum status summary_open(struct summary *summary_out, const struct id *account,
+    const uint8_t key[static SEAL_KEY_BYTES], const struct snapshot *snapshot);
 
 #endif

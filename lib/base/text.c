@@ -167,3 +167,37 @@ const char *text_of_size(char out[static TEXT_SIZE_BYTES], uint64_t bytes)
 	snprintf(out, TEXT_SIZE_BYTES, "%.1f %s", scaled, units[unit]);
 	return out;
 }
+
+const char *text_of_duration(
+    char out[static TEXT_DURATION_BYTES], uint64_t duration_ms)
+{
+	static const struct {
+		const char *name;
+		uint64_t seconds; /* in one */
+		uint64_t parts;   /* of the next unit in one */
+	} units[] = {
+		{ "d", 86400, 24 },
+		{ "h", 3600, 60 },
+		{ "min", 60, 60 },
+		{ "s", 1, 1 },
+	};
+	uint64_t seconds = duration_ms / 1000 + (duration_ms % 1000 > 0);
+	size_t unit = 0;
+
+	while (unit + 1 < nitems(units) && seconds < units[unit].seconds)
+		unit++;
+	/* To the next unit only: nobody waits for a day and a second. */
+	uint64_t step = units[unit].seconds / units[unit].parts;
+	uint64_t steps = seconds / step + (seconds % step > 0);
+	uint64_t whole = steps / units[unit].parts;
+	uint64_t rest = steps % units[unit].parts;
+
+	if (rest == 0)
+		snprintf(out, TEXT_DURATION_BYTES, "%llu %s",
+		    (unsigned long long)whole, units[unit].name);
+	else
+		snprintf(out, TEXT_DURATION_BYTES, "%llu %s %llu %s",
+		    (unsigned long long)whole, units[unit].name,
+		    (unsigned long long)rest, units[unit + 1].name);
+	return out;
+}

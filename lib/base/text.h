@@ -43,4 +43,13 @@ bool text_copy(char *out, size_t size, const char *text);
 /** ${bytes} for people, "12.3 MiB", to ${out}; returns ${out}. */
 const char *text_of_size(char out[static TEXT_SIZE_BYTES], uint64_t bytes);
 
+#define TEXT_DURATION_BYTES 40
+
+/**
+ * ${duration_ms} for people, "57 min" or "1 h 5 min", to ${out}; never less
+ * than it is.  Returns ${out}.
+ */
+const char *text_of_duration(
+    char out[static TEXT_DURATION_BYTES], uint64_t duration_ms);
+
 #endif

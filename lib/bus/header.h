@@ -16,6 +16,7 @@
 #define TYPE_PING         1u
 #define TYPE_STATUS_QUERY 2u
 #define TYPE_REPLY        3u
+#define TYPE_ORDERS       4u
 #define TYPE_AUDIT_READ   5u
 #define TYPE_REKEY        6u
 

@@ -185,6 +185,14 @@ struct opaque_expected {
 };
 
 /**
+ * Whether opaque_login_respond can answer KE1.
+ *
+ * STATUS_OK         it can
+ * STATUS_MALFORMED  its length, or a point in it
+ */
+enum status opaque_ke1_check(struct slice ke1);
+
+/**
  * Answer KE1.
  *
  * credential_id  as at the registration; for an unknown name, the same one

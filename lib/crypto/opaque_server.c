@@ -74,6 +74,18 @@ void opaque_fake_record(uint8_t record_out[static OPAQUE_RECORD_BYTES],
 	sodium_memzero(&record, sizeof(record));
 }
 
+enum status opaque_ke1_check(struct slice bytes)
+{
+	struct opaque_ke1 ke1;
+
+	if (bytes.len != sizeof(ke1))
+		return STATUS_MALFORMED;
+	memcpy(&ke1, bytes.data, sizeof(ke1));
+	return oprf_point_valid(ke1.blinded) && oprf_point_valid(ke1.keyshare)
+		   ? STATUS_OK
+		   : STATUS_MALFORMED;
+}
+
 /** CreateCredentialResponse, clause 6.3.2.2: the first half of KE2. */
 static enum status credential_respond(struct opaque_ke2 *ke2,
     const struct opaque_server *server, struct slice credential_id,

@@ -62,6 +62,12 @@ static void mistake(struct db_batch *self, enum status status)
 		self->mistake = status;
 }
 
+void db_batch_fail(struct db_batch *self, enum status status)
+{
+	if (self)
+		mistake(self, status);
+}
+
 /* Append an operation; false where the batch cannot take it. */
 static bool add(
     struct db_batch *self, struct op *op, struct slice key, struct slice value)

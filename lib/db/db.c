@@ -373,6 +373,61 @@ enum status db_submit(
 	return st;
 }
 
+static void on_decided(
+    void *arg, enum status status, uint64_t generation, size_t failed_op)
+{
+	enum status *out = arg;
+
+	(void)generation;
+	(void)failed_op;
+	*out = status;
+}
+
+static void wait_and_complete(struct db *self)
+{
+	struct pollfd event = { self->event_fd, POLLIN, 0 };
+
+	poll(&event, 1, -1);
+	db_complete(self);
+}
+
+enum status db_submit_wait(struct db *self, struct db_batch **batch_p)
+{
+	enum status decided = STATUS_PENDING;
+
+	enum status st = db_submit(self, batch_p, on_decided, &decided);
+	if (st != STATUS_PENDING)
+		return st;
+	while (decided == STATUS_PENDING)
+		wait_and_complete(self);
+	return decided;
+}
+
+enum status db_submit_patient(
+    struct db *self, struct db_batch **batch_p, db_done_fn *done, void *arg)
+{
+	enum status st = db_submit(self, batch_p, done, arg);
+
+	if (st != STATUS_BUSY)
+		return st;
+	db_drain(self);
+	return db_submit(self, batch_p, done, arg);
+}
+
+static bool is_idle(struct db *self)
+{
+	pthread_mutex_lock(&self->lock);
+	bool idle = self->batches == 0 && self->reads_count == 0;
+	pthread_mutex_unlock(&self->lock);
+	return idle;
+}
+
+void db_drain(struct db *self)
+{
+	while (!is_idle(self))
+		wait_and_complete(self);
+}
+
 enum status db_claim(struct db *self, uint8_t space, struct slice name,
     const struct id *account, uint64_t lease_ms, db_done_fn *done, void *arg)
 {
@@ -424,31 +479,13 @@ enum status db_note_get(
 	return engine_note_get(self->engine, slice_text(key), value_out);
 }
 
-static void on_noted(
-    void *arg, enum status status, uint64_t generation, size_t failed_op)
-{
-	enum status *out = arg;
-
-	(void)generation;
-	(void)failed_op;
-	*out = status;
-}
-
 enum status db_note_put(struct db *self, const char *name, struct slice value)
 {
 	struct db_batch *batch = batch_note(name, value);
-	struct pollfd event = { self->event_fd, POLLIN, 0 };
-	enum status decided = STATUS_PENDING;
+	enum status st = db_submit_wait(self, &batch);
 
-	enum status st = db_submit(self, &batch, on_noted, &decided);
 	db_batch_destroy(&batch);
-	if (st != STATUS_PENDING)
-		return st;
-	while (decided == STATUS_PENDING) {
-		poll(&event, 1, -1);
-		db_complete(self);
-	}
-	return decided;
+	return st;
 }
 
 /* ---- reads ---- */
@@ -505,6 +542,20 @@ enum status db_name_get(
 	if (len == 0)
 		return STATUS_TOO_LARGE;
 	return engine_name_get(self->engine, slice_of(key, len), account_out);
+}
+
+enum status db_names(struct db *self, const struct db_name *after,
+    struct db_name *out, size_t limit, size_t *count_out)
+{
+	uint8_t key[NAME_KEY_BYTES];
+	struct slice resume = { 0 };
+
+	if (after)
+		resume =
+		    slice_of(key, name_key(key, after->space,
+				      slice_of(after->name, after->name_len)));
+	return engine_names(self->engine, after ? &resume : NULL, out,
+	    min_of(limit, DB_ACCOUNTS_MAX), count_out);
 }
 
 enum status db_blob_get(struct db *self, const struct id *account,

@@ -28,7 +28,7 @@ struct db_batch;
 #define DB_QUEUE_BATCHES_MAX    8192 /* submitted and not yet completed */
 #define DB_QUEUE_BYTES_MAX      (64u * 1024 * 1024)
 #define DB_READS_MAX            128  /* blob reads not yet completed */
-#define DB_ACCOUNTS_MAX         1000 /* of one call of db_accounts */
+#define DB_ACCOUNTS_MAX         1000 /* of one call of db_accounts, db_names */
 
 /* Of db_options, where the field is 0 */
 #define DB_MAP_BYTES     (1ull << 30)
@@ -104,11 +104,7 @@ void db_close(struct db **self_p);
 enum status db_note_get(
     struct db *self, const char *name, struct bytes *value_out);
 
-/**
- * Write one: ${value} has 1..DB_VALUE_BYTES_MAX bytes.  Waits for the disk,
- * and runs the completions that come meanwhile: for the start.  Results as
- * db_submit's completion, and durable when OK.
- */
+/** Write one, of 1..DB_VALUE_BYTES_MAX bytes; see db_submit_wait. */
 enum status db_note_put(struct db *self, const char *name, struct slice value);
 
 /* ---- reads ---- */
@@ -198,6 +194,26 @@ enum status db_account_get(
  */
 enum status db_name_get(
     struct db *self, uint8_t space, struct slice name, struct id *account_out);
+
+struct db_name {
+	struct id account;
+	bool confirmed; /* else claimed only */
+	uint8_t space;
+	uint8_t name[DB_NAME_BYTES_MAX];
+	size_t name_len;
+};
+
+/**
+ * List names in order of space and name.
+ *
+ * after      resume behind this one; NULL to begin
+ * out        room for ${limit}, at most DB_ACCOUNTS_MAX
+ * count_out  how many were written; fewer than ${limit} is the end
+ *
+ * Errors as db_get; NOT_FOUND never.
+ */
+enum status db_names(struct db *self, const struct db_name *after,
+    struct db_name *out, size_t limit, size_t *count_out);
 
 /** Copy a blob; results as db_get. */
 enum status db_blob_get(struct db *self, const struct id *account,
@@ -338,6 +354,9 @@ void db_batch_remove_account(struct db_batch *self);
  */
 void db_batch_frees(struct db_batch *self);
 
+/** Building has failed for the caller: ${status} is db_submit's answer. */
+void db_batch_fail(struct db_batch *self, enum status status);
+
 /**
  * A batch or claim was decided.
  *
@@ -368,9 +387,25 @@ typedef void db_done_fn(
  * STATUS_BUSY         the queue is full: again later
  * STATUS_NO_SPACE     no memory, here or in building
  * STATUS_UNAVAILABLE  closing
+ * other               as db_batch_fail was told
  */
 enum status db_submit(
     struct db *self, struct db_batch **batch_p, db_done_fn *done, void *arg);
+
+/*
+ * What follows waits for the disk, and runs the completions that come
+ * meanwhile: for the start of a process, and migrations.
+ */
+
+/** Submit and wait; results as both of db_submit and its completion. */
+enum status db_submit_wait(struct db *self, struct db_batch **batch_p);
+
+/** As db_submit; where the queue is full, wait until it is not. */
+enum status db_submit_patient(
+    struct db *self, struct db_batch **batch_p, db_done_fn *done, void *arg);
+
+/** Wait until nothing is under way; runs the completions. */
+void db_drain(struct db *self);
 
 /**
  * Claim a global name for an account until ${lease_ms} from now, by when a

@@ -160,6 +160,10 @@ enum status engine_account_get(
 enum status engine_name_get(
     struct engine *self, struct slice key, struct id *account_out);
 
+/** ${after} is NULL, or the key of a name. */
+enum status engine_names(struct engine *self, const struct slice *after,
+    struct db_name *out, size_t limit, size_t *count_out);
+
 /** A fresh copy of a blob, for free(); data_out is untouched unless OK. */
 enum status engine_blob_get(struct engine *self, const struct id *account,
     uint64_t sequence, uint8_t **data_out, size_t *len_out);

@@ -134,15 +134,11 @@ int account_store(const struct account *account, const struct engine *self,
 	    slice_of(row, sizeof(row)));
 }
 
-int name_load(
-    struct name *out, const struct engine *self, MDB_txn *txn, struct slice key)
+int name_decode(struct name *out, struct slice row)
 {
-	struct slice row;
-	int rc = lmdb_find(txn, self->names, key, &row);
-
 	*out = (struct name){ 0 };
-	if (rc != MDB_SUCCESS || !row.data)
-		return rc;
+	if (!row.data)
+		return MDB_SUCCESS;
 	if (row.len != NAME_ROW_BYTES)
 		return MDB_CORRUPTED;
 	out->found = true;
@@ -150,6 +146,15 @@ int name_load(
 	out->confirmed = row.data[ID_BYTES] == NAME_CONFIRMED;
 	out->expires_ms = get_be64(row.data + ID_BYTES + 1);
 	return MDB_SUCCESS;
+}
+
+int name_load(
+    struct name *out, const struct engine *self, MDB_txn *txn, struct slice key)
+{
+	struct slice row;
+	int rc = lmdb_find(txn, self->names, key, &row);
+
+	return rc == MDB_SUCCESS ? name_decode(out, row) : rc;
 }
 
 int name_store(const struct name *name, const struct engine *self, MDB_txn *txn,

@@ -116,6 +116,7 @@ struct name {
 };
 
 /** Absent is all zero; MDB_CORRUPTED for a row name_store never wrote. */
+int name_decode(struct name *out, struct slice row);
 int name_load(struct name *out, const struct engine *self, MDB_txn *txn,
     struct slice key);
 int name_store(const struct name *name, const struct engine *self, MDB_txn *txn,

@@ -121,6 +121,19 @@ enum status engine_scan(struct engine *self, const struct id *account,
 	return st;
 }
 
+/* Place the cursor behind ${after}, or on the first entry. */
+static int begin_after(
+    MDB_cursor *cursor, const struct slice *after, MDB_val *k, MDB_val *v)
+{
+	if (!after)
+		return mdb_cursor_get(cursor, k, v, MDB_FIRST);
+	*k = val_of(*after);
+	int rc = mdb_cursor_get(cursor, k, v, MDB_SET_RANGE);
+	if (rc == MDB_SUCCESS && slice_equal(slice_from(*k), *after))
+		rc = mdb_cursor_get(cursor, k, v, MDB_NEXT);
+	return rc;
+}
+
 enum status engine_accounts(struct engine *self, const struct id *after,
     struct db_account *out, size_t limit, size_t *count_out)
 {
@@ -128,20 +141,16 @@ enum status engine_accounts(struct engine *self, const struct id *after,
 	MDB_cursor *cursor = NULL;
 	MDB_val k = { 0, NULL }, v = { 0, NULL };
 	struct account row;
+	struct slice resume = { 0 };
 	size_t count = 0;
 
+	if (after)
+		resume = slice_of(after->bytes, ID_BYTES);
 	int rc = lmdb_read_begin(self, &txn);
 	if (rc == MDB_SUCCESS)
 		rc = mdb_cursor_open(txn, self->accounts, &cursor);
-	if (rc == MDB_SUCCESS && after) {
-		k = val_of(slice_of(after->bytes, ID_BYTES));
-		rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
-		if (rc == MDB_SUCCESS && slice_equal(slice_from(k),
-					     slice_of(after->bytes, ID_BYTES)))
-			rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
-	} else if (rc == MDB_SUCCESS) {
-		rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
-	}
+	if (rc == MDB_SUCCESS)
+		rc = begin_after(cursor, after ? &resume : NULL, &k, &v);
 	while (rc == MDB_SUCCESS && count < limit) {
 		rc = MDB_CORRUPTED;
 		if (k.mv_size == ID_BYTES)
@@ -196,6 +205,50 @@ enum status engine_name_get(
 		return STATUS_NOT_FOUND;
 	*account_out = name.account;
 	return STATUS_OK;
+}
+
+static int name_entry(struct db_name *out, MDB_val k, MDB_val v)
+{
+	const uint8_t *key = k.mv_data;
+	struct name row;
+
+	if (k.mv_size < 2 || k.mv_size > NAME_KEY_BYTES)
+		return MDB_CORRUPTED;
+	int rc = name_decode(&row, slice_from(v));
+	if (rc != MDB_SUCCESS)
+		return rc;
+	out->account = row.account;
+	out->confirmed = row.confirmed;
+	out->space = key[0];
+	out->name_len = k.mv_size - 1;
+	memcpy(out->name, key + 1, out->name_len);
+	return MDB_SUCCESS;
+}
+
+enum status engine_names(struct engine *self, const struct slice *after,
+    struct db_name *out, size_t limit, size_t *count_out)
+{
+	MDB_txn *txn = NULL;
+	MDB_cursor *cursor = NULL;
+	MDB_val k = { 0, NULL }, v = { 0, NULL };
+	size_t count = 0;
+
+	int rc = lmdb_read_begin(self, &txn);
+	if (rc == MDB_SUCCESS)
+		rc = mdb_cursor_open(txn, self->names, &cursor);
+	if (rc == MDB_SUCCESS)
+		rc = begin_after(cursor, after, &k, &v);
+	while (rc == MDB_SUCCESS && count < limit) {
+		rc = name_entry(&out[count], k, v);
+		if (rc != MDB_SUCCESS)
+			break;
+		count++;
+		rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+	}
+	mdb_cursor_close(cursor);
+	lmdb_read_end(self, txn);
+	*count_out = count;
+	return rc == MDB_NOTFOUND ? STATUS_OK : lmdb_fault("scan_failed", rc);
 }
 
 /* Fetch a blob's pages in one go: read-ahead is off for the map. */

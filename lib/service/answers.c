@@ -4,13 +4,14 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "service/sealed_row.h"
 
 #define ANSWER_KEY_BYTES (PEER_ID_BYTES + ID_BYTES)
 #define HASH_BYTES       16
 #define TIME_BYTES       8
 #define EXPIRED_BURST    8 /* expired answers dropped with each new one */
 
-/* Value: hash of the request, then the packed body of the answer. */
+/* Sealed: hash of the request, then the packed body of the answer. */
 
 static void key_of(
     uint8_t out[static ANSWER_KEY_BYTES], const struct exchange *x)
@@ -38,8 +39,11 @@ enum status answers_find(struct exchange *x)
 	struct bytes value = { 0 };
 
 	key_of(key, x);
-	enum status st = db_get(server_db(x->server), &x->ticket.account,
-	    TABLE_ANSWERS, slice_of(key, ANSWER_KEY_BYTES), &value);
+	enum status st = sealed_row_get(server_keyring(x->server),
+	    server_db(x->server), &x->ticket.account, TABLE_ANSWERS,
+	    slice_of(key, ANSWER_KEY_BYTES), &value);
+	if (st == STATUS_EXPIRED)
+		st = STATUS_DENIED; /* the account is being deleted */
 	if (st != STATUS_OK)
 		goto out;
 	hash_of(hash, x);
@@ -89,12 +93,14 @@ void answers_put(struct db_batch *batch, struct exchange *x)
 	hash_of(hash, x);
 	db_batch_forbid(batch, TABLE_ANSWERS, key);
 	drop_expired(batch, x, now_ms);
-	/* Without memory the value stays empty, which the batch refuses: the
-	 * change and its answer go together or not at all. */
-	if (bytes_append(&value, slice_of(hash, HASH_BYTES)) != STATUS_OK ||
-	    bytes_append(&value, bytes_slice(&x->reply_body)) != STATUS_OK)
-		value.len = 0;
-	db_batch_put(batch, TABLE_ANSWERS, key, bytes_slice(&value));
+	/* The change and its answer go together or not at all. */
+	enum status st = bytes_append(&value, slice_of(hash, HASH_BYTES));
+	if (st == STATUS_OK)
+		st = bytes_append(&value, bytes_slice(&x->reply_body));
+	if (st != STATUS_OK)
+		db_batch_fail(batch, st);
+	sealed_row_put(server_keyring(x->server), server_db(x->server), batch,
+	    &x->ticket.account, TABLE_ANSWERS, key, bytes_slice(&value));
 	/* A value is never empty: the row itself is the news. */
 	db_batch_put(batch, TABLE_ANSWER_TIMES, slice_of(timed, sizeof(timed)),
 	    slice_of("", 1));

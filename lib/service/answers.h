@@ -16,6 +16,7 @@
  * STATUS_OK         found: reply and reply_body are filled
  * STATUS_NOT_FOUND  asked for the first time
  * STATUS_CONFLICT   the id was used for another request
+ * STATUS_DENIED     the account is being deleted
  */
 enum status answers_find(struct exchange *exchange);
 

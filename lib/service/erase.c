@@ -18,6 +18,7 @@
 #define SLICE          400 /* rows or blobs a batch; two operations each */
 #define RETRY_MS_FIRST 500
 #define RETRY_MS_MAX   60000
+#define NAMES_A_STEP   64
 #define NAME_ROW_BYTES (1 + DB_NAME_BYTES_MAX)
 #define TABLE_LAST     0xff
 _Static_assert(2 * SLICE <= DB_BATCH_OPS_MAX, "a slice fits a batch");
@@ -54,6 +55,50 @@ void names_release(struct db_batch *batch, uint8_t space, struct slice name)
 
 	db_batch_release(batch, space, name);
 	db_batch_delete(batch, TABLE_NAMES, name_row(row, space, name));
+}
+
+static void on_migrated(
+    void *arg, enum status status, uint64_t generation, size_t failed_op)
+{
+	enum status *failed = arg;
+
+	(void)generation;
+	(void)failed_op;
+	/* CONFLICT: its account was removed, and left the name behind. */
+	if (status != STATUS_OK && status != STATUS_CONFLICT)
+		*failed = status;
+}
+
+static enum status migrate_name(
+    struct db *db, const struct db_name *name, enum status *failed)
+{
+	struct db_batch *batch =
+	    db_batch_new(&name->account, DB_GENERATION_ANY, NULL);
+
+	names_confirm(batch, name->space, slice_of(name->name, name->name_len));
+	enum status st = db_submit_patient(db, &batch, on_migrated, failed);
+	db_batch_destroy(&batch);
+	return st == STATUS_PENDING ? STATUS_OK : st;
+}
+
+enum status names_migrate(struct db *db)
+{
+	struct db_name names[NAMES_A_STEP], last;
+	size_t count = nitems(names);
+	const struct db_name *after = NULL;
+	enum status failed = STATUS_OK, st = STATUS_OK;
+
+	while (st == STATUS_OK && count == nitems(names)) {
+		st = db_names(db, after, names, nitems(names), &count);
+		for (size_t i = 0; i < count && st == STATUS_OK; i++)
+			if (names[i].confirmed)
+				st = migrate_name(db, &names[i], &failed);
+		if (st == STATUS_OK && count > 0)
+			last = names[count - 1];
+		after = &last;
+	}
+	db_drain(db);
+	return st == STATUS_OK ? failed : st;
 }
 
 /* ---- what is to be erased ---- */

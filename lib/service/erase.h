@@ -23,6 +23,13 @@ void names_confirm(struct db_batch *batch, uint8_t space, struct slice name);
 /** Give a name up; see db_batch_release. */
 void names_release(struct db_batch *batch, uint8_t space, struct slice name);
 
+/**
+ * Write the rows of all names that were confirmed before there were such
+ * rows.  Waits for the disk: for a migration; can be repeated.  Results as
+ * db_names and db_submit_wait.
+ */
+enum status names_migrate(struct db *db);
+
 struct erase;
 
 /** Told when an account is gone, once. */

@@ -7,12 +7,15 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/util.h"
 #include "service/keyfile.h"
 #include "service/settings.h"
 #include "service/tables.h"
 
 #define FILE_NAME   "account.keys"
 #define CACHE_COUNT 4096 /* a power of two */
+
+#define ACCOUNTS_A_STEP 256
 
 /* The row: version, slot. */
 #define ROW_VERSION 1
@@ -139,6 +142,11 @@ void keyring_destroy(struct keyring **self_p)
 	*self_p = NULL;
 }
 
+const char *keyring_service(const struct keyring *self)
+{
+	return self->service;
+}
+
 /* ---- keys ---- */
 
 static enum status unwrap(const struct keyring *self, uint32_t slot, bool fresh,
@@ -190,6 +198,59 @@ void keyring_put(struct db_batch *batch, const struct account_key *key)
 	db_batch_agree(batch, TABLE_ACCOUNT_KEY, row_key, value);
 	db_batch_put(batch, TABLE_ACCOUNT_KEY, row_key, value);
 }
+
+/* ---- migration ---- */
+
+static void on_given(
+    void *arg, enum status status, uint64_t generation, size_t failed_op)
+{
+	enum status *failed = arg;
+
+	(void)generation;
+	(void)failed_op;
+	if (status != STATUS_OK)
+		*failed = status;
+}
+
+static enum status give_key(struct keyring *self, struct db *db,
+    const struct id *account, enum status *failed)
+{
+	struct account_key key;
+	struct db_batch *batch = NULL;
+
+	enum status st = keyring_take(self, db, account, &key);
+	if (st == STATUS_OK && key.fresh) {
+		batch = db_batch_new(account, DB_GENERATION_ANY, NULL);
+		keyring_put(batch, &key);
+		st = db_submit_patient(db, &batch, on_given, failed);
+		db_batch_destroy(&batch);
+	}
+	sodium_memzero(&key, sizeof(key));
+	return st == STATUS_PENDING || st == STATUS_EXPIRED ? STATUS_OK : st;
+}
+
+enum status keyring_migrate(struct keyring *self, struct db *db)
+{
+	struct db_account accounts[ACCOUNTS_A_STEP];
+	size_t count = nitems(accounts);
+	struct id last, *after = NULL;
+	enum status failed = STATUS_OK, st = STATUS_OK;
+
+	while (st == STATUS_OK && count == nitems(accounts)) {
+		st = db_accounts(db, after, accounts, nitems(accounts), &count);
+		for (size_t i = 0; i < count && st == STATUS_OK; i++)
+			if (!accounts[i].removed)
+				st = give_key(
+				    self, db, &accounts[i].id, &failed);
+		if (st == STATUS_OK && count > 0)
+			last = accounts[count - 1].id;
+		after = &last;
+	}
+	db_drain(db);
+	return st == STATUS_OK ? failed : st;
+}
+
+/* ---- the service's own, and the end of keys ---- */
 
 void keyring_derive(const struct keyring *self, const char *label,
     uint8_t out[static KEY_BYTES])

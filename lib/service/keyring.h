@@ -51,6 +51,9 @@ enum status keyring_new(struct keyring **out, const struct conf *conf,
 
 void keyring_destroy(struct keyring **self_p);
 
+/** Whose it is: "auth"; lives as long as the keyring. */
+const char *keyring_service(const struct keyring *self);
+
 /**
  * The account's key.
  *
@@ -82,6 +85,12 @@ enum status keyring_take(struct keyring *self, struct db *db,
  * at once: read again, and then decide.
  */
 void keyring_put(struct db_batch *batch, const struct account_key *key);
+
+/**
+ * Give every account of ${db} a key that has none.  Waits for the disk: for
+ * a migration; can be repeated.  Results as keyring_take and db_submit.
+ */
+enum status keyring_migrate(struct keyring *self, struct db *db);
 
 /** A key of the service itself for what ${label} says; to be wiped. */
 void keyring_derive(const struct keyring *self, const char *label,

@@ -2,8 +2,8 @@
 #define KEEPSAKE_SERVICE_ORDERS_H
 
 #include "bus/loop.h"
-#include "crypto/ticket.h"
 #include "db/db.h"
+#include "service/order.h"
 
 /*
  * What auth decides and every service must obey: tickets that are revoked
@@ -11,54 +11,109 @@
  * sends them, with a sign of life every ORDERS_BEAT_MS, until a service
  * answers with the number it has; a service keeps them in its journal, which
  * no backup takes, and so knows them after a restart and after the restore
- * of an older database.
+ * of an older database.  auth keeps and obeys its own in the same way.
  */
 
-#define ORDERS_BEAT_MS    1000
-#define ORDERS_SILENCE_MS 10000 /* then auth counts as out of touch */
+#define ORDERS_BEAT_MS       1000
+#define ORDERS_SILENCE_MS    10000 /* then auth counts as out of touch */
+#define ORDERS_A_MESSAGE_MAX 100
 
-/** Stored: append, never renumber. */
-enum order_kind {
-	ORDER_REVOKE_TICKET = 1,   /* subject: the ticket's nonce */
-	ORDER_REVOKE_TERMINAL = 2, /* subject: terminal; issued by when_ms */
-	ORDER_REVOKE_ACCOUNT = 3,  /* every ticket issued by when_ms */
-	ORDER_DELETE_ACCOUNT = 4,  /* and never let it come back */
-};
-
-struct order {
-	uint64_t sequence; /* 1, 2, … as auth numbered it */
-	enum order_kind kind;
-	struct id account;
-	struct id subject;
-	uint64_t when_ms; /* wall time of auth */
-};
+/* Revocations that are kept at a time; a deletion is always taken. */
+#define ORDERS_OF_ACCOUNT_MAX  512
+#define ORDERS_REVOCATIONS_MAX 200000
 
 struct orders;
+struct exchange;
 
 struct orders_options {
 	struct db *journal;
 	struct loop *loop;
-	/* An account is to be deleted: shred its key and begin to erase.
-	 * Called when such an order comes, and for each that is known, once,
-	 * after orders_new: a restored database may have the account again. */
-	void (*delete_account)(void *arg, const struct id *account);
+	bool issuer; /* this is auth: always in touch with itself */
+	/*
+	 * An account is to be deleted: shred its key, which must be done when
+	 * this returns OK, and begin to erase it.  Called when such an order
+	 * comes, and again for each that is known after orders_begin: a
+	 * restored database may have the account again.
+	 */
+	enum status (*delete_account)(void *arg, const struct id *account);
 	void *arg;
 };
 
+/**
+ * Read what the journal has.
+ *
+ * STATUS_OK         ${out} is the caller's
+ * STATUS_MALFORMED  a row is damaged; logged
+ * STATUS_VERSION    a row is newer than this code; logged
+ * other             as db_scan; logged
+ */
 enum status orders_new(
     struct orders **out, const struct orders_options *options);
 void orders_destroy(struct orders **self_p);
 
-/** Whether ${ticket} was revoked, or its account deleted. */
-bool orders_refuse(const struct orders *self, const struct ticket *ticket);
+/** The service is ready: go through the deletions that are known. */
+void orders_begin(struct orders *self);
 
 /**
- * Whether auth was heard of lately.  Who has not, cannot know what was
- * revoked, and honours no ticket past its expiry.
+ * Why ${ticket}, which auth has signed, is good no more: that it was
+ * revoked, or its account deleted, in words for people; NULL: it is good.
+ */
+const char *orders_refusal(
+    const struct orders *self, const struct ticket *ticket);
+
+/** Whether ${account} was deleted, so that nothing may be kept for it. */
+bool orders_deleted(const struct orders *self, const struct id *account);
+
+/**
+ * Whether auth was heard of lately, and all that it had ordered is here.
+ * Who is out of touch cannot know what was revoked, and honours no ticket
+ * past its expiry.
  */
 bool orders_in_touch(const struct orders *self);
 
 /** The highest number kept; what auth is answered with. */
 uint64_t orders_sequence(const struct orders *self);
+
+/** Orders in force: revocations, and accounts deleted. */
+size_t orders_revocations(const struct orders *self);
+size_t orders_deletions(const struct orders *self);
+
+/** The handler of ORDERS, from auth; ${state} is not used. */
+enum status orders_on_orders(void *state, struct exchange *exchange);
+
+/* ---- for auth, which issues them ---- */
+
+/**
+ * Told what came of an order.
+ *
+ * sequence  its number: it is on the disk, and holds, also where ${status} is
+ *           not OK because auth itself could not obey it yet; 0: it is not
+ */
+typedef void orders_issued_fn(void *arg, enum status status, uint64_t sequence);
+
+/**
+ * Number and keep an order; kind, account and subject are the caller's.  A
+ * deletion is begun before ${done} is told OK.
+ *
+ * STATUS_PENDING    ${done} will be called, with the result of db_submit's
+ *                   completion or of delete_account
+ * STATUS_TOO_LARGE  the account has ORDERS_OF_ACCOUNT_MAX revocations
+ * other             as db_submit; BUSY also past ORDERS_REVOCATIONS_MAX
+ */
+enum status orders_issue(struct orders *self, const struct order *order,
+    orders_issued_fn *done, void *arg);
+
+/** From now on number above ${sequence}, which a service has. */
+void orders_number_above(struct orders *self, uint64_t sequence);
+
+/**
+ * Read orders above ${sequence}, the lowest first.
+ *
+ * count_out  how many
+ *
+ * Errors as orders_new.
+ */
+enum status orders_above(const struct orders *self, uint64_t sequence,
+    struct order out[static ORDERS_A_MESSAGE_MAX], size_t *count_out);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "bus/unpack.h"
+#include "service/sealed_row.h"
 #include "service/tables.h"
 
 #define PARCEL_KEY_BYTES (8 + ID_BYTES) /* time, then the notice's id */
@@ -30,6 +31,8 @@ struct parcel {
 
 struct outbox {
 	struct db *db;
+	struct db *keys; /* of the accounts: db, or what it is the journal of */
+	struct keyring *keyring;
 	struct loop *loop;
 	struct caller *notify;
 	struct parcel *first;
@@ -164,8 +167,6 @@ static bool is_full(struct outbox *self)
 static void add_parcel(struct outbox *self, const struct id *account,
     const uint8_t key[static PARCEL_KEY_BYTES], struct slice body)
 {
-	if (find_parcel(self, account, key) || is_full(self))
-		return;
 	struct parcel *parcel = calloc(1, sizeof(*parcel));
 	if (!parcel || bytes_copy(&parcel->body, body) != STATUS_OK) {
 		log_error(NULL, "no_memory", NULL);
@@ -184,6 +185,20 @@ static void add_parcel(struct outbox *self, const struct id *account,
 	send_parcel(parcel);
 }
 
+/* What does not open is logged and stays; of a deleted account it goes. */
+static void open_parcel(
+    struct outbox *self, const struct id *account, const struct db_entry *entry)
+{
+	struct bytes body = { 0 };
+
+	if (find_parcel(self, account, entry->key.data) || is_full(self))
+		return;
+	if (sealed_row_open(self->keyring, self->keys, account, TABLE_OUTBOX,
+		entry->key, entry->value, &body) == STATUS_OK)
+		add_parcel(self, account, entry->key.data, bytes_slice(&body));
+	bytes_clear(&body);
+}
+
 void outbox_kick(struct outbox *self, const struct id *account)
 {
 	struct db_page page = { 0 };
@@ -193,8 +208,7 @@ void outbox_kick(struct outbox *self, const struct id *account)
 	    DB_PAGE_ENTRIES_MAX, false, &page);
 	for (size_t i = 0; i < page.count && st == STATUS_OK; i++)
 		if (page.entries[i].key.len == PARCEL_KEY_BYTES)
-			add_parcel(self, account, page.entries[i].key.data,
-			    page.entries[i].value);
+			open_parcel(self, account, &page.entries[i]);
 	db_page_clear(&page);
 }
 
@@ -220,14 +234,16 @@ static void on_search(void *arg)
 	loop_timer_set(self->loop, &self->search, 0);
 }
 
-enum status outbox_new(struct db *db, struct loop *loop, struct caller *notify,
-    struct outbox **out)
+enum status outbox_new(struct db *db, struct db *keys, struct keyring *keyring,
+    struct loop *loop, struct caller *notify, struct outbox **out)
 {
 	struct outbox *self = calloc(1, sizeof(*self));
 
 	if (!self)
 		return STATUS_NO_SPACE;
 	self->db = db;
+	self->keys = keys;
+	self->keyring = keyring;
 	self->loop = loop;
 	self->notify = notify;
 	self->retry = (struct timer){ .fired = on_retry, .arg = self };
@@ -259,8 +275,19 @@ void outbox_destroy(struct outbox **self_p)
 	*self_p = NULL;
 }
 
-void outbox_put(
-    struct db_batch *batch, const struct id *account, Notify__Notice *notice)
+/* A journal must not be where an account's key is noted. */
+static enum status has_key(struct outbox *self, const struct id *account)
+{
+	struct account_key key;
+
+	enum status st = keyring_find(self->keyring, self->keys, account, &key);
+	sodium_memzero(&key, sizeof(key));
+	return st == STATUS_NOT_FOUND || st == STATUS_EXPIRED ? STATUS_CONFLICT
+							      : st;
+}
+
+void outbox_put(struct outbox *self, struct db_batch *batch,
+    const struct id *account, Notify__Notice *notice)
 {
 	Notify__Tell tell = NOTIFY__TELL__INIT;
 	uint8_t key[PARCEL_KEY_BYTES];
@@ -272,12 +299,14 @@ void outbox_put(
 	notice->notice_id = field_of(slice_of(key + 8, ID_BYTES));
 	tell.account_id = field_of(slice_of(account->bytes, ID_BYTES));
 	tell.notice = notice;
-	/* Without memory the value stays empty, which the batch refuses:
-	 * the change and its notice go together or not at all. */
-	if (pack_message(&value, &tell.base) != STATUS_OK)
-		value.len = 0;
-	db_batch_put(batch, TABLE_OUTBOX, slice_of(key, PARCEL_KEY_BYTES),
-	    bytes_slice(&value));
+	/* The change and its notice go together or not at all. */
+	enum status st = pack_message(&value, &tell.base);
+	if (st == STATUS_OK && self->keys != self->db)
+		st = has_key(self, account);
+	if (st != STATUS_OK)
+		db_batch_fail(batch, st);
+	sealed_row_put(self->keyring, self->keys, batch, account, TABLE_OUTBOX,
+	    slice_of(key, PARCEL_KEY_BYTES), bytes_slice(&value));
 	notice->notice_id = field_of(slice_of(NULL, 0));
 	bytes_clear(&value);
 }

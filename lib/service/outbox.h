@@ -5,6 +5,7 @@
 #include "bus/loop.h"
 #include "db/db.h"
 #include "notify.pb-c.h"
+#include "service/keyring.h"
 
 /*
  * What notify is to be told, kept in the rows of the account from the batch
@@ -14,9 +15,16 @@
 
 struct outbox;
 
-/** notify: the link to it, borrowed for good.  Looks for what was left. */
-enum status outbox_new(struct db *db, struct loop *loop, struct caller *notify,
-    struct outbox **out);
+/**
+ * Looks for what was left.
+ *
+ * db       holds what waits: the service's database, or its journal
+ * keys     knows the accounts' keys: the service's database
+ * keyring  seals what waits
+ * notify   the link to it, borrowed for good
+ */
+enum status outbox_new(struct db *db, struct db *keys, struct keyring *keyring,
+    struct loop *loop, struct caller *notify, struct outbox **out);
 
 /** The link is about to close: from now on nothing is sent. */
 void outbox_disconnect(struct outbox *self);
@@ -25,10 +33,11 @@ void outbox_destroy(struct outbox **self_p);
 
 /**
  * Add a notice to a batch of ${account}: its id and time are set here.
- * Once the batch is committed call outbox_kick.
+ * Once the batch is committed call outbox_kick.  What goes wrong is
+ * db_submit's answer; in a journal, CONFLICT for an account that has no key.
  */
-void outbox_put(
-    struct db_batch *batch, const struct id *account, Notify__Notice *notice);
+void outbox_put(struct outbox *self, struct db_batch *batch,
+    const struct id *account, Notify__Notice *notice);
 
 /** Send what the account has in its outbox. */
 void outbox_kick(struct outbox *self, const struct id *account);

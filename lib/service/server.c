@@ -13,6 +13,7 @@
 #include "common.pb-c.h"
 #include "service/answers.h"
 #include "service/audit_read.h"
+#include "service/orders.h"
 #include "service/settings.h"
 
 #define DOORS_MAX         8
@@ -23,6 +24,7 @@
 #define STOP_MS_MAX       10000
 #define STOPPING_RETRY_MS 500
 #define BUSY_RETRY_MS     200
+#define TOUCH_RETRY_MS    1000 /* auth is out of touch */
 #define FIGURES_MAX       64
 
 struct door {
@@ -342,6 +344,13 @@ static void add_db_figures(struct exchange *x, struct db *db)
 	add_figure(x, "db_queue_batches", stats.queue_batches);
 }
 
+static void add_order_figures(struct exchange *x, const struct orders *orders)
+{
+	add_figure(x, "revocations", orders_revocations(orders));
+	add_figure(x, "accounts_deleted", orders_deletions(orders));
+	add_figure(x, "auth_in_touch", orders_in_touch(orders));
+}
+
 static enum status on_status(void *state, struct exchange *x)
 {
 	struct server *self = x->server;
@@ -366,6 +375,8 @@ static enum status on_status(void *state, struct exchange *x)
 		add_figure(x, "audit_records", audit.records);
 		add_figure(x, "audit_pending", audit.pending);
 	}
+	if (self->options.orders)
+		add_order_figures(x, self->options.orders);
 	if (self->options.figures)
 		self->options.figures(state, x, add_figure);
 	x->parked = NULL;
@@ -408,10 +419,11 @@ static enum status on_audit_read(void *state, struct exchange *x)
 
 /* clang-format off */
 static const struct handler common_handlers[] = {
-	{ TYPE_PING,         "PING",         UINT32_MAX,     NO_TICKET, PLAIN, on_ping },
-	{ TYPE_STATUS_QUERY, "STATUS_QUERY", FROM(ROLE_OPS), NO_TICKET, PLAIN, on_status },
-	{ TYPE_AUDIT_READ,   "AUDIT_READ",   FROM(ROLE_OPS), NO_TICKET, PLAIN, on_audit_read },
-	{ TYPE_REKEY,        "REKEY",        FROM(ROLE_OPS), NO_TICKET, PLAIN, on_rekey },
+	{ TYPE_PING,         "PING",         UINT32_MAX,      NO_TICKET, PLAIN, on_ping },
+	{ TYPE_STATUS_QUERY, "STATUS_QUERY", FROM(ROLE_OPS),  NO_TICKET, PLAIN, on_status },
+	{ TYPE_ORDERS,       "ORDERS",       FROM(ROLE_AUTH), NO_TICKET, PLAIN, orders_on_orders },
+	{ TYPE_AUDIT_READ,   "AUDIT_READ",   FROM(ROLE_OPS),  NO_TICKET, PLAIN, on_audit_read },
+	{ TYPE_REKEY,        "REKEY",        FROM(ROLE_OPS),  NO_TICKET, PLAIN, on_rekey },
 };
 /* clang-format on */
 
@@ -427,6 +439,23 @@ static const struct handler *find_handler(
 		if (self->options.handlers[i].type == type)
 			return &self->options.handlers[i];
 	return NULL;
+}
+
+/* Check the ticket of ${x} against what auth has ordered since. */
+static enum status check_orders(struct exchange *x)
+{
+	const struct orders *orders = x->server->options.orders;
+
+	if (!orders)
+		return STATUS_OK;
+	const char *refusal = orders_refusal(orders, &x->ticket);
+	if (refusal)
+		return exchange_refuse(x, STATUS_DENIED, "%s", refusal);
+	if (x->ticket_expired && !orders_in_touch(orders))
+		return exchange_retry(x, STATUS_UNAVAILABLE, TOUCH_RETRY_MS,
+		    "the ticket has expired, and auth cannot be asked whether "
+		    "it was revoked");
+	return STATUS_OK;
 }
 
 /* Check the ticket of ${x} against what its row asks for. */
@@ -460,8 +489,9 @@ static enum status check_ticket(struct exchange *x)
 	    !id_equal(&x->header.account, &x->ticket.account))
 		return exchange_refuse(
 		    x, STATUS_DENIED, "the ticket is another account's");
-	x->has_ticket = true;
-	return STATUS_OK;
+	st = check_orders(x);
+	x->has_ticket = st == STATUS_OK;
+	return st;
 }
 
 static enum status check_and_run(struct exchange *x)
@@ -635,6 +665,16 @@ enum status server_open_door(struct server *self, enum role role)
 struct db *server_db(const struct server *self)
 {
 	return self->options.db;
+}
+
+struct orders *server_orders(const struct server *self)
+{
+	return self->options.orders;
+}
+
+struct keyring *server_keyring(const struct server *self)
+{
+	return self->options.keyring;
 }
 
 static void on_stop_timer(void *arg)

@@ -47,7 +47,8 @@ struct handler {
 		/* A change: a repeat within 24 h gets the first answer. */
 		KEPT = 1,
 		/* Part of a transfer: an expired ticket reaches the handler,
-		 * which knows whether the transfer keeps it good. */
+		 * which knows whether the transfer keeps it good; but not
+		 * while auth, which may have revoked it, is out of touch. */
 		RENEWED = 2,
 	} flags;
 	/*
@@ -70,7 +71,8 @@ struct exchange {
 	struct slice body;      /* lies in message */
 	bool has_ticket;
 	bool ticket_expired;  /* only RENEWED handlers see it true */
-	struct ticket ticket; /* checked: signature, peer, direction, account */
+	struct ticket ticket; /* checked: signature, peer, direction, account,
+				 and that it was not revoked */
 
 	struct header reply;     /* status is set at the end */
 	struct bytes reply_body; /* packed */
@@ -93,9 +95,10 @@ struct server_options {
 	size_t handlers_count;
 	void *state;               /* for the handlers */
 	struct db *db;             /* or NULL: no KEPT handlers then */
-	struct keyring *keyring;   /* likewise; answers REKEY */
+	struct keyring *keyring;   /* likewise; seals answers, does REKEY */
 	struct audit *audit;       /* likewise; answers AUDIT_READ */
 	const uint8_t *ticket_key; /* auth's; NULL: no handler takes one */
+	struct orders *orders;     /* or NULL: none are taken nor obeyed */
 	/* Append the figures of StatusReport; or NULL. */
 	void (*figures)(void *state, struct exchange *exchange,
 	    void (*add)(
@@ -105,8 +108,12 @@ struct server_options {
 enum status server_new(struct program *program,
     const struct server_options *options, struct server **out);
 
-/** The database it was given. */
+/** The database and the keyring it was given. */
 struct db *server_db(const struct server *self);
+struct keyring *server_keyring(const struct server *self);
+
+/** The orders it was given, or NULL. */
+struct orders *server_orders(const struct server *self);
 
 /** Close the doors; exchanges that are still parked are dropped. */
 void server_destroy(struct server **self_p);

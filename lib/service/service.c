@@ -7,7 +7,9 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "service/ledger.h"
+#include "service/sealed_row.h"
 #include "service/settings.h"
+#include "service/tables.h"
 #include "service/trust.h"
 
 /* Before this format of its database no service sealed rows. */
@@ -33,6 +35,35 @@ static void on_erased(void *arg, const struct id *account)
 
 	if (self->kind->erased && self->state)
 		self->kind->erased(self->state, account);
+}
+
+/* Of what is erased now the audit log keeps that it was there. */
+static void note_deletion(struct service *self, const struct id *account)
+{
+	audit_kick(self->audit, self->db, account);
+	audit_kick(self->audit, self->journal, account);
+	audit_note(self->audit, account,
+	    &(struct audit_event){
+		.action = "account_erased", .actor = "system" });
+	if (self->kind->deleting && self->state)
+		self->kind->deleting(self->state, account);
+}
+
+/* An order has come: its key first, then all the rest, by and by. */
+static enum status on_delete_account(void *arg, const struct id *account)
+{
+	struct service *self = arg;
+	struct db_account found;
+
+	if (db_account_get(self->db, account, &found) == STATUS_OK &&
+	    !found.removed)
+		note_deletion(self, account);
+	enum status st = keyring_shred(self->keyring, self->db, account);
+	if (st == STATUS_OK)
+		st = erase_account(self->erase, account);
+	if (st == STATUS_OK)
+		st = erase_account(self->journal_erase, account);
+	return st;
 }
 
 static void on_audit_stopped(void *arg)
@@ -82,11 +113,25 @@ static enum status open_keyring(struct service *self, bool create)
 	    conf_text(conf, name, "ledger"), create);
 }
 
+/* What every service has: accounts had no key, and names no rows. */
+static enum status migrate_shared(struct keyring *keyring, struct db *db)
+{
+	enum status st = keyring_migrate(keyring, db);
+
+	if (st == STATUS_OK)
+		st = sealed_rows_migrate(keyring, db, TABLE_ANSWERS, 0);
+	if (st == STATUS_OK)
+		st = sealed_rows_migrate(keyring, db, TABLE_OUTBOX, 0);
+	return st == STATUS_OK ? names_migrate(db) : st;
+}
+
 static enum status on_migrate(void *arg, struct db *db, uint32_t from)
 {
 	struct service *self = arg;
 
 	enum status st = open_keyring(self, from < FORMAT_SEALED);
+	if (st == STATUS_OK && from < FORMAT_SEALED)
+		st = migrate_shared(self->keyring, db);
 	if (st == STATUS_OK && self->kind->migrate)
 		st = self->kind->migrate(self, db, from);
 	return st;
@@ -141,6 +186,21 @@ static enum status open_db(struct service *self)
 	    self->program.loop, db_event_fd(self->db), on_db, self);
 }
 
+static enum status open_orders(struct service *self)
+{
+	const struct orders_options options = {
+		.journal = self->journal,
+		.loop = self->program.loop,
+		.issuer = !(self->kind->doors & FROM(ROLE_AUTH)),
+		.delete_account = on_delete_account,
+		.arg = self,
+	};
+
+	enum status st = erase_new(&self->journal_erase, self->journal,
+	    self->program.loop, NULL, NULL);
+	return st == STATUS_OK ? orders_new(&self->orders, &options) : st;
+}
+
 static enum status open_audit(struct service *self)
 {
 	return audit_new(&self->audit, self->program.conf, self->kind->name,
@@ -180,7 +240,7 @@ static enum status connect_peers(struct service *self, uint32_t peers)
 	}
 	if (!self->peers[ROLE_NOTIFY])
 		return STATUS_OK;
-	return outbox_new(self->db, self->program.loop,
+	return outbox_new(self->db, self->db, self->keyring, self->program.loop,
 	    self->peers[ROLE_NOTIFY], &self->outbox);
 }
 
@@ -200,6 +260,7 @@ static enum status open_server(
 		.keyring = self->keyring,
 		.audit = self->audit,
 		.ticket_key = trusted.ticket,
+		.orders = self->orders,
 		.figures = kind->figures,
 	};
 	st = server_new(&self->program, &options, &self->server);
@@ -221,6 +282,8 @@ int service_main(const struct service_kind *kind, int argc, char **argv)
 	if (st == STATUS_OK)
 		st = open_db(&self);
 	if (st == STATUS_OK)
+		st = open_orders(&self);
+	if (st == STATUS_OK)
 		st = open_audit(&self);
 	if (st == STATUS_OK)
 		st = connect_peers(&self, kind->peers);
@@ -235,6 +298,7 @@ int service_main(const struct service_kind *kind, int argc, char **argv)
 			.detail = "version " KEEPSAKE_VERSION });
 		self.program.stop_requested = on_stop_requested;
 		self.program.stop_arg = &self;
+		orders_begin(self.orders);
 		st = program_run(&self.program);
 	} else {
 		log_error(NULL, "start_failed", "status=%s", status_word(st));
@@ -261,9 +325,11 @@ int service_main(const struct service_kind *kind, int argc, char **argv)
 		db_stop(self.journal);
 	outbox_destroy(&self.outbox);
 	erase_destroy(&self.erase);
+	erase_destroy(&self.journal_erase);
 	server_destroy(&self.server);
 	if (self.state)
 		kind->close(&self.state);
+	orders_destroy(&self.orders);
 	audit_destroy(&self.audit);
 	keyring_destroy(&self.keyring);
 	db_close(&self.db);

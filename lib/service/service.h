@@ -6,6 +6,7 @@
 #include "service/audit.h"
 #include "service/erase.h"
 #include "service/keyring.h"
+#include "service/orders.h"
 #include "service/outbox.h"
 #include "service/server.h"
 
@@ -28,6 +29,8 @@ struct service {
 	struct keyring *keyring;
 	struct audit *audit;
 	struct erase *erase;
+	struct erase *journal_erase; /* the same, of the journal */
+	struct orders *orders;
 	struct server *server;
 	struct caller *peers[ROLE_COUNT]; /* those it asks; else NULL */
 	struct outbox *outbox; /* to notify; NULL where notify is no peer */
@@ -39,8 +42,8 @@ struct service_kind {
 	const char *name;  /* "auth" */
 	const char *about; /* one line for --help */
 	uint32_t format;   /* of its database */
-	/* As in db_options; the keyring is open.  NULL: rows of an older
-	 * format need nothing. */
+	/* As in db_options; the keyring is open, and the rows that every
+	 * service has are migrated.  NULL: its own need nothing. */
 	enum status (*migrate)(
 	    struct service *service, struct db *db, uint32_t from);
 	bool blob_reader;
@@ -51,6 +54,9 @@ struct service_kind {
 	/* Make the state; databases and keyring are open, peers connected. */
 	enum status (*open)(struct service *service, void **state_out);
 	void (*close)(void **state_p);
+	/* What there is of an account is about to be erased, its key
+	 * first; or NULL. */
+	void (*deleting)(void *state, const struct id *account);
 	/* An account that was to be erased is gone, see erase.h; or NULL. */
 	void (*erased)(void *state, const struct id *account);
 	/* As in server_options; or NULL. */

@@ -5,16 +5,17 @@
 #include "base/clock.h"
 
 /* Raised whenever a struct in a cookie changes: older ones are refused. */
-#define COOKIE_LAYOUT 1
+#define COOKIE_LAYOUT 3
 
 #define EXPIRY_BYTES     8
 #define ASSOCIATED_BYTES (3 + PEER_ID_BYTES)
 
 static const uint64_t good_ms[] = {
 	[COOKIE_REGISTRATION] = 10 * 60 * 1000,
-	[COOKIE_LOGIN] = 2 * 60 * 1000,
+	[COOKIE_LOGIN] = 10 * 60 * 1000,
 	[COOKIE_VERIFICATION] = 10 * 60 * 1000,
 	[COOKIE_CODE] = 10 * 60 * 1000,
+	[COOKIE_GRANT] = 2 * 60 * 1000,
 };
 
 static void associate(uint8_t out[static ASSOCIATED_BYTES],

@@ -17,6 +17,7 @@ enum cookie_purpose {
 	COOKIE_LOGIN = 2,
 	COOKIE_VERIFICATION = 3,
 	COOKIE_CODE = 4,
+	COOKIE_GRANT = 5,
 };
 
 /**

@@ -1,307 +1,374 @@
-#include "dispatch_internal.h"
-
 #include <sodium.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "base/log.h"
-#include "binding.pb-c.h"
-#include "crypto/code.h"
-#include "login.h"
+#include "asked.h"
+#include "base/clock.h"
+#include "base/util.h"
 
-#define BUSY_RETRY_MS    200
-#define BINDING_RETRY_MS 1000
+#define MINUTE_MS 60000
 
-/* An owner's code, or what stands for it where a name is unknown. */
-struct owner {
-	struct id account;
-	bool known;
-	struct credential credential; /* where known */
+/* ---- what is said of a lane ---- */
+
+static const char *const wrong_texts[] = {
+	[CREDENTIAL_OWNER] = "wrong name or password",
+	[CREDENTIAL_VERIFICATION] = "wrong name or verification information",
+	[CREDENTIAL_TERMINAL] = "wrong name or code of this terminal",
 };
 
-/*
- * Find who has the name with ${hash}; an unknown one is read for like a known
- * one, as the account ${unknown}.  ${out} is to be wiped.
- */
-static enum status owner_find(struct auth *self, struct owner *out,
-    const uint8_t hash[static NAME_HASH_BYTES], const struct id *unknown)
+/* Refuse, saying what has become of the lane. */
+static enum status refuse_lane(struct auth *self, struct exchange *x,
+    enum status st, const char *why, const struct lane *lane)
 {
-	enum status st = auth_db_name(self->db, hash, &out->account);
+	uint64_t opens_ms = lane_opens_ms(lane, clock_wall_ms());
+	uint64_t minutes = (opens_ms + MINUTE_MS - 1) / MINUTE_MS;
 
-	if (st == STATUS_NOT_FOUND)
-		out->account = *unknown;
-	else if (st != STATUS_OK)
+	x->reply.tries_remaining = 1 + lane_remaining(lane);
+	x->reply.retry_after_ms = (uint32_t)opens_ms;
+	if (!lane_shut(lane))
+		return exchange_refuse(x, st, "%s", why);
+	if (lane->kind == LANE_STRANGER)
+		return exchange_refuse(x, st,
+		    "%s: closed for %u min to terminals that are not bound; "
+		    "ask %s",
+		    why, (unsigned int)minutes, self->contact);
+	return exchange_refuse(x, st,
+	    "%s: locked %s until an operator unlocks it in person; ask %s", why,
+	    lane->kind == LANE_BOUND ? "for this terminal" : "for invitations",
+	    self->contact);
+}
+
+/* What an outcome of tries.h is answered with. */
+static enum status refuse_turn(struct auth *self, struct exchange *x,
+    enum status st, const struct turn *turn)
+{
+	switch (st) {
+	case STATUS_LOCKED:
+		return refuse_lane(
+		    self, x, st, "too many wrong tries", &turn->lane);
+	case STATUS_BUSY:
+		return exchange_retry(x, st, (uint32_t)turn->retry_ms,
+		    "other logins to this account are under way");
+	case STATUS_CONFLICT:
+		return exchange_refuse(
+		    x, st, "this login has ended: begin again");
+	default:
 		return st;
-	st = auth_db_credential(
-	    self->db, &out->account, CREDENTIAL_OWNER, &out->credential);
-	out->known = st == STATUS_OK;
-	return st == STATUS_NOT_FOUND ? STATUS_OK : st;
-}
-
-/* What a sealed name comes to. */
-struct asked_name {
-	uint8_t hash[NAME_HASH_BYTES];
-	struct id unknown; /* the account that it has where it has none */
-};
-
-static enum status open_name(struct auth *self, struct exchange *x,
-    struct asked_name *out, ProtobufCBinaryData name_sealed)
-{
-	struct sealed sealed;
-	struct name name = { 0 };
-
-	sealed_begin(&sealed, x);
-	enum status st =
-	    sealed_open(&sealed, self->keys, field_slice(name_sealed));
-	if (st == STATUS_OK)
-		st = auth_read_name(x, &name, bytes_slice(&sealed.plain));
-	if (st == STATUS_OK) {
-		name_hash(out->hash, &name, self->keys->names_key);
-		name_unknown_account(
-		    &out->unknown, &name, self->keys->names_key);
 	}
-	sodium_memzero(&name, sizeof(name));
-	sealed_end(&sealed);
-	return st;
 }
 
-enum status on_factors(void *state, struct exchange *x)
-{
-	struct auth *self = state;
-	Auth__FactorList reply = AUTH__FACTOR_LIST__INIT;
-	Auth__Factors *message;
-	struct asked_name name;
-	struct owner owner = { 0 };
+/* ---- the challenge ---- */
 
-	enum status st =
-	    exchange_unpack(x, &auth__factors__descriptor, &message);
-	if (st == STATUS_OK)
-		st = open_name(self, x, &name, message->name_sealed);
-	if (st == STATUS_OK)
-		st = owner_find(self, &owner, name.hash, &name.unknown);
-	if (st == STATUS_OK) {
-		reply.factors =
-		    owner.known ? owner.credential.factors : CODE_PASSWORD;
-		st = exchange_reply(x, &reply.base);
-	}
-	sodium_memzero(&owner, sizeof(owner));
-	return st;
-}
-
-/* A login whose terminal is looked up at binding. */
+/* A LOGIN_BEGIN until it is answered. */
 struct attempt {
-	struct auth *auth;
-	struct exchange *x;
+	struct asked asked;
 	const Auth__LoginBegin *message; /* the exchange's */
-	struct asked_name name;
+	struct turn turn;
 };
 
-static enum status read_binding(
-    struct exchange *x, struct login_binding *out, const struct answer *answer)
+static void attempt_destroy(struct attempt **self_p)
 {
-	Binding__LookupAnswer *message;
-	struct unpack unpack;
+	sodium_memzero(*self_p, sizeof(**self_p));
+	free(*self_p);
+	*self_p = NULL;
+}
 
-	*out = (struct login_binding){ 0 };
-	if (answer->status == STATUS_NOT_FOUND)
-		return STATUS_OK;
-	if (answer->status != STATUS_OK)
-		return exchange_retry(x, STATUS_UNAVAILABLE, BINDING_RETRY_MS,
-		    "the binding service does not answer");
-	unpack_begin(&unpack);
-	enum status st = unpack_message(&unpack,
-	    &binding__lookup_answer__descriptor, answer->body, &message);
-	if (st == STATUS_OK)
-		st = id_from(&out->account, field_slice(message->account_id));
-	if (st == STATUS_OK)
-		st = id_from(&out->terminal, field_slice(message->terminal_id));
-	unpack_end(&unpack);
-	if (st == STATUS_OK)
-		return st;
-	log_error(&x->header.trace, "answer_malformed", "from=binding");
-	return STATUS_INTERNAL;
+static void attempt_end(struct attempt **self_p, enum status st)
+{
+	struct exchange *x = (*self_p)->asked.x;
+
+	attempt_destroy(self_p);
+	exchange_finish(&x, st);
 }
 
 /* Challenge whoever it is; what binding says is told after the proof only. */
-static enum status attempt_challenge(
-    struct attempt *self, const struct login_binding *binding)
+static enum status challenge(struct attempt *self)
 {
-	struct auth *auth = self->auth;
+	struct asked *asked = &self->asked;
+	struct auth *auth = asked->auth;
 	Auth__LoginChallenge reply = AUTH__LOGIN_CHALLENGE__INIT;
 	uint8_t ke2[OPAQUE_KE2_BYTES];
-	struct owner owner = { 0 };
 	struct bytes cookie = { 0 };
+	const struct id *account = &asked->lane.subject.account;
 	struct login login = {
-		.direction = (enum direction)self->message->direction,
+		.lane = asked->lane,
+		.try = self->turn.id,
+		.slot = asked->slot,
+		.terminal =
+		    login_terminal(asked->direction, account, &asked->binding),
+		.direction = asked->direction,
+		.begun_ms = clock_wall_ms(),
+		.verdict =
+		    login_verdict(asked->direction, account, &asked->binding),
+		.invited = asked->lane.kind == LANE_INVITED,
 	};
 
-	enum status st =
-	    owner_find(auth, &owner, self->name.hash, &self->name.unknown);
-	if (st != STATUS_OK)
-		goto out;
-	login.account = owner.account;
-	login.verdict = login_verdict(login.direction, &login.account, binding);
-	if (login.direction != DIRECTION_ENROL)
-		login.terminal = binding->terminal;
-	st = login_challenge(ke2, &login, auth->keys,
-	    owner.known ? &owner.credential : NULL,
+	memcpy(
+	    login.invitation, asked->invitation_hash, sizeof(login.invitation));
+	enum status st = login_challenge(ke2, &login, auth->keys,
+	    asked->has_credential ? &asked->credential : NULL,
 	    field_slice(self->message->ke1));
-	if (st != STATUS_OK) {
-		exchange_refuse(self->x, st, "that is no OPAQUE KE1");
-		goto out;
+	if (st == STATUS_OK)
+		st = cookie_seal(&cookie, auth->keys->cookie_key, COOKIE_LOGIN,
+		    &asked->x->header.peer, slice_of(&login, sizeof(login)));
+	if (st == STATUS_OK) {
+		reply.ke2 = field_of(slice_of(ke2, sizeof(ke2)));
+		reply.cookie = field_of(bytes_slice(&cookie));
+		st = exchange_reply(asked->x, &reply.base);
+		asked->x->reply.tries_remaining =
+		    1 + lane_remaining(&self->turn.lane);
 	}
-	st = cookie_seal(&cookie, auth->keys->cookie_key, COOKIE_LOGIN,
-	    &self->x->header.peer, slice_of(&login, sizeof(login)));
-	if (st != STATUS_OK)
-		goto out;
-	reply.ke2 = field_of(slice_of(ke2, sizeof(ke2)));
-	reply.cookie = field_of(bytes_slice(&cookie));
-	st = exchange_reply(self->x, &reply.base);
-out:
 	sodium_memzero(&login, sizeof(login));
-	sodium_memzero(&owner, sizeof(owner));
 	bytes_clear(&cookie);
 	return st;
 }
 
-static void on_looked_up(void *arg, const struct answer *answer)
+/* The try is on the disk: now the answer that allows a guess may leave. */
+static void on_taken(void *arg, enum status st)
 {
 	struct attempt *self = arg;
-	struct exchange *x = self->x;
-	struct login_binding binding;
 
-	/* Stopped meanwhile: the exchanges have gone with their server. */
-	if (!self->auth->service->server) {
-		free(self);
-		return;
-	}
-	enum status st = read_binding(x, &binding, answer);
 	if (st == STATUS_OK)
-		st = attempt_challenge(self, &binding);
-	free(self);
-	exchange_finish(&x, st);
+		st = challenge(self);
+	else
+		st = refuse_turn(
+		    self->asked.auth, self->asked.x, st, &self->turn);
+	attempt_end(&self, st);
 }
 
-static enum status look_up(struct attempt *self)
+static void on_looked_up(struct asked *asked, enum status st)
 {
-	Binding__Lookup lookup = BINDING__LOOKUP__INIT;
-	const struct header *header = &self->x->header;
+	struct attempt *self = container_of(asked, struct attempt, asked);
 
-	lookup.peer_key =
-	    field_of(slice_of(header->peer.id, header->peer.id_len));
-	enum status st = service_ask(self->auth->service, ROLE_BINDING,
-	    BINDING__TYPE__LOOKUP, NULL, header, &lookup.base, on_looked_up,
-	    self);
 	if (st == STATUS_OK)
-		return STATUS_PENDING;
-	if (st == STATUS_BUSY)
-		return exchange_retry(self->x, st, BUSY_RETRY_MS,
-		    "the binding service has much to do");
-	return st;
+		st = asked_find(asked);
+	if (st == STATUS_OK)
+		st = auth_limit_account(asked->auth, asked->x,
+		    &asked->lane.subject.account, &asked->lane.terminal);
+	if (st == STATUS_OK) {
+		self->turn.key = asked->lane;
+		self->turn.created_ms = asked->created_ms;
+		self->turn.done = on_taken;
+		self->turn.arg = self;
+		tries_id(&self->turn.id, &asked->x->header, asked->x->body);
+		st = tries_take(asked->auth->tries, &self->turn);
+		if (st == STATUS_PENDING)
+			return;
+		st = refuse_turn(asked->auth, asked->x, st, &self->turn);
+	}
+	attempt_end(&self, st);
 }
 
 enum status on_login_begin(void *state, struct exchange *x)
 {
-	struct auth *self = state;
 	Auth__LoginBegin *message;
 	struct attempt *attempt = calloc(1, sizeof(*attempt));
 
 	if (!attempt)
 		return STATUS_NO_SPACE;
+	attempt->asked.auth = state;
+	attempt->asked.x = x;
+	attempt->asked.looked_up = on_looked_up;
 	enum status st = auth_check_peer(x);
+	if (st == STATUS_OK)
+		st = auth_limit_address(state, x);
 	if (st == STATUS_OK)
 		st = exchange_unpack(
 		    x, &auth__login_begin__descriptor, &message);
 	if (st == STATUS_OK && !login_direction_valid(message->direction))
 		st = exchange_refuse(
 		    x, STATUS_MALFORMED, "there is no such direction");
-	if (st == STATUS_OK)
-		st = open_name(self, x, &attempt->name, message->name_sealed);
+	if (st == STATUS_OK &&
+	    opaque_ke1_check(field_slice(message->ke1)) != STATUS_OK)
+		st = exchange_refuse(
+		    x, STATUS_MALFORMED, "that is no OPAQUE KE1");
 	if (st == STATUS_OK) {
-		attempt->auth = self;
-		attempt->x = x;
 		attempt->message = message;
-		st = look_up(attempt);
+		attempt->asked.direction = (enum direction)message->direction;
+		st = asked_read(&attempt->asked, message->name_sealed);
 	}
+	if (st == STATUS_OK)
+		st = asked_look_up(&attempt->asked);
 	if (st != STATUS_PENDING)
-		free(attempt);
+		attempt_destroy(&attempt);
 	return st;
 }
 
+/* ---- the verdict ---- */
+
+/* A LOGIN_FINISH until it is answered. */
+struct proof {
+	struct auth *auth;
+	struct exchange *x;
+	struct login login;           /* what the cookie held */
+	struct credential credential; /* as it is now, where there is one */
+	struct ticket ticket;         /* that is earned by it */
+	const char *refusal;          /* why there is none; or NULL */
+	struct turn turn;
+};
+
+static void proof_destroy(struct proof **self_p)
+{
+	sodium_memzero(*self_p, sizeof(**self_p));
+	free(*self_p);
+	*self_p = NULL;
+}
+
+/* Whether the account, or the terminal, was signed out since the login
+ * began: then the proof is of before. */
+static bool was_revoked(const struct proof *self)
+{
+	const struct login *login = &self->login;
+	struct ticket then = {
+		.account = login->lane.subject.account,
+		.terminal = login->terminal,
+		.issued_ms = login->begun_ms,
+	};
+
+	memcpy(then.nonce, login->try.bytes, TICKET_NONCE_BYTES);
+	return orders_refusal(self->auth->service->orders, &then) != NULL;
+}
+
+static enum status refuse_revoked(struct exchange *x)
+{
+	return exchange_refuse(x, STATUS_EXPIRED,
+	    "the sessions of this terminal were revoked meanwhile: begin "
+	    "again");
+}
+
 /* Answer a right proof. */
-static enum status reply_ticket(struct auth *self, struct exchange *x,
-    const struct login *login, const struct credential *credential)
+static enum status reply_ticket(struct proof *self)
 {
 	Auth__LoginDone reply = AUTH__LOGIN_DONE__INIT;
-	struct ticket ticket;
+	struct auth *auth = self->auth;
+	const struct login *login = &self->login;
+	const struct id *account = &login->lane.subject.account;
+	const struct credential *credential = &self->credential;
 	uint8_t signed_ticket[TICKET_BYTES];
 	uint8_t root[SEALED_BYTES(WRAPPED_ROOT_BYTES_MAX)];
 	struct credential verification;
 
 	enum status st = auth_db_credential(
-	    self->db, &login->account, CREDENTIAL_VERIFICATION, &verification);
+	    &auth->rows, account, &verification_slot, &verification);
 	sodium_memzero(&verification, sizeof(verification));
 	if (st != STATUS_OK && st != STATUS_NOT_FOUND)
 		return st;
-	login_ticket(&ticket, login, x->header.peer.id, self->ticket_ms);
-	ticket_sign(signed_ticket, &ticket, self->keys->ticket_secret);
+	ticket_sign(signed_ticket, &self->ticket, auth->keys->ticket_secret);
 	session_seal(root, login->expected.session_key, SESSION_TO_TERMINAL,
 	    "wrapped root",
 	    slice_of(credential->wrapped_root, credential->wrapped_root_len),
 	    slice_of(NULL, 0));
 	reply.ticket = field_of(slice_of(signed_ticket, sizeof(signed_ticket)));
-	reply.expiry_ms = ticket.expiry_ms;
-	reply.account_id = field_of(slice_of(login->account.bytes, ID_BYTES));
+	reply.expiry_ms = self->ticket.expiry_ms;
+	reply.account_id = field_of(slice_of(account->bytes, ID_BYTES));
 	reply.wrapped_root = field_of(
 	    slice_of(root, SEALED_BYTES(credential->wrapped_root_len)));
 	reply.verification_set = st == STATUS_OK;
-	st = exchange_reply(x, &reply.base);
+	st = exchange_reply(self->x, &reply.base);
 	if (st == STATUS_OK)
-		self->tickets_issued++;
-	sodium_memzero(&ticket, sizeof(ticket));
+		auth->tickets_issued++;
 	sodium_memzero(signed_ticket, sizeof(signed_ticket));
 	return st;
 }
 
-/* The verdict on a proof, ${login} being what the cookie held. */
-static enum status judge(struct auth *self, struct exchange *x,
-    const struct login *login, struct slice ke3)
+static void proof_end(struct proof **self_p, enum status st)
 {
-	struct credential credential;
-	const char *refusal = login_verdict_text(login->verdict);
+	struct exchange *x = (*self_p)->x;
 
-	enum status st = auth_db_credential(
-	    self->db, &login->account, CREDENTIAL_OWNER, &credential);
-	if (st != STATUS_OK && st != STATUS_NOT_FOUND)
-		goto out;
-	st = login_proof(login, st == STATUS_OK ? &credential : NULL, ke3);
-	if (st != STATUS_OK) {
-		self->logins_denied++;
-		exchange_refuse(x, st, "wrong name or password");
-		goto out;
-	}
-	self->logins_ok++;
-	if (refusal)
-		st = exchange_refuse(x, STATUS_DENIED, "%s", refusal);
+	proof_destroy(self_p);
+	exchange_finish(&x, st);
+}
+
+/* The proof was right, and the try is given back. */
+static void on_given_back(void *arg, enum status st)
+{
+	struct proof *self = arg;
+
+	if (st != STATUS_OK)
+		st = refuse_turn(self->auth, self->x, st, &self->turn);
+	else if (self->refusal)
+		st = exchange_refuse(
+		    self->x, STATUS_DENIED, "%s", self->refusal);
+	else if (was_revoked(self))
+		st = refuse_revoked(self->x);
 	else
-		st = reply_ticket(self, x, login, &credential);
-out:
-	sodium_memzero(&credential, sizeof(credential));
+		st = reply_ticket(self);
+	proof_end(&self, st);
+}
+
+/* The proof was wrong, and that is on the disk. */
+static void on_failed(void *arg, enum status st)
+{
+	struct proof *self = arg;
+
+	if (st == STATUS_OK)
+		st = refuse_lane(self->auth, self->x, STATUS_DENIED,
+		    wrong_texts[self->turn.key.code], &self->turn.lane);
+	else
+		st = refuse_turn(self->auth, self->x, st, &self->turn);
+	proof_end(&self, st);
+}
+
+/* Returns PENDING, or what to answer. */
+static enum status judge(struct proof *self, struct slice ke3)
+{
+	struct auth *auth = self->auth;
+	const struct login *login = &self->login;
+
+	enum status st = auth_db_credential(&auth->rows,
+	    &login->lane.subject.account, &login->slot, &self->credential);
+	if (st != STATUS_OK && st != STATUS_NOT_FOUND)
+		return st;
+	bool known = st == STATUS_OK, disabled;
+	st =
+	    auth_db_disabled(auth->db, &login->lane.subject.account, &disabled);
+	if (st != STATUS_OK)
+		return st;
+	st = login_proof(login, known ? &self->credential : NULL, ke3);
+	self->turn.key = login->lane;
+	self->turn.id = login->try;
+	self->turn.invitation = login->invited ? login->invitation : NULL;
+	self->turn.arg = self;
+	if (st == STATUS_OK) {
+		auth->logins_ok++;
+		self->refusal = disabled ? auth->disabled
+					 : login_verdict_text(login->verdict);
+		login_ticket(&self->ticket, login, self->x->header.peer.id,
+		    auth->ticket_ms);
+		if (!self->refusal && !was_revoked(self))
+			self->turn.ticket = &self->ticket;
+		self->turn.done = on_given_back;
+		st = tries_give_back(auth->tries, &self->turn);
+	} else {
+		auth->logins_denied++;
+		self->turn.done = on_failed;
+		st = tries_fail(auth->tries, &self->turn);
+	}
+	if (st != STATUS_PENDING)
+		st = refuse_turn(auth, self->x, st, &self->turn);
 	return st;
 }
 
 enum status on_login_finish(void *state, struct exchange *x)
 {
-	struct auth *self = state;
 	Auth__LoginFinish *message;
-	struct login login;
+	struct proof *proof = calloc(1, sizeof(*proof));
 
+	if (!proof)
+		return STATUS_NO_SPACE;
+	proof->auth = state;
+	proof->x = x;
 	enum status st =
 	    exchange_unpack(x, &auth__login_finish__descriptor, &message);
 	if (st == STATUS_OK)
-		st = auth_read_cookie(self, x, COOKIE_LOGIN, message->cookie,
-		    &login, sizeof(login));
+		st = auth_read_cookie(proof->auth, x, COOKIE_LOGIN,
+		    message->cookie, &proof->login, sizeof(proof->login));
+	if (st == STATUS_OK && orders_deleted(proof->auth->service->orders,
+				   &proof->login.lane.subject.account))
+		st = refuse_revoked(x);
 	if (st == STATUS_OK)
-		st = judge(self, x, &login, field_slice(message->ke3));
-	sodium_memzero(&login, sizeof(login));
+		st = judge(proof, field_slice(message->ke3));
+	if (st != STATUS_PENDING)
+		proof_destroy(&proof);
 	return st;
 }

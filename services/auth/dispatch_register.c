@@ -17,10 +17,13 @@ enum status on_register_begin(void *state, struct exchange *x)
 	struct registration registration;
 	struct sealed sealed;
 	struct name name = { 0 };
+	const struct id nobody = { 0 };
 	struct id owner;
 
 	sealed_begin(&sealed, x);
 	enum status st = auth_check_peer(x);
+	if (st == STATUS_OK)
+		st = auth_limit_address(self, x);
 	if (st == STATUS_OK)
 		st = sealed_unpack(&sealed, self->keys,
 		    &auth__register_begin__descriptor, &message);
@@ -30,15 +33,20 @@ enum status on_register_begin(void *state, struct exchange *x)
 		goto out;
 	registration_begin(&registration, &name, self->keys->names_key);
 	st = auth_db_name(self->db, registration.name_hash, &owner);
-	if (st == STATUS_OK && !name_is_address(name.kind)) {
+	bool taken = st == STATUS_OK;
+	if (st == STATUS_NOT_FOUND) {
+		name_unknown_account(&owner, &name, self->keys->names_key);
+		st = STATUS_OK;
+	}
+	if (st == STATUS_OK)
+		st = auth_limit_account(self, x, &owner, &nobody);
+	if (st == STATUS_OK && taken && !name_is_address(name.kind))
 		st = exchange_refuse(
 		    x, STATUS_CONFLICT, "that nickname is taken");
-		goto out;
-	}
-	if (st != STATUS_OK && st != STATUS_NOT_FOUND)
+	if (st != STATUS_OK)
 		goto out;
 	const struct offer offer = {
-		.slot = CREDENTIAL_OWNER,
+		.slot = &owner_slot,
 		.account = &registration.account,
 		.purpose = COOKIE_REGISTRATION,
 		.content = slice_of(&registration, sizeof(registration)),
@@ -47,6 +55,7 @@ enum status on_register_begin(void *state, struct exchange *x)
 	st = auth_reply_offer(self, &sealed, &offer);
 out:
 	sodium_memzero(&name, sizeof(name));
+	sodium_memzero(&registration, sizeof(registration));
 	sealed_end(&sealed);
 	return st;
 }
@@ -118,8 +127,8 @@ static enum status check_repeat(struct pending *self)
 	const struct credential *want = &self->credential;
 	struct credential found;
 
-	enum status st = auth_db_credential(self->auth->db,
-	    &self->registration.account, CREDENTIAL_OWNER, &found);
+	enum status st = auth_db_credential(&self->auth->rows,
+	    &self->registration.account, &owner_slot, &found);
 	if (st == STATUS_OK &&
 	    (sodium_memcmp(found.record, want->record, OPAQUE_RECORD_BYTES) !=
 		    0 ||
@@ -163,11 +172,12 @@ static void write_account(struct pending *self)
 	const struct id *account = &self->registration.account;
 	struct db_batch *batch = db_batch_new(account, 0, NULL);
 
-	auth_db_put_account(batch, &self->account);
-	auth_db_put_credential(batch, CREDENTIAL_OWNER, &self->credential);
+	auth_db_put_account(&self->auth->rows, batch, account, &self->account);
+	auth_db_put_credential(
+	    &self->auth->rows, batch, account, &owner_slot, &self->credential);
 	auth_db_confirm_name(batch, self->registration.name_hash);
 	notice.kind = NOTIFY__KIND__REGISTERED;
-	outbox_put(batch, account, &notice);
+	outbox_put(self->auth->service->outbox, batch, account, &notice);
 	audit_put(self->auth->service->audit, batch, account,
 	    &(struct audit_event){ .action = "registered", .actor = "owner" });
 	enum status st = exchange_commit(self->x, &batch, on_registered);
@@ -209,7 +219,8 @@ static void tell_owner(struct pending *self)
 	auth_db_put_asked_again(batch, told_ms, tells ? now_ms : told_ms);
 	notice.kind = NOTIFY__KIND__NAME_ASKED_AGAIN;
 	if (tells)
-		outbox_put(batch, &self->owner, &notice);
+		outbox_put(
+		    self->auth->service->outbox, batch, &self->owner, &notice);
 	st = exchange_commit(self->x, &batch, on_owner_told);
 	if (st != STATUS_PENDING)
 		pending_end(&self, st);
@@ -219,7 +230,7 @@ static void on_name_taken(struct pending *self)
 {
 	enum status st = STATUS_CONFLICT;
 
-	if (!name_is_address(self->registration.kind)) {
+	if (!name_is_address(self->registration.name.kind)) {
 		exchange_refuse(self->x, st, "that nickname is taken");
 		pending_end(&self, st);
 		return;

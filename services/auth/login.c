@@ -10,7 +10,6 @@ static const char *const verdict_texts[] = {
 	[LOGIN_ALLOWED] = NULL,
 	[LOGIN_NOT_BOUND] = "this terminal is not bound: keepsake bind",
 	[LOGIN_BOUND_TO_ANOTHER] = "this terminal is bound to another account",
-	[LOGIN_NEEDS_VERIFICATION] = "this needs verification information",
 };
 _Static_assert(nitems(verdict_texts) == LOGIN_VERDICT_COUNT, "one text each");
 
@@ -22,13 +21,23 @@ bool login_direction_valid(unsigned int number)
 enum login_verdict login_verdict(enum direction direction,
     const struct id *account, const struct login_binding *binding)
 {
+	/* Who can verify may take a terminal over, whosever it is (D-02). */
 	if (direction == DIRECTION_BIND)
-		return LOGIN_NEEDS_VERIFICATION;
+		return LOGIN_ALLOWED;
 	if (id_equal(&binding->account, account))
 		return LOGIN_ALLOWED;
 	if (!id_is_none(&binding->account))
 		return LOGIN_BOUND_TO_ANOTHER;
 	return direction == DIRECTION_ENROL ? LOGIN_ALLOWED : LOGIN_NOT_BOUND;
+}
+
+struct id login_terminal(enum direction direction, const struct id *account,
+    const struct login_binding *binding)
+{
+	if (direction == DIRECTION_ENROL ||
+	    !id_equal(&binding->account, account))
+		return (struct id){ 0 };
+	return binding->terminal;
 }
 
 const char *login_verdict_text(enum login_verdict verdict)
@@ -45,7 +54,8 @@ enum status login_challenge(uint8_t ke2_out[static OPAQUE_KE2_BYTES],
 	    credential ? credential->record : keys->fake_record;
 
 	out->revision = credential ? credential->revision : 0;
-	credential_id_of(&id, &out->account, CREDENTIAL_OWNER);
+	out->changed_ms = credential ? credential->changed_ms : 0;
+	credential_id_of(&id, &out->lane.subject.account, &out->slot);
 	return opaque_login_respond(ke2_out, &out->expected, &opaque_keepsake,
 	    &keys->opaque, slice_of(id.bytes, id.len),
 	    slice_of(record, OPAQUE_RECORD_BYTES), ke1);
@@ -58,7 +68,8 @@ enum status login_proof(const struct login *self,
 	enum status st = opaque_login_check(&self->expected, ke3);
 
 	if (st != STATUS_OK || !credential || self->revision == 0 ||
-	    credential->revision != self->revision)
+	    credential->revision != self->revision ||
+	    credential->changed_ms != self->changed_ms)
 		return STATUS_DENIED;
 	return STATUS_OK;
 }
@@ -68,7 +79,7 @@ void login_ticket(struct ticket *out, const struct login *self,
 {
 	*out = (struct ticket){
 		.direction = self->direction,
-		.account = self->account,
+		.account = self->lane.subject.account,
 		.terminal = self->terminal,
 		.issued_ms = clock_wall_ms(),
 	};

@@ -1,8 +1,8 @@
 #ifndef KEEPSAKE_AUTH_LOGIN_H
 #define KEEPSAKE_AUTH_LOGIN_H
 
-#include "account.h"
 #include "crypto/auth_keys.h"
+#include "journal_db.h"
 
 /*
  * A login (A-03): what auth must know between the challenge and the proof.
@@ -13,18 +13,23 @@
 /** Whether the terminal may have a ticket, if the proof is right. */
 enum login_verdict {
 	LOGIN_ALLOWED,
-	LOGIN_NOT_BOUND,          /* the terminal is nobody's */
-	LOGIN_BOUND_TO_ANOTHER,   /* it is another account's */
-	LOGIN_NEEDS_VERIFICATION, /* the owner's code is not enough */
+	LOGIN_NOT_BOUND,        /* the terminal is nobody's */
+	LOGIN_BOUND_TO_ANOTHER, /* it is another account's */
 	LOGIN_VERDICT_COUNT
 };
 
 struct login {
-	struct id account;
-	struct id terminal; /* none where the ticket is for none */
-	uint32_t revision;  /* of the credential; 0: there is no account */
+	struct lane_key lane;  /* by which it came; also: whose account */
+	struct id try;         /* that it took there */
+	struct code_slot slot; /* which code */
+	uint32_t revision;     /* of the credential; 0: there is none */
+	uint64_t changed_ms;   /* likewise */
+	uint64_t begun_ms;     /* wall time */
+	struct id terminal;    /* for the ticket; none: for no terminal */
 	enum direction direction;
 	enum login_verdict verdict;
+	bool invited; /* by the invitation with this hash */
+	uint8_t invitation[INVITATION_HASH_BYTES];
 	struct opaque_expected expected; /* secret */
 };
 
@@ -41,15 +46,19 @@ bool login_direction_valid(unsigned int number);
 enum login_verdict login_verdict(enum direction direction,
     const struct id *account, const struct login_binding *binding);
 
+/** The terminal that the ticket is to be for; none: for no one. */
+struct id login_terminal(enum direction direction, const struct id *account,
+    const struct login_binding *binding);
+
 /** What is said to who may not, for people; NULL for LOGIN_ALLOWED. */
 const char *login_verdict_text(enum login_verdict verdict);
 
 /**
  * Answer KE1.
  *
- * out         account, terminal, direction and verdict are filled already;
+ * out         all but revision, changed_ms and expected is filled already;
  *             to be wiped after use
- * credential  NULL where there is no such account
+ * credential  NULL where there is no such code
  *
  * STATUS_OK         ${ke2_out} may be sent
  * STATUS_MALFORMED  KE1 is none
@@ -61,7 +70,7 @@ enum status login_challenge(uint8_t ke2_out[static OPAQUE_KE2_BYTES],
 /**
  * Check KE3.
  *
- * credential  as it is now; NULL where there is no such account
+ * credential  as it is now; NULL where there is no such code
  *
  * STATUS_OK      the proof is right, and the code was not changed meanwhile
  * STATUS_DENIED  otherwise, whatever it was

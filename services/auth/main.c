@@ -7,9 +7,11 @@ int main(int argc, char **argv)
 		.name = "auth",
 		.about = "accounts, OPAQUE, tickets",
 		.format = AUTH_DB_FORMAT,
+		.migrate = auth_migrate,
 		.doors =
 		    FROM(ROLE_GATEWAY) | FROM(ROLE_BINDING) | FROM(ROLE_OPS),
-		.peers = FROM(ROLE_BINDING) | FROM(ROLE_NOTIFY),
+		.peers =
+		    FROM(ROLE_STORE) | FROM(ROLE_BINDING) | FROM(ROLE_NOTIFY),
 		.handlers = auth_handlers,
 		.handlers_count = auth_handlers_count,
 		.open = auth_open,

@@ -110,7 +110,8 @@ static enum status commit(struct bind *bind)
 	struct db_batch *batch =
 	    db_batch_new(&x->ticket.account, bind->generation, NULL);
 	binding_db_put_terminal(batch, terminal);
-	outbox_put(batch, &x->ticket.account, &notice);
+	outbox_put(
+	    bind->binding->service->outbox, batch, &x->ticket.account, &notice);
 	audit_put(bind->binding->service->audit, batch, &x->ticket.account,
 	    &(struct audit_event){ .action = "terminal_bound",
 		.actor = "owner",

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "service/erase.h"
 
 /*
  * Table        Key       Value
@@ -166,7 +167,7 @@ void binding_db_put_terminal(
 	    slice_of(terminal->peer_key, TERMINAL_KEY_BYTES),
 	    slice_of(row, encode(row, terminal)));
 	for (size_t i = 0; i < count; i++)
-		db_batch_confirm(batch, (uint8_t)names[i].space, names[i].text);
+		names_confirm(batch, (uint8_t)names[i].space, names[i].text);
 }
 
 static enum status count_account(

@@ -10,7 +10,7 @@
  * names as well, which no two accounts can have.
  */
 
-#define BINDING_DB_FORMAT 1
+#define BINDING_DB_FORMAT 2
 
 /** Kinds of global names.  Stored: append, never renumber. */
 enum name_space {

@@ -4,6 +4,7 @@
 #include "base/util.h"
 #include "binding.h"
 #include "binding_db.h"
+#include "ops.pb-c.h"
 
 /* Answer with all terminals of ${account}. */
 static enum status reply_terminals(
@@ -93,6 +94,8 @@ const struct handler binding_handlers[] = {
 	{ BINDING__TYPE__TERMINALS,    "TERMINALS",    FROM(ROLE_GATEWAY), ENROL | MANAGE, PLAIN, on_terminals },
 	{ BINDING__TYPE__LOOKUP,       "LOOKUP",       FROM(ROLE_AUTH),    NO_TICKET,      PLAIN, on_lookup },
 	{ BINDING__TYPE__TERMINALS_OF, "TERMINALS_OF", FROM(ROLE_NOTIFY),  NO_TICKET,      PLAIN, on_terminals_of },
+	{ OPS__TYPE__BINDINGS,         "BINDINGS",     FROM(ROLE_OPS),     NO_TICKET,      PLAIN, binding_on_bindings },
+	{ OPS__TYPE__EXPORT,           "EXPORT",       FROM(ROLE_OPS),     NO_TICKET,      PLAIN, binding_on_export },
 };
 /* clang-format on */
 
@@ -107,6 +110,21 @@ void binding_figures(void *state, struct exchange *x,
 	add(x, "accounts", self->accounts);
 	add(x, "bindings_refused", self->refused);
 	add(x, "outbox_waiting", outbox_waiting(self->service->outbox));
+}
+
+/* For the figures only: the rows go by themselves. */
+void binding_deleting(void *state, const struct id *account)
+{
+	struct binding *self = state;
+	struct terminal terminals[ACCOUNT_TERMINALS_MAX];
+	size_t count;
+
+	if (binding_db_terminals(self->db, account, terminals, &count, NULL) !=
+		STATUS_OK ||
+	    count == 0)
+		return;
+	self->terminals -= min_of(self->terminals, (uint64_t)count);
+	self->accounts -= min_of(self->accounts, (uint64_t)1);
 }
 
 enum status binding_open(struct service *service, void **state_out)

@@ -14,6 +14,7 @@ int main(int argc, char **argv)
 		.handlers_count = binding_handlers_count,
 		.open = binding_open,
 		.close = binding_close,
+		.deleting = binding_deleting,
 		.figures = binding_figures,
 	};
 

@@ -173,6 +173,10 @@ static void begin(void *arg)
 	struct notify *self = expansion->notify;
 	Binding__TerminalsOf query = BINDING__TERMINALS_OF__INIT;
 
+	if (orders_deleted(self->service->orders, &expansion->account)) {
+		expansion_destroy(&expansion);
+		return;
+	}
 	expansion->under_way = true;
 	query.account_id =
 	    field_of(slice_of(expansion->account.bytes, ID_BYTES));

@@ -141,7 +141,8 @@ static void on_patrol(void *arg)
 	    id_is_none(&self->patrolled) ? NULL : &self->patrolled, accounts,
 	    nitems(accounts), &count);
 	for (size_t i = 0; i < count && st == STATUS_OK; i++)
-		if (!accounts[i].removed)
+		if (!accounts[i].removed &&
+		    !orders_deleted(self->service->orders, &accounts[i].id))
 			look_into(self, &accounts[i].id);
 	if (st == STATUS_OK && count == nitems(accounts)) {
 		self->patrolled = accounts[count - 1].id;

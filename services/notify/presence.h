@@ -32,7 +32,8 @@ struct presence {
 	struct notify *notify; /* for the appointment */
 	struct id terminal;
 	struct id account;
-	uint8_t nonce[TICKET_NONCE_BYTES]; /* of the ticket */
+	uint8_t nonce[TICKET_NONCE_BYTES]; /* of the ticket, as the next */
+	uint64_t issued_ms;                /* wall time */
 	uint64_t expires_ms;               /* these on clock_interval_ms */
 	uint64_t due_ms; /* something is to be pushed; or SCHEDULE_NEVER */
 	struct way way;  /* good while reachable */

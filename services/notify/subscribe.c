@@ -29,12 +29,29 @@ static void lapse(struct notify *self, struct presence **presence_p)
 	presences_remove(self->presences, &self->schedule, presence_p);
 }
 
+/* Whether the ticket that the subscription was opened with was revoked. */
+static bool is_revoked(
+    const struct notify *self, const struct presence *presence)
+{
+	struct ticket ticket = {
+		.direction = DIRECTION_NOTICES,
+		.account = presence->account,
+		.terminal = presence->terminal,
+		.issued_ms = presence->issued_ms,
+	};
+
+	memcpy(ticket.nonce, presence->nonce, TICKET_NONCE_BYTES);
+	return orders_refusal(self->service->orders, &ticket) != NULL;
+}
+
 static void on_appointment(void *arg)
 {
 	struct presence *presence = arg;
 	struct notify *self = presence->notify;
 
-	if (presence->expires_ms <= clock_interval_ms())
+	/* Nothing is pushed to who may not have it any more. */
+	if (presence->expires_ms <= clock_interval_ms() ||
+	    is_revoked(self, presence))
 		lapse(self, &presence);
 	else
 		push_due(self, presence);
@@ -161,6 +178,7 @@ static enum status enter(struct notify *self, struct exchange *x)
 	presence->notify = self;
 	presence->account = x->ticket.account;
 	memcpy(presence->nonce, x->ticket.nonce, TICKET_NONCE_BYTES);
+	presence->issued_ms = x->ticket.issued_ms;
 	presence->expires_ms = now + PRESENCE_MS;
 	presence->appointment.kept = on_appointment;
 	presence->appointment.arg = presence;

@@ -90,6 +90,9 @@ enum status notify_on_tell(void *state, struct exchange *x)
 	st = notice_check(msg->notice, &id, &why);
 	if (st != STATUS_OK)
 		return exchange_refuse(x, st, "%s", why);
+	if (orders_deleted(self->service->orders, &account))
+		return exchange_refuse(
+		    x, STATUS_CONFLICT, "the account was deleted");
 	st = notify_db_told(self->db, &account, &id, &key);
 	if (st != STATUS_NOT_FOUND)
 		return st; /* OK: told before, this is a repeat */

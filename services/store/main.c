@@ -8,7 +8,7 @@ int main(int argc, char **argv)
 		.about = "keeps the sealed chunks and snapshots of backups",
 		.format = STORE_DB_FORMAT,
 		.blob_reader = true,
-		.doors = FROM(ROLE_GATEWAY) | FROM(ROLE_OPS),
+		.doors = FROM(ROLE_GATEWAY) | FROM(ROLE_AUTH) | FROM(ROLE_OPS),
 		.peers = FROM(ROLE_NOTIFY),
 		.handlers = store_handlers,
 		.handlers_count = store_handlers_count,

@@ -47,8 +47,8 @@ static enum status publish_check(struct exchange *x, const Store__Publish *msg)
 }
 
 /* Tell the owner, by the outbox, in the batch that makes it true. */
-static void put_notice(struct db_batch *batch, const struct id *account,
-    const struct snapshot *snapshot)
+static void put_notice(struct store *self, struct db_batch *batch,
+    const struct id *account, const struct snapshot *snapshot)
 {
 	Notify__Notice notice = NOTIFY__NOTICE__INIT;
 	Notify__Figure figures[] = {
@@ -69,7 +69,7 @@ static void put_notice(struct db_batch *batch, const struct id *account,
 	notice.figures = pointers;
 	notice.terminal_id =
 	    field_of(slice_of(snapshot->terminal.bytes, ID_BYTES));
-	outbox_put(batch, account, &notice);
+	outbox_put(self->service->outbox, batch, account, &notice);
 }
 
 static void put_event(struct store *self, struct db_batch *batch,
@@ -124,7 +124,7 @@ static enum status publish_submit(struct exchange *x)
 	store_db_put_snapshot(batch, snapshot);
 	store_db_end_lease(batch, &publication->lease);
 	put_usage(self, batch, account);
-	put_notice(batch, account, snapshot);
+	put_notice(self, batch, account, snapshot);
 	put_event(self, batch, account, snapshot);
 	return exchange_commit(x, &batch, publish_decided);
 }

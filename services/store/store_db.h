@@ -13,7 +13,7 @@
  * mistakes of lib/db, so only db_submit has to be checked.
  */
 
-#define STORE_DB_FORMAT 1
+#define STORE_DB_FORMAT 2
 
 #define CHUNK_ID_BYTES   32
 #define CHUNK_HASH_BYTES 16 /* XXH3-128 */

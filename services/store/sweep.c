@@ -83,6 +83,12 @@ static void on_timer(void *arg)
 	run(arg);
 }
 
+/* Its rows go anyway, and in no order that makes sense here. */
+static bool is_deleted(const struct sweep *self, const struct id *account)
+{
+	return orders_deleted(self->options.orders, account);
+}
+
 static void let_account_go(struct sweep *self)
 {
 	usage_unpin(&self->usage);
@@ -108,7 +114,7 @@ static enum step next_account(struct sweep *self)
 	}
 	self->account = account.id;
 	self->tries = 0;
-	if (!account.removed)
+	if (!account.removed && !is_deleted(self, &account.id))
 		self->next = start_account;
 	return STEP_GO_ON;
 }
@@ -124,6 +130,8 @@ static enum step give_up(struct sweep *self, const char *why, enum status st)
 {
 	char account[HEX_BYTES(ID_BYTES)];
 
+	if (is_deleted(self, &self->account))
+		return leave_account(self);
 	hex_encode(account, slice_of(self->account.bytes, ID_BYTES));
 	log_error(NULL, "sweep_stopped", "account=%s status=%s why=\"%s\"",
 	    account, status_word(st), why);

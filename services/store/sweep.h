@@ -2,6 +2,7 @@
 #define KEEPSAKE_STORE_SWEEP_H
 
 #include "bus/loop.h"
+#include "service/orders.h"
 #include "usage.h"
 
 /*
@@ -20,10 +21,11 @@
 struct sweep;
 
 struct sweep_options {
-	struct db *db; /* these three borrowed for good */
+	struct db *db; /* these four borrowed for good */
 	struct loop *loop;
 	struct usages *usages;
-	uint64_t sweep_ms; /* between two rounds */
+	const struct orders *orders; /* which accounts are deleted */
+	uint64_t sweep_ms;           /* between two rounds */
 	uint64_t lease_ms;
 };
 

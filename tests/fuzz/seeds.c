@@ -13,7 +13,9 @@
 #include "crypto/ticket.h"
 #include "fuzz_body.h"
 #include "fuzz_opaque.h"
+#include "service/keyfile_internal.h"
 #include "manifest.pb-c.h"
+#include "service/order.h"
 #include "service/audit_record.h"
 
 /*
@@ -172,6 +174,37 @@ static void body(const ProtobufCMessage *message)
 	bytes_clear(&packed);
 }
 
+/* What keepsakectl asks, and how it is answered. */
+static void operator_bodies(void)
+{
+	Ops__ListQuery query = OPS__LIST_QUERY__INIT;
+	Ops__ListPage page = OPS__LIST_PAGE__INIT;
+	Ops__ListRow row = OPS__LIST_ROW__INIT, *rows[] = { &row };
+	Ops__ListField field = OPS__LIST_FIELD__INIT, *fields[] = { &field };
+	Ops__Resend resend = OPS__RESEND__INIT;
+	Ops__By by = OPS__BY__INIT;
+
+	query.account_id = query.after =
+	    field_of(slice_of("0123456789abcdef", ID_BYTES));
+	body(&query.base);
+	field.name = (char *)"label";
+	field.value_case = OPS__LIST_FIELD__VALUE_TEXT;
+	field.text = (char *)"phone";
+	row.kind = (char *)"terminal";
+	row.n_fields = 1;
+	row.fields = fields;
+	page.n_rows = 1;
+	page.rows = rows;
+	page.next = query.after;
+	body(&page.base);
+	by.name = (char *)"ann";
+	by.reason = (char *)"asked for";
+	by.document = (char *)"passport:12AB";
+	resend.by = &by;
+	resend.account_id = resend.notice_id = query.after;
+	body(&resend.base);
+}
+
 static void bodies(void)
 {
 	uint8_t bytes[64] = { 1, 2, 3 };
@@ -236,6 +269,43 @@ static void bodies(void)
 	ack.notice_ids = ids;
 	ack.n_notice_ids = nitems(ids);
 	body(&ack.base);
+	operator_bodies();
+}
+
+/* What auth orders, and what makes it. */
+static void order_bodies(void)
+{
+	uint8_t bytes[ID_BYTES] = { 1, 2, 3 };
+	ProtobufCBinaryData id = { ID_BYTES, bytes };
+	Common__Order *order = &(Common__Order)COMMON__ORDER__INIT;
+	Common__Orders orders = COMMON__ORDERS__INIT;
+	Auth__Session *session = &(Auth__Session)AUTH__SESSION__INIT;
+	Auth__SessionList sessions = AUTH__SESSION_LIST__INIT;
+	Auth__Revoke revoke = AUTH__REVOKE__INIT;
+	Auth__Revoked revoked = AUTH__REVOKED__INIT;
+	Auth__TerminalGone gone = AUTH__TERMINAL_GONE__INIT;
+	char *store = "store";
+
+	order->sequence = order->when_ms = 1790000000000;
+	order->kind = ORDER_REVOKE_TERMINAL;
+	order->account_id = order->subject = id;
+	orders.latest = orders.reaches = order->sequence;
+	orders.orders = &order;
+	orders.n_orders = 1;
+	body(&orders.base);
+	session->session_id = session->terminal_id = id;
+	session->direction = COMMON__DIRECTION__UPLOAD;
+	session->current = true;
+	sessions.sessions = &session;
+	sessions.n_sessions = 1;
+	body(&sessions.base);
+	revoke.all = revoke.keep_current = true;
+	body(&revoke.base);
+	revoked.unconfirmed = &store;
+	revoked.n_unconfirmed = 1;
+	body(&revoked.base);
+	gone.account_id = gone.terminal_id = id;
+	body(&gone.base);
 }
 
 static void messages(void)
@@ -397,6 +467,10 @@ static void texts(void)
 	save_text("category", "head", "\xff\xd8\xff\xe0 JFIF");
 	save_text("state", "account",
 	    "name=ann\naccount=00112233445566778899aabbccddeeff\nasked=17\n");
+	save_text("identity", "all",
+	    "# mine\nserial=R58M1234ABC\nimei=490154203237518\n"
+	    "imsi=262011234567890\n");
+	save_text("identity", "twice", "imsi=262011\nimsi=262011\n");
 	add_byte(15);
 	add_16(9);
 	add_text("swordfish");
@@ -501,6 +575,55 @@ static void summaries(void)
 	save("summary", "good");
 }
 
+/* Mode, origin, and a body as long as the mode's. */
+static void snapshot_keys(void)
+{
+	static const struct {
+		const char *name;
+		unsigned int mode;
+		size_t len;
+	} modes[] = {
+		{ "sealed", 1, 72 },
+		{ "local", 2, 16 },
+		{ "account", 5, 32 + 72 },
+	};
+
+	for (size_t i = 0; i < nitems(modes); i++) {
+		add_byte(modes[i].mode);
+		add_byte(1);
+		add_many(9, modes[i].len);
+		save("snapshot_key", modes[i].name);
+	}
+}
+
+static void add_field(const char *name, size_t len)
+{
+	add_text(name);
+	for (size_t i = 0; i < len; i++)
+		add_text("1f");
+	add_text("\n");
+}
+
+static void key_files(void)
+{
+	static const char *const keys[] = { "seed=", "chunk_id=", "chunk_key=",
+		"chunker_seed=", "snapshot_writer=", "account_key=" };
+
+	add_text("keepsake local key 1\n");
+	add_field("account=", ID_BYTES);
+	add_field("key=", 32);
+	save("key_file", "local");
+	add_text("keepsake grant 1\n");
+	add_field("account=", ID_BYTES);
+	add_field("terminal=", ID_BYTES);
+	for (size_t i = 0; i < nitems(keys); i++)
+		add_field(keys[i], 32);
+	save("key_file", "grant");
+	save_text("tool_lock", "line",
+	    "$argon2id$v=19$m=65536,t=3,p=1$MDEyMzQ1Njc4OWFiY2RlZg$"
+	    "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY\n");
+}
+
 static void add_chunk(unsigned int method, size_t plain_len)
 {
 	add_byte(0);
@@ -540,17 +663,93 @@ static void add_row(uint8_t key, size_t key_len, size_t value_len)
 static void auth_rows(void)
 {
 	add_byte(0);
-	add_row(7, 0, 42);
 	add_many(1, 41);
+	add_text("anna@example.org");
 	save("auth_db", "account");
 	add_byte(1);
-	add_row(7, 1, 14 + OPAQUE_RECORD_BYTES + 72);
 	add_many(1, 13 + OPAQUE_RECORD_BYTES + 72);
 	save("auth_db", "credential");
 	add_byte(2);
 	add_row(7, 1, 9);
 	add_many(1, 8);
 	save("auth_db", "told");
+	add_byte(2);
+	add_row(7, 0, 10);
+	add_many(1, 9);
+	save("auth_db", "state");
+}
+
+/* The first byte chooses in fuzz_journal_db.c. */
+static void journal_rows(void)
+{
+	for (unsigned int choice = 0; choice < 2; choice++) {
+		add_byte(choice);
+		add_byte(1); /* version */
+		add_many(0, 9);
+		add_byte(3); /* tries */
+		add_many(1, 109);
+		save("journal_db", choice == 0 ? "bound" : "stranger");
+	}
+	add_byte(2);
+	add_row(7, 34, 120);
+	add_many(0, 8);
+	add_byte(1); /* locked */
+	add_many(0, 110);
+	save("journal_db", "listed");
+	add_byte(3);
+	add_row(7, 17, 9);
+	add_many(1, 8);
+	save("journal_db", "moment");
+	add_byte(4);
+	for (unsigned int i = 0; i < 18; i++) {
+		add_row((uint8_t)(i + 1), 17, 9);
+		add_many((uint8_t)i, 8);
+	}
+	save("journal_db", "room");
+	save_text("invitation", "good", "7qk3m-xohfs");
+}
+
+static void grant_rows(void)
+{
+	add_many(0, 3);
+	add_byte(0x22);
+	add_many(4, 32);
+	add_64(1790000000000);
+	add_64(0);
+	save("grant_db", "both");
+}
+
+static void session_rows(void)
+{
+	for (unsigned int i = 0; i < 3; i++) {
+		add_row((uint8_t)(1 + i), 8 + TICKET_NONCE_BYTES, 34);
+		add_byte(DIRECTION_UPLOAD + i);
+		add_many(2, ID_BYTES);
+		add_64(1790000000000);
+		add_many(3, 8);
+	}
+	save("sessions_db", "three");
+}
+
+static void order_rows(void)
+{
+	struct order order = {
+		.sequence = 1790000000000,
+		.kind = ORDER_REVOKE_TICKET,
+		.account = { { 1 } },
+		.subject = { { 2 } },
+		.when_ms = 1790000000000,
+	};
+	uint8_t key[ORDER_KEY_BYTES], value[ORDER_VALUE_BYTES];
+
+	for (unsigned int i = 0; i < 4; i++) {
+		order_pack(key, value, &order);
+		add(slice_of(key, sizeof(key)));
+		add(slice_of(value, sizeof(value)));
+		order.kind++;
+		order.sequence++;
+	}
+	save("order", "four");
 }
 
 static void store_rows(void)
@@ -667,6 +866,18 @@ static void notify_rows(void)
 	add_row(7, ID_BYTES, 17 + 48);
 	add_many(3, 16 + 48);
 	save("notify_db", "lease");
+	add_byte(8);
+	add_delivery();
+	add_notice(2, 40);
+	save("notify_db", "queue");
+	for (uint8_t choice = 9; choice <= 10; choice++) {
+		add_byte(choice);
+		add_row(7, NOTICE_KEY_BYTES + ID_BYTES, 1 + 8 + 4 + 40);
+		add_many(3, 8 + 4 + 40);
+		add_row(7, ID_BYTES, 1 + 8);
+		add_many(0, 8);
+		save("notify_db", choice == 9 ? "letter" : "resent");
+	}
 }
 
 /* The first byte chooses in fuzz_audit.c. */
@@ -713,6 +924,60 @@ static void audit(void)
 	save_text("audit", "head", line);
 }
 
+static void add_key_header(uint32_t blocks)
+{
+	uint8_t bytes[HEADER_BYTES];
+	struct keyfile_header header = {
+		.blocks = blocks,
+		.service = "notify",
+	};
+
+	header_encode(bytes, &header);
+	add(slice_of(bytes, sizeof(bytes)));
+}
+
+/* The first byte says what is made good in fuzz_account_keys.c. */
+static void account_keys(void)
+{
+	static const struct {
+		const char *name;
+		uint8_t good;
+		uint32_t one, two; /* blocks in the headers */
+		uint16_t slots;
+	} files[] = {
+		{ "whole", 7, 1, 1, 1024 },
+		{ "longer", 7, 1, 1, 1030 },
+		{ "grown", 7, 1, 2, 2048 },
+		{ "second-only", 6, 1, 2, 2048 },
+		{ "cut", 7, 2, 2, 1500 },
+		{ "locked", 0, 1, 1, 1024 },
+	};
+
+	for (size_t i = 0; i < nitems(files); i++) {
+		add_byte(files[i].good);
+		add_16(files[i].slots);
+		add_key_header(files[i].one);
+		add_key_header(files[i].two);
+		add_many(0, SLOT_BYTES); /* the service's */
+		add_byte(SLOT_SHREDDED);
+		add_many(7, SEALED_KEY);
+		save("account_keys", files[i].name);
+	}
+}
+
+static void masters(void)
+{
+	char line[] = "00112233445566778899aabbccddeeff"
+		      "00112233445566778899AABBCCDDEEFF\n";
+
+	save_text("master", "one", line);
+	add_text(line);
+	add_text(line);
+	line[64] = '\0';
+	add_text(line);
+	save("master", "three");
+}
+
 static void rows(void)
 {
 	static const uint8_t escaped[] = { 2, 'a', 'b', 'c', 1, 1, 1, 2, 'd' };
@@ -720,9 +985,15 @@ static void rows(void)
 	add(slice_of(escaped, sizeof(escaped)));
 	save("db_key", "escaped");
 	auth_rows();
+	journal_rows();
+	grant_rows();
+	session_rows();
+	order_rows();
 	store_rows();
 	binding_rows();
 	notify_rows();
+	account_keys();
+	masters();
 	audit();
 }
 
@@ -737,6 +1008,7 @@ int main(int argc, char **argv)
 	opaque_ends(); /* before anything random is made */
 	headers();
 	bodies();
+	order_bodies();
 	messages();
 	tickets();
 	envelopes();
@@ -745,6 +1017,8 @@ int main(int argc, char **argv)
 	texts();
 	manifests();
 	summaries();
+	snapshot_keys();
+	key_files();
 	chunks();
 	rows();
 	return 0;

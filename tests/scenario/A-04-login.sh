@@ -9,11 +9,12 @@ secret wrong 'not the right one'
 tree_make "$WORLD/tree" 1 5 4
 
 case_begin "A-04 a wrong password is refused, and nothing is stored"
-for command in "backup $WORLD/tree" snapshots "restore latest --target $WORLD/x" \
-    notices; do
-	# shellcheck disable=SC2086 # a command and its arguments
-	expect_error 4 denied one --password-file "$WORLD/secret.wrong" \
-	    $command >/dev/null
+terminal_of two anna # each may be wrong twice, and is not locked yet
+for command in "one backup $WORLD/tree" "one snapshots" \
+    "two restore latest --target $WORLD/x" "two notices"; do
+	# shellcheck disable=SC2086 # a terminal, a command and its arguments
+	expect_error 4 denied ${command%% *} \
+	    --password-file "$WORLD/secret.wrong" ${command#* } >/dev/null
 done
 assert_equal 0 "$(figure store chunks_put)" "chunks in the store"
 assert_equal 0 "$(figure store leases_begun)" "leases"

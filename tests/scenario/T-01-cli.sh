@@ -6,8 +6,8 @@
 world_up
 terminal_of_new one anna
 tree_make "$WORLD/tree" 64 60 1
-readonly COMMANDS="enrol register bind password backup snapshots show restore
-    notices status"
+readonly COMMANDS="enrol register bind password code sim-pin invite sessions
+    revoke forget backup snapshots show restore notices status"
 
 case_begin "T-01 --help tells every command and option, --version the version"
 help=$("$BUILD/keepsake" --help)
@@ -40,12 +40,34 @@ done <<-END
 	--timeout 0s status
 	--timeout 11min status
 	--timeout 30 status
+	code
+	code get
+	code show --factors imei
+	code set
+	code set --factors voice
+	code set --factors serial
+	snapshots --factors serial
+	sim-pin
+	sim-pin off
+	invite more
+	status --ask
+	revoke
+	revoke 1 2
+	revoke no-session
+	revoke --terminal 12
+	revoke --all --terminal 00112233445566778899aabbccddeeff
+	forget anna
+	forget --yes anna
+	--identity-file /dev/null/none status
 END
 case_pass
 
 case_begin "T-01 no option takes a secret itself"
-! grep -qE -- '--(password|verification|code|secret|key) ' <<<"$help" ||
+! grep -qE -- '--(password|verification|code|secret) ' <<<"$help" ||
     fail "an option for a secret: $help"
+# --key says how one is kept, and takes no key.
+expect_status 2 keepsake_as one backup --key "$(printf '1f%.0s' {1..32})" x \
+    2>/dev/null
 case_pass
 
 case_begin "T-01 a secret's file must be its owner's alone"

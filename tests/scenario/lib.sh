@@ -123,11 +123,12 @@ wait_for() { # SECONDS COMMAND...
 
 # --- the world ---------------------------------------------------------------
 
-# A port nobody listens on, below those that the kernel hands out itself.
+# A port nobody listens on, below those that the kernel hands out itself; of
+# those that tests/run leaves to this job.
 free_port() {
-	local port
+	local port first=$((10240 + ${TEST_SLOT:-0} * 2700))
 	while :; do
-		port=$((10240 + (RANDOM * 32768 + RANDOM) % 22000))
+		port=$((first + RANDOM % 2700))
 		grep -qi ":$(printf %04x "$port") [0-9A-F:]* 0A" \
 		    /proc/net/tcp /proc/net/tcp6 2>/dev/null || break
 	done
@@ -150,6 +151,8 @@ world_config() { # FOLDER PORT
 	[auth]
 	data = $1/auth
 	ledger = $1/auth.ledger
+	proofs_per_minute_account = 100000
+	proofs_per_minute_address = 100000
 
 	[store]
 	data = $1/store
@@ -228,6 +231,17 @@ service_start() { # NAME [CONFIG]
 	SERVICE_PID[$name]=$!
 	log_wait "$name" '(^| )event=ready( |$)' "$READY_SECONDS_MAX" \
 	    "$offset" || fail "$name is not ready: $(tail -n 20 "$log")"
+}
+
+# Start a service whose clock is ahead: service_start_ahead +61m auth.  Its
+# database knows from then on how late it is, and the clock never goes back.
+service_start_ahead() { # OFFSET NAME [CONFIG]
+	local offset=$1
+	shift
+	LD_PRELOAD=$(echo /usr/lib/*/faketime/libfaketimeMT.so.1) \
+	    FAKETIME=$offset \
+	    ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0 \
+	    service_start "$@"
 }
 
 # Wait until the log of a service has a line that matches; false when the
@@ -420,7 +434,7 @@ terminal_of() { # TERMINAL ACCOUNT-NAME
 }
 
 # Insist that a command of keepsake(1) fails as it should: exit status, and
-# with --json the word of the error and a detail.  Prints the JSON.
+# with --json the word of the error, a detail and an advice.  Prints the JSON.
 expect_error() { # CODE WORD TERMINAL ARGUMENTS...
 	local code=$1 word=$2 name=$3 got=0 output
 	shift 3
@@ -428,9 +442,10 @@ expect_error() { # CODE WORD TERMINAL ARGUMENTS...
 	    got=$?
 	[ "$got" -eq "$code" ] ||
 	    fail "exit status $got, want $code: $* said $output"
-	jq -e --arg word "$word" '.error == $word and .detail != ""' \
+	jq -e --arg word "$word" '.error == $word and
+	    .detail != "" and .advice != ""' \
 	    <<<"$output" >/dev/null ||
-	    fail "not the error $word with a detail: $* said $output"
+	    fail "not the error $word with detail and advice: $* said $output"
 	printf '%s\n' "$output"
 }
 
@@ -444,6 +459,22 @@ raw() { # TERMINAL ARGUMENTS...
 # The ticket and the account, as hex, that a raw login earns.
 raw_login() { # TERMINAL ACCOUNT-NAME DIRECTION
 	raw "$1" --password-file "$WORLD/secret.password" login "$2" "$3"
+}
+
+# Begin a login and leave it; see tests/tool/rawlogin.c for what is printed.
+raw_begin() { # TERMINAL ARGUMENTS... ACCOUNT-NAME DIRECTION
+	local name=$1
+	shift
+	"$BUILD/tests/tool/rawlogin" --state "$WORLD/terminal/$name" "$@"
+}
+
+# Wait until a terminal reaches auth, which was started again.
+auth_reached() { # TERMINAL
+	wait_for 10 auth_answers "$1" || fail "auth is not reached"
+}
+
+auth_answers() { # TERMINAL
+	[[ $(raw "$1" ask auth.LOGIN_FINISH) != unavailable* ]]
 }
 
 # Insist on the status of a raw request; prints the whole answer.

@@ -34,7 +34,7 @@
 #include "service/settings.h"
 #include "service/trust.h"
 #include "store.pb-c.h"
-#include "terminal.h"
+#include "attack.h"
 
 #define ARENA_BYTES      (64 * 1024)
 #define ROUNDS_MIN       3

@@ -23,7 +23,7 @@
 #include "chunker.h"
 #include "crypto/arena.h"
 #include "store.pb-c.h"
-#include "terminal.h"
+#include "attack.h"
 
 #define ARENA_BYTES       (64 * 1024)
 #define CONTENT_BYTES_MAX (64u * 1024 * 1024)

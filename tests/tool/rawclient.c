@@ -20,6 +20,8 @@
  * --body HEX      with this body; empty without
  * --body-bytes N, --payload-bytes N   with so many bytes of zero
  * --frames N      in so many frames, 1 to 8
+ * --figures       print also, behind the status, tries_remaining and
+ *                 retry_after_ms
  * --routing-id TEXT   under this name, which only libzmq gives
  * --wait MS       for an answer, or a connection; 10000 without
  *
@@ -32,26 +34,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zmq.h>
 
 #include "auth.pb-c.h"
 #include "base/clock.h"
 #include "base/util.h"
 #include "binding.pb-c.h"
-#include "bus/bus.h"
-#include "bus/message.h"
 #include "bus/unpack.h"
 #include "common.pb-c.h"
 #include "crypto/arena.h"
 #include "notify.pb-c.h"
 #include "session.h"
-#include "state.h"
 #include "store.pb-c.h"
+#include "terminal.h"
 
-#define ARENA_BYTES    (64 * 1024)
-#define WAIT_MS        10000
-#define FRAMES_MAX     8
-#define ENDPOINT_BYTES (ENROLMENT_HOST_BYTES_MAX + 16)
+#define ARENA_BYTES (64 * 1024)
+#define WAIT_MS     10000
+#define FRAMES_MAX  8
 
 /** What the command line asks for; all bytes are owned. */
 struct wishes {
@@ -60,27 +58,8 @@ struct wishes {
 	struct bytes payload;
 	size_t frames;
 	long wait_ms;
+	bool figures;
 };
-
-/** The terminal of a state folder. */
-struct terminal {
-	struct state *state;
-	struct curve_keys keys;
-	struct enrolment enrolment;
-};
-
-static struct bytes bytes_from_hex(const char *text)
-{
-	struct bytes self = { 0 };
-	size_t len = strlen(text) / 2;
-
-	if (bytes_reserve(&self, len + 1) != STATUS_OK)
-		errx(1, "no memory");
-	if (hex_decode(self.data, len, text) != STATUS_OK)
-		errx(2, "'%s' is not hex", text);
-	self.len = len;
-	return self;
-}
 
 static size_t number_from(const char *text)
 {
@@ -105,37 +84,7 @@ static struct bytes zeros(const char *count)
 	return self;
 }
 
-static struct terminal terminal_open(const struct wishes *wishes)
-{
-	struct terminal self = { 0 };
-	const char *why;
-
-	if (state_open(&self.state, wishes->state, &why) != STATUS_OK)
-		errx(1, "%s: %s", wishes->state, why);
-	if (state_keys(self.state, &self.keys) != STATUS_OK ||
-	    state_enrolment(self.state, &self.enrolment) != STATUS_OK)
-		errx(1, "%s: no keys, or not enrolled", wishes->state);
-	return self;
-}
-
-static void terminal_close(struct terminal *self)
-{
-	sodium_memzero(&self->keys, sizeof(self->keys));
-	state_close(&self->state);
-}
-
 /* ---- login ---- */
-
-static void print_hex(struct slice source)
-{
-	char *text = malloc(HEX_BYTES(source.len));
-
-	if (!text)
-		errx(1, "no memory");
-	hex_encode(text, source);
-	printf("%s", source.len > 0 ? text : "-");
-	free(text);
-}
 
 static int command_login(
     const struct wishes *wishes, const char *name, const char *word)
@@ -145,7 +94,7 @@ static int command_login(
 		&common__direction__descriptor, word);
 	char password[256] = "";
 	FILE *file = fopen(wishes->password_file, "re");
-	struct terminal terminal = terminal_open(wishes);
+	struct terminal terminal = terminal_open(wishes->state);
 	const struct session_options options = {
 		.enrolment = &terminal.enrolment,
 		.keys = &terminal.keys,
@@ -239,14 +188,6 @@ static struct bytes header_make(const struct wishes *wishes, uint32_t type)
 	return packed;
 }
 
-/* Wait until ${socket} is ready for ${events}; false: not in time. */
-static bool wait_until(const struct wishes *wishes, void *socket, short events)
-{
-	zmq_pollitem_t item = { .socket = socket, .events = events };
-
-	return zmq_poll(&item, 1, wishes->wait_ms) == 1;
-}
-
 /* Send header, body, payload, and empty frames after these. */
 static void send_frames(
     void *socket, const struct wishes *wishes, const struct bytes *header)
@@ -268,7 +209,7 @@ static void send_frames(
 }
 
 /* Not by header_unpack, which wants the request id that not all have. */
-static void print_answer(const struct wishes *wishes, void *socket)
+static void print_answer(const struct wishes *wishes, struct line *line)
 {
 	struct message answer;
 	Common__Header *header;
@@ -276,16 +217,19 @@ static void print_answer(const struct wishes *wishes, void *socket)
 
 	message_init(&answer);
 	unpack_begin(&unpack);
-	if (!wait_until(wishes, socket, ZMQ_POLLIN)) {
+	if (!line_wait(line, ZMQ_POLLIN)) {
 		printf("silence\n");
 		goto out;
 	}
-	if (message_receive(&answer, socket, 0) != STATUS_OK ||
+	if (message_receive(&answer, line->socket, 0) != STATUS_OK ||
 	    unpack_message(&unpack, &common__header__descriptor,
 		frame_slice(&answer.header), &header) != STATUS_OK)
 		errx(1, "the answer is no message");
-	printf("%s %zu ", status_word((enum status)header->status),
-	    answer.has_payload ? zmq_msg_size(&answer.payload) : 0);
+	printf("%s ", status_word((enum status)header->status));
+	if (wishes->figures)
+		printf(
+		    "%u %u ", header->tries_remaining, header->retry_after_ms);
+	printf("%zu ", answer.has_payload ? zmq_msg_size(&answer.payload) : 0);
 	print_hex(frame_slice(&answer.body));
 	printf(" %s\n", header->detail);
 out:
@@ -295,30 +239,20 @@ out:
 
 static int command_ask(const struct wishes *wishes, const char *type)
 {
-	struct terminal terminal = terminal_open(wishes);
+	struct terminal terminal = terminal_open(wishes->state);
 	struct bytes header = header_make(wishes, type_from(type));
-	char endpoint[ENDPOINT_BYTES];
-	struct bus *bus = NULL;
-	void *socket = NULL;
+	struct line line = line_open(&terminal, wishes->wait_ms);
 
-	snprintf(endpoint, sizeof(endpoint), "tcp://%s:%u",
-	    terminal.enrolment.host, terminal.enrolment.port);
-	if (bus_new(&terminal.keys, &bus) != STATUS_OK ||
-	    bus_connect(bus, endpoint, terminal.enrolment.gateway_key,
-		&socket) != STATUS_OK)
-		errx(1, "%s: cannot connect", endpoint);
 	if (wishes->routing_id &&
-	    (zmq_setsockopt(socket, ZMQ_ROUTING_ID, wishes->routing_id,
+	    (zmq_setsockopt(line.socket, ZMQ_ROUTING_ID, wishes->routing_id,
 		 strlen(wishes->routing_id)) != 0 ||
-		bus_reconnect(socket) != STATUS_OK))
+		bus_reconnect(line.socket) != STATUS_OK))
 		errx(1, "%s: no such name", wishes->routing_id);
-	if (!wait_until(wishes, socket, ZMQ_POLLOUT))
-		errx(1, "%s: nobody answers", endpoint);
-	send_frames(socket, wishes, &header);
-	print_answer(wishes, socket);
+	line_ready(&line);
+	send_frames(line.socket, wishes, &header);
+	print_answer(wishes, &line);
 	bytes_clear(&header);
-	bus_close(&socket);
-	bus_destroy(&bus);
+	line_close(&line);
 	terminal_close(&terminal);
 	return 0;
 }
@@ -340,6 +274,7 @@ static struct wishes wishes_read(int argc, char **argv)
 		{ "body-bytes", required_argument, NULL, 'B' },
 		{ "payload-bytes", required_argument, NULL, 'P' },
 		{ "frames", required_argument, NULL, 'f' },
+		{ "figures", no_argument, NULL, 'F' },
 		{ "routing-id", required_argument, NULL, 'i' },
 		{ "wait", required_argument, NULL, 'W' },
 		{ 0 },
@@ -362,6 +297,7 @@ static struct wishes wishes_read(int argc, char **argv)
 		case 'B': self.body = zeros(optarg);               break;
 		case 'P': self.payload = zeros(optarg);            break;
 		case 'f': self.frames = number_from(optarg);       break;
+		case 'F': self.figures = true;                     break;
 		case 'i': self.routing_id = optarg;                break;
 		case 'W': self.wait_ms = (long)number_from(optarg); break;
 		/* clang-format on */

@@ -36,6 +36,7 @@ START_TEST(labels_give_the_keys)
 		{ "keepsake chunk key", keys->chunk_key },
 		{ "keepsake chunker", keys->chunker_seed },
 		{ "keepsake snapshot wrap", keys->snapshot_wrap },
+		{ "keepsake snapshot writer", keys->snapshot_writer },
 		{ "keepsake cache", keys->cache },
 		{ "keepsake x25519", keys->private_key },
 	};
@@ -86,6 +87,37 @@ START_TEST(accounts_and_roots_differ)
 }
 END_TEST
 
+/* Whatever is there before: only what writes is there afterwards. */
+START_TEST(writing_keys_do_not_read)
+{
+	static const uint8_t none[ACCOUNT_KEY_BYTES];
+	struct account_keys *keys = make(&account, root);
+	struct account_keys *writing = make(&account, root);
+
+	ck_assert(keys->may_read);
+	account_keys_for_writing(writing, keys);
+	const struct {
+		const uint8_t *got, *want;
+	} cases[] = {
+		{ writing->chunk_id, keys->chunk_id },
+		{ writing->chunk_key, keys->chunk_key },
+		{ writing->chunker_seed, keys->chunker_seed },
+		{ writing->snapshot_writer, keys->snapshot_writer },
+		{ writing->public_key, keys->public_key },
+		{ writing->private_key, none },
+		{ writing->snapshot_wrap, none },
+		{ writing->cache, none },
+	};
+	for (size_t i = 0; i < nitems(cases); i++)
+		ck_assert_mem_eq(
+		    cases[i].got, cases[i].want, ACCOUNT_KEY_BYTES);
+	ck_assert(!writing->may_read);
+	ck_assert(id_equal(&writing->account, &account));
+	account_keys_destroy(&writing);
+	account_keys_destroy(&keys);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("account_keys");
@@ -95,6 +127,10 @@ int main(void)
 	tcase_add_test(tcase, labels_give_the_keys);
 	tcase_add_test(tcase, key_pair_belongs_together);
 	tcase_add_test(tcase, accounts_and_roots_differ);
+	suite_add_tcase(suite, tcase);
+	tcase = tcase_create("A-15 keys that only write");
+	tcase_add_checked_fixture(tcase, setup, arena_close);
+	tcase_add_test(tcase, writing_keys_do_not_read);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

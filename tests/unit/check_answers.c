@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "service/answers.h"
+#include "service/sealed_row.h"
 #include "stage.h"
 
 /* Kept answers, through a real server and a real database (G-04). */
@@ -380,6 +381,92 @@ START_TEST(a_day)
 }
 END_TEST
 
+/* ---- at rest ---- */
+
+static void seen_values(uint8_t table, void (*see)(struct slice value))
+{
+	struct db_page page = { 0 };
+	struct slice all = { 0 };
+
+	ck_assert_int_eq(
+	    db_scan(db, &anna, table, all, all, 0, false, &page), STATUS_OK);
+	ck_assert_uint_gt(page.count, 0);
+	for (size_t i = 0; i < page.count; i++)
+		see(page.entries[i].value);
+	db_page_clear(&page);
+}
+
+static void see_sealed(struct slice value)
+{
+	/* hash (16), and a packed body: its tag and the sum */
+	ck_assert_uint_eq(value.data[0], 2);
+	ck_assert_uint_eq(value.len, 1 + SEAL_EXTRA_BYTES + 16 + body.len);
+	ck_assert_ptr_null(memmem(value.data, value.len, body.data, body.len));
+}
+
+START_TEST(sealed)
+{
+	struct request request = request_for(TYPE_ADD, &anna, 0x12345678);
+
+	ck_assert_int_eq(asker_ask(&gateway, &request), STATUS_OK);
+	assert_answer(0x12345678);
+	seen_values(TABLE_ANSWERS, see_sealed);
+}
+END_TEST
+
+/* A row of format 1, in clear, and whatever byte it began with. */
+START_TEST(migrated)
+{
+	struct request request = request_for(TYPE_ADD, &anna, 5);
+	uint8_t key[PEER_ID_BYTES + ID_BYTES], type[4], hash[16];
+	crypto_generichash_state state;
+	struct bytes value = { 0 };
+
+	memcpy(key, request.header.peer.id, PEER_ID_BYTES);
+	memcpy(key + PEER_ID_BYTES, request.header.request.bytes, ID_BYTES);
+	put_be32(type, TYPE_ADD);
+	crypto_generichash_init(&state, NULL, 0, sizeof(hash));
+	crypto_generichash_update(&state, type, sizeof(type));
+	crypto_generichash_update(&state, body.data, body.len);
+	crypto_generichash_final(&state, hash, sizeof(hash));
+	ck_assert_int_eq(
+	    bytes_append(&value, slice_of(hash, sizeof(hash))), STATUS_OK);
+	ck_assert_int_eq(bytes_append(&value, bytes_slice(&body)), STATUS_OK);
+	struct db_batch *batch = db_batch_new(&anna, DB_GENERATION_ANY, NULL);
+	db_batch_put(batch, TABLE_ANSWERS, slice_of(key, sizeof(key)),
+	    bytes_slice(&value));
+	/* and one that begins as a sealed one does */
+	key[0] ^= 1;
+	value.data[0] = 2;
+	db_batch_put(batch, TABLE_ANSWERS, slice_of(key, sizeof(key)),
+	    bytes_slice(&value));
+	ck_assert_int_eq(db_submit_wait(db, &batch), STATUS_OK);
+	bytes_clear(&value);
+
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(
+		    sealed_rows_migrate(ring, db, TABLE_ANSWERS, 0), STATUS_OK);
+	seen_values(TABLE_ANSWERS, see_sealed);
+	ck_assert_int_eq(asker_ask(&gateway, &request), STATUS_OK);
+	assert_answer(5);
+	ck_assert_uint_eq(runs, 0);
+}
+END_TEST
+
+/* The account is being deleted: no answer opens, and no change goes in. */
+START_TEST(shredded)
+{
+	struct request request = request_for(TYPE_ADD, &anna, 5);
+
+	ck_assert_int_eq(asker_ask(&gateway, &request), STATUS_OK);
+	ck_assert_int_eq(keyring_shred(ring, db, &anna), STATUS_OK);
+	ck_assert_int_eq(asker_ask(&gateway, &request), STATUS_DENIED);
+	struct request next = request_for(TYPE_ADD, &anna, 5);
+	ck_assert_int_eq(asker_ask(&gateway, &next), STATUS_CONFLICT);
+	ck_assert_uint_eq(sum_of(&anna), 5);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("answers");
@@ -406,6 +493,12 @@ int main(void)
 	tcase_add_test(together, neither_after_a_race);
 	tcase_add_test(together, neither_when_too_large);
 	tcase_add_test(days, a_day);
+	TCase *rest = tcase_create("K-08 G-04 kept answers are sealed");
+	tcase_add_checked_fixture(rest, setup, teardown);
+	tcase_add_test(rest, sealed);
+	tcase_add_test(rest, migrated);
+	tcase_add_test(rest, shredded);
+	suite_add_tcase(suite, rest);
 	suite_add_tcase(suite, repeats);
 	suite_add_tcase(suite, others);
 	suite_add_tcase(suite, together);

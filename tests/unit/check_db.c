@@ -197,6 +197,21 @@ static void add_expect_missing(struct db_batch *batch)
 	db_batch_expect(batch, ROWS, slice_text("missing"), slice_text("x"));
 }
 
+static void add_agree_same(struct db_batch *batch)
+{
+	db_batch_agree(batch, ROWS, slice_text("there"), slice_text("old"));
+}
+
+static void add_agree_other(struct db_batch *batch)
+{
+	db_batch_agree(batch, ROWS, slice_text("there"), slice_text("older"));
+}
+
+static void add_agree_missing(struct db_batch *batch)
+{
+	db_batch_agree(batch, ROWS, slice_text("missing"), slice_text("x"));
+}
+
 static void add_second_fails(struct db_batch *batch)
 {
 	add_require_there(batch);
@@ -241,6 +256,9 @@ static const struct {
 	{ "expect, the same",       add_expect_same,        DB_GENERATION_ANY, STATUS_OK,        DB_OP_NONE },
 	{ "expect, another",        add_expect_other,       DB_GENERATION_ANY, STATUS_CONFLICT,  1 },
 	{ "expect, missing",        add_expect_missing,     DB_GENERATION_ANY, STATUS_CONFLICT,  1 },
+	{ "agree, the same",        add_agree_same,         DB_GENERATION_ANY, STATUS_OK,        DB_OP_NONE },
+	{ "agree, another",         add_agree_other,        DB_GENERATION_ANY, STATUS_CONFLICT,  1 },
+	{ "agree, missing",         add_agree_missing,      DB_GENERATION_ANY, STATUS_OK,        DB_OP_NONE },
 	{ "the first to fail",      add_second_fails,       DB_GENERATION_ANY, STATUS_CONFLICT,  2 },
 	{ "guards see rows before", add_guard_after_change, DB_GENERATION_ANY, STATUS_OK,        DB_OP_NONE },
 	{ "blob is taken",          add_blob_taken,         DB_GENERATION_ANY, STATUS_CONFLICT,  1 },
@@ -1543,6 +1561,161 @@ START_TEST(completions_submit)
 }
 END_TEST
 
+/* ---- stopping, waiting ---- */
+
+static void on_done_submit(
+    void *arg, enum status status, uint64_t generation, size_t failed_op)
+{
+	struct outcome *outcome = arg;
+	struct db_batch *batch = db_batch_new(&bert, DB_GENERATION_ANY, NULL);
+
+	on_done(arg, status, generation, failed_op);
+	db_batch_put(batch, ROWS, slice_text("k"), slice_text("v"));
+	outcome->len = db_submit(db, &batch, NULL, NULL);
+	db_batch_destroy(&batch);
+}
+
+START_TEST(stopped)
+{
+	struct outcome outcome = { 0 };
+	struct db_batch *batch = db_batch_new(&anna, DB_GENERATION_ANY, NULL);
+
+	db_batch_put(batch, ROWS, slice_text("k"), slice_text("v"));
+	ck_assert(
+	    db_submit(db, &batch, on_done_submit, &outcome) == STATUS_PENDING);
+	db_stop(db);
+	ck_assert_uint_eq(outcome.calls, 1);
+	ck_assert(outcome.status == STATUS_OK);
+	ck_assert_uint_eq(outcome.len, STATUS_UNAVAILABLE);
+	/* reads go on, and it may be stopped again */
+	ck_assert(holds(&anna, ROWS, "k", "v"));
+	ck_assert(holds(&bert, ROWS, "k", NULL));
+	db_stop(db);
+	ck_assert(db_blob_read(db, &anna, 1, on_read, &outcome) ==
+		  STATUS_UNAVAILABLE);
+	batch = db_batch_new(&anna, DB_GENERATION_ANY, NULL);
+	ck_assert(db_submit_wait(db, &batch) == STATUS_UNAVAILABLE);
+	db_batch_destroy(&batch);
+}
+END_TEST
+
+START_TEST(waited_for)
+{
+	struct db_batch *batch = db_batch_new(&anna, 7, NULL);
+
+	ck_assert(db_submit_wait(db, &batch) == STATUS_CONFLICT);
+	ck_assert_ptr_null(batch);
+	batch = db_batch_new(&anna, 0, NULL);
+	db_batch_fail(batch, STATUS_EXPIRED);
+	db_batch_fail(batch, STATUS_MALFORMED);
+	ck_assert(db_submit_wait(db, &batch) == STATUS_EXPIRED);
+	db_batch_destroy(&batch);
+	batch = db_batch_new(&anna, 0, NULL);
+	db_batch_put(batch, ROWS, slice_text("k"), slice_text("v"));
+	ck_assert(db_submit_wait(db, &batch) == STATUS_OK);
+	ck_assert(holds(&anna, ROWS, "k", "v"));
+	db_drain(db); /* with nothing to wait for */
+}
+END_TEST
+
+/* More than the queue holds at once: each is waited for in its turn. */
+START_TEST(patient)
+{
+	enum { MANY_BATCHES = DB_QUEUE_BATCHES_MAX + 100 };
+	struct outcome outcome = { 0 };
+	struct db_account account;
+
+	for (int i = 0; i < MANY_BATCHES; i++) {
+		struct db_batch *batch =
+		    db_batch_new(&anna, DB_GENERATION_ANY, NULL);
+		db_batch_put(batch, ROWS, slice_text("k"), slice_text("v"));
+		ck_assert(db_submit_patient(db, &batch, on_done, &outcome) ==
+			  STATUS_PENDING);
+	}
+	db_drain(db);
+	ck_assert_uint_eq(outcome.calls, MANY_BATCHES);
+	ck_assert(db_account_get(db, &anna, &account) == STATUS_OK);
+	ck_assert_uint_eq(account.generation, MANY_BATCHES);
+}
+END_TEST
+
+/* ---- notes ---- */
+
+START_TEST(notes)
+{
+	static const char longest[] = "a name of 32 characters at most!";
+	struct bytes value = { 0 };
+	struct db_account found;
+	size_t count;
+
+	_Static_assert(sizeof(longest) - 1 == DB_NOTE_NAME_BYTES_MAX, "name");
+	ck_assert(db_note_get(db, "mark", &value) == STATUS_NOT_FOUND);
+	ck_assert(db_note_put(db, "mark", slice_text("one")) == STATUS_OK);
+	ck_assert(db_note_put(db, longest, slice_text("two")) == STATUS_OK);
+	reopen();
+	ck_assert(db_note_get(db, "mark", &value) == STATUS_OK);
+	ck_assert(slice_equal(bytes_slice(&value), slice_text("one")));
+	ck_assert(db_note_get(db, longest, &value) == STATUS_OK);
+	ck_assert(slice_equal(bytes_slice(&value), slice_text("two")));
+	ck_assert(db_note_put(db, "mark", slice_text("three")) == STATUS_OK);
+	ck_assert(db_note_get(db, "mark", &value) == STATUS_OK);
+	ck_assert(slice_equal(bytes_slice(&value), slice_text("three")));
+	ck_assert(db_note_get(db, "mar", &value) == STATUS_NOT_FOUND);
+	ck_assert(db_note_put(db, "mark", slice_of("", 0)) == STATUS_TOO_LARGE);
+	ck_assert(db_note_put(db, "mark", slice_of(bulk, DB_VALUE_BYTES_MAX)) ==
+		  STATUS_OK);
+	ck_assert(
+	    db_note_put(db, "mark", slice_of(bulk, DB_VALUE_BYTES_MAX + 1)) ==
+	    STATUS_TOO_LARGE);
+	/* it is nobody's */
+	ck_assert(db_accounts(db, NULL, &found, 1, &count) == STATUS_OK);
+	ck_assert_uint_eq(count, 0);
+	bytes_clear(&value);
+}
+END_TEST
+
+/* ---- all names ---- */
+
+START_TEST(all_names)
+{
+	enum { NAMES = 25, PAGE = 10 };
+	struct db_name page[PAGE], last;
+	const struct db_name *after = NULL;
+	size_t count = PAGE, total = 0;
+
+	for (unsigned int i = 0; i < NAMES; i++) {
+		char text[] = { 'n', (char)('a' + i), '\0' };
+		uint8_t space = (uint8_t)(1 + i % 2);
+		ck_assert(claim(space, text, &anna, 60000).status == STATUS_OK);
+		if (i % 5 != 0)
+			continue;
+		struct db_batch *batch =
+		    db_batch_new(&anna, DB_GENERATION_ANY, NULL);
+		db_batch_confirm(batch, space, slice_text(text));
+		ck_assert(run(batch).status == STATUS_OK);
+	}
+	while (count == PAGE) {
+		ck_assert(db_names(db, after, page, PAGE, &count) == STATUS_OK);
+		for (size_t i = 0; i < count; i++) {
+			unsigned int index =
+			    (unsigned int)page[i].name[1] - 'a';
+			ck_assert(id_equal(&page[i].account, &anna));
+			ck_assert_uint_eq(page[i].name_len, 2);
+			ck_assert_uint_eq(page[i].name[0], 'n');
+			ck_assert_uint_eq(page[i].space, 1 + index % 2);
+			ck_assert(page[i].confirmed == (index % 5 == 0));
+			if (total + i > 0)
+				ck_assert(page[i].space > last.space ||
+					  page[i].name[1] > last.name[1]);
+			last = page[i];
+		}
+		total += count;
+		after = &last;
+	}
+	ck_assert_uint_eq(total, NAMES);
+}
+END_TEST
+
 static TCase *tcase(Suite *suite, const char *name)
 {
 	TCase *tc = tcase_create(name);
@@ -1561,6 +1734,10 @@ int main(void)
 	tcase_add_loop_test(tc, guard_table, 0, nitems(guards));
 	tcase_add_test(tc, group_in_order);
 	tcase_add_test(tc, completions_submit);
+	tcase_add_test(tc, stopped);
+	tcase_add_test(tc, waited_for);
+	tcase_add_test(tc, patient);
+	tcase_add_test(tc, notes);
 
 	tc = tcase(suite, "G-04 a repeat is recognised");
 	tcase_add_test(tc, repeat_is_recognised);
@@ -1589,6 +1766,7 @@ int main(void)
 	tc = tcase(suite, "A-01 a name belongs to one account");
 	tcase_add_loop_test(tc, name_table, 0, nitems(names));
 	tcase_add_test(tc, claim_keeps_generation);
+	tcase_add_test(tc, all_names);
 
 	tc = tcase(suite, "B-04 blobs there and back");
 	tcase_add_test(tc, blobs_there_and_back);

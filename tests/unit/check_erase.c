@@ -371,6 +371,35 @@ START_TEST(released)
 }
 END_TEST
 
+/* Names confirmed before there were rows of them. */
+START_TEST(migrated)
+{
+	enum { NAMES = 150 };
+	struct id owner;
+	char name[16];
+
+	for (int i = 0; i < NAMES; i++) {
+		snprintf(name, sizeof(name), "name %d", i);
+		claim(i % 2 ? &anna : &bert, name);
+		struct db_batch *batch = batch_of(i % 2 ? &anna : &bert);
+		db_batch_confirm(batch, SPACE, slice_text(name));
+		ck_assert_int_eq(commit(batch), STATUS_OK);
+	}
+	claim(&anna, "claimed only");
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(names_migrate(db), STATUS_OK);
+	ck_assert_int_eq(erase_account(erase, &anna), STATUS_OK);
+	run_until(1);
+	for (int i = 0; i < NAMES; i++) {
+		snprintf(name, sizeof(name), "name %d", i);
+		ck_assert_int_eq(owner_of(name, &owner),
+		    i % 2 ? STATUS_NOT_FOUND : STATUS_OK);
+	}
+	/* with the account gone, so are its names: nothing to do */
+	ck_assert_int_eq(names_migrate(db), STATUS_OK);
+}
+END_TEST
+
 START_TEST(names_too_long)
 {
 	static char name[DB_NAME_BYTES_MAX + 1];
@@ -402,6 +431,7 @@ int main(void)
 	tcase_add_test(erases, late_batches);
 	tcase_add_test(names, name_of_another);
 	tcase_add_test(names, released);
+	tcase_add_test(names, migrated);
 	tcase_add_loop_test(names, names_too_long, 0, 2);
 	suite_add_tcase(suite, erases);
 	suite_add_tcase(suite, names);

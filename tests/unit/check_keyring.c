@@ -322,6 +322,38 @@ START_TEST(many)
 }
 END_TEST
 
+/* Accounts of a database that knew no keys, more than are read in a step. */
+START_TEST(migrated)
+{
+	enum { MANY = 700 };
+	struct account_key had = settle(&anna);
+	struct db_batch *batch;
+
+	for (uint32_t i = 0; i < MANY; i++) {
+		struct id account = { "an old account" };
+		put_be32(account.bytes, i);
+		batch = db_batch_new(&account, DB_GENERATION_ANY, NULL);
+		db_batch_put(batch, ROWS, slice_text("row"), slice_text("x"));
+		ck_assert_int_eq(
+		    db_submit_patient(db, &batch, NULL, NULL), STATUS_PENDING);
+	}
+	batch = db_batch_new(&bert, DB_GENERATION_ANY, NULL);
+	db_batch_remove_account(batch);
+	ck_assert_int_eq(db_submit_wait(db, &batch), STATUS_OK);
+	db_drain(db);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(keyring_migrate(keyring, db), STATUS_OK);
+	ck_assert_int_eq(open_ring(false), STATUS_OK);
+	for (uint32_t i = 0; i < MANY; i++) {
+		struct id account = { "an old account" };
+		put_be32(account.bytes, i);
+		ck_assert_int_eq(find(&account), STATUS_OK);
+	}
+	ck_assert_int_eq(find(&bert), STATUS_NOT_FOUND);
+	assert_found(&anna, &had);
+}
+END_TEST
+
 START_TEST(derived)
 {
 	uint8_t one[KEY_BYTES], two[KEY_BYTES];
@@ -743,6 +775,7 @@ int main(void)
 	tcase_add_test(keys, another_key_loses);
 	tcase_add_test(keys, after_a_restart);
 	tcase_add_test(keys, many);
+	tcase_add_test(keys, migrated);
 	tcase_add_test(keys, derived);
 	tcase_add_test(shreds, shredded);
 	tcase_add_test(shreds, shredded_before_its_batch);

@@ -7,9 +7,11 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "bus/unpack.h"
+#include "ring.h"
 #include "scratch.h"
-#include "service/answers.h"
 #include "service/outbox.h"
+#include "service/sealed_row.h"
+#include "service/tables.h"
 #include "skip_time.h"
 
 #define GUARD_MS 30000 /* a test that would wait for good ends here */
@@ -65,12 +67,13 @@ static void service_open(void)
 	ck_assert_int_eq(curve_keys_make(&keys), STATUS_OK);
 	ck_assert_int_eq(bus_new(&keys, &bus), STATUS_OK);
 	ck_assert_int_eq(db_open(&options, &db), STATUS_OK);
+	ring_open("store");
 	ck_assert_int_eq(
 	    loop_watch_fd(loop, db_event_fd(db), on_db, NULL), STATUS_OK);
 	ck_assert_int_eq(
 	    caller_new(bus, loop, &link, &link_to_notify), STATUS_OK);
 	ck_assert_int_eq(
-	    outbox_new(db, loop, link_to_notify, &outbox), STATUS_OK);
+	    outbox_new(db, db, ring, loop, link_to_notify, &outbox), STATUS_OK);
 }
 
 /* It ends, in the same order as there. */
@@ -83,6 +86,7 @@ static void service_close(void)
 	outbox_destroy(&outbox);
 	ck_assert_ptr_null(outbox);
 	outbox_destroy(&outbox);
+	ring_close();
 	bus_destroy(&bus);
 	loop_timer_cancel(loop, &guard);
 	loop_destroy(&loop);
@@ -199,6 +203,7 @@ static void notify_close(void)
 static void setup(void)
 {
 	scratch_make();
+	ck_assert_int_eq(arena_open(16384), STATUS_OK);
 	snprintf(endpoint, sizeof(endpoint), "ipc://%s", scratch_path("run/s"));
 	service_open();
 }
@@ -207,6 +212,7 @@ static void teardown(void)
 {
 	notify_close();
 	service_close();
+	arena_close();
 	scratch_remove();
 }
 
@@ -293,7 +299,7 @@ static void promise(const struct id *account)
 
 	notice.kind = NOTIFY__KIND__BACKUP_DONE;
 	db_batch_put(batch, ROWS, slice_text("change"), slice_text("1"));
-	outbox_put(batch, account, &notice);
+	outbox_put(outbox, batch, account, &notice);
 	submit(batch);
 	ck_assert_uint_eq(notice.notice_id.len, 0); /* nothing dangles */
 }
@@ -309,6 +315,24 @@ static size_t rows_of(const struct id *account)
 	size_t count = page.count;
 	db_page_clear(&page);
 	return count;
+}
+
+/* Whether any of the account's rows holds the bytes of ${text}. */
+static bool rows_show(const struct id *account, const void *bytes, size_t len)
+{
+	struct db_page page = { 0 };
+	struct slice all = { 0 };
+	bool found = false;
+
+	ck_assert_int_eq(
+	    db_scan(db, account, TABLE_OUTBOX, all, all, 0, false, &page),
+	    STATUS_OK);
+	for (size_t i = 0; i < page.count; i++) {
+		struct slice value = page.entries[i].value;
+		found |= memmem(value.data, value.len, bytes, len) != NULL;
+	}
+	db_page_clear(&page);
+	return found;
 }
 
 static struct id account_of(uint32_t number)
@@ -429,7 +453,7 @@ START_TEST(too_large)
 	notice.figures = pointers;
 	notice.n_figures = nitems(figures);
 	db_batch_put(batch, ROWS, slice_text("change"), slice_text("1"));
-	outbox_put(batch, &anna, &notice);
+	outbox_put(outbox, batch, &anna, &notice);
 	/* the change and its notice go together or not at all */
 	ck_assert_int_eq(db_submit(db, &batch, NULL, NULL), STATUS_TOO_LARGE);
 	db_batch_destroy(&batch);
@@ -531,10 +555,155 @@ START_TEST(ended_when_full)
 	is_so = all_committed;
 	loop_timer_set(loop, &look, 20);
 	ck_assert_int_eq(loop_run(loop), STATUS_OK);
+	ring_close();
 	bus_destroy(&bus);
 	loop_timer_cancel(loop, &guard);
 	loop_destroy(&loop);
 	service_open();
+}
+END_TEST
+
+/* Rows of format 1 were packed Tells in clear. */
+static void write_clear(const struct id *account, const struct id *id)
+{
+	Notify__Notice notice = NOTIFY__NOTICE__INIT;
+	Notify__Tell tell = NOTIFY__TELL__INIT;
+	struct bytes value = { 0 };
+	uint8_t key[8 + ID_BYTES];
+
+	notice.kind = NOTIFY__KIND__BACKUP_DONE;
+	notice.when_ms = 1234;
+	notice.notice_id = field_of(slice_of(id->bytes, ID_BYTES));
+	tell.account_id = field_of(slice_of(account->bytes, ID_BYTES));
+	tell.notice = &notice;
+	ck_assert_int_eq(pack_message(&value, &tell.base), STATUS_OK);
+	put_be64(key, notice.when_ms);
+	memcpy(key + 8, id->bytes, ID_BYTES);
+	struct db_batch *batch = db_batch_new(account, DB_GENERATION_ANY, NULL);
+	db_batch_put(batch, TABLE_OUTBOX, slice_of(key, sizeof(key)),
+	    bytes_slice(&value));
+	submit(batch);
+	wait_until(all_committed);
+	bytes_clear(&value);
+}
+
+/* ---- at rest ---- */
+
+START_TEST(sealed)
+{
+	promise(&anna);
+	wait_until(all_committed);
+	ck_assert_uint_eq(rows_of(&anna), 1);
+	/* the account's id is in each Tell */
+	ck_assert(!rows_show(&anna, anna.bytes, ID_BYTES));
+}
+END_TEST
+
+START_TEST(migrated)
+{
+	const struct id id = { "told long before" };
+
+	write_clear(&anna, &id);
+	ck_assert(rows_show(&anna, anna.bytes, ID_BYTES));
+	/* cut short after one, and again: none is sealed twice */
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(
+		    sealed_rows_migrate(ring, db, TABLE_OUTBOX, 0), STATUS_OK);
+		ck_assert(!rows_show(&anna, anna.bytes, ID_BYTES));
+	}
+	notify_open(STATUS_OK);
+	outbox_kick(outbox, &anna);
+	wait_until(told_once);
+	wait_until(nothing_waits);
+	ck_assert(id_equal(&notify.notice, &id));
+	ck_assert(id_equal(&notify.account, &anna));
+	ck_assert_uint_eq(notify.when_ms, 1234);
+}
+END_TEST
+
+/* One row is damaged: the others are told. */
+START_TEST(damaged)
+{
+	uint8_t key[8 + ID_BYTES] = { 0 };
+	struct db_batch *batch = db_batch_new(&anna, DB_GENERATION_ANY, NULL);
+
+	db_batch_put(batch, TABLE_OUTBOX, slice_of(key, sizeof(key)),
+	    slice_text("\002not what was sealed, however long it may be"));
+	submit(batch);
+	promise(&anna);
+	wait_until(all_committed);
+	notify_open(STATUS_OK);
+	capture_begin(STDERR_FILENO);
+	outbox_kick(outbox, &anna);
+	ck_assert_ptr_nonnull(strstr(capture_end(), "event=row_unusable"));
+	wait_until(told_once);
+	wait_until(nothing_waits);
+	ck_assert_uint_eq(notify.told, 1);
+	ck_assert_uint_eq(rows_of(&anna), 1);
+}
+END_TEST
+
+/* The account is being deleted: nothing is promised, nothing is told. */
+START_TEST(shredded)
+{
+	Notify__Notice notice = NOTIFY__NOTICE__INIT;
+
+	promise(&anna);
+	wait_until(all_committed);
+	ck_assert_int_eq(keyring_shred(ring, db, &anna), STATUS_OK);
+	notify_open(STATUS_OK);
+	outbox_kick(outbox, &anna);
+	ck_assert_uint_eq(outbox_waiting(outbox), 0);
+	struct db_batch *batch = db_batch_new(&anna, DB_GENERATION_ANY, NULL);
+	notice.kind = NOTIFY__KIND__BACKUP_DONE;
+	outbox_put(outbox, batch, &anna, &notice);
+	ck_assert_int_eq(db_submit(db, &batch, NULL, NULL), STATUS_CONFLICT);
+	db_batch_destroy(&batch);
+}
+END_TEST
+
+/* In a journal: the account's key is noted in the database only. */
+START_TEST(in_a_journal)
+{
+	const struct db_options options = {
+		.path = scratch_path("journal"),
+		.service = "journal",
+		.format = 1,
+		.map_bytes = 1 << 20,
+		.map_bytes_max = 16 << 20,
+		.reserve_bytes = 1 << 20,
+	};
+	Notify__Notice notice = NOTIFY__NOTICE__INIT;
+	struct outbox *other = NULL;
+	struct db *journal = NULL;
+	struct bytes row = { 0 };
+
+	ck_assert_int_eq(db_open(&options, &journal), STATUS_OK);
+	ck_assert_int_eq(
+	    outbox_new(journal, db, ring, loop, link_to_notify, &other),
+	    STATUS_OK);
+	notice.kind = NOTIFY__KIND__BACKUP_DONE;
+	struct db_batch *batch = db_batch_new(&anna, DB_GENERATION_ANY, NULL);
+	outbox_put(other, batch, &anna, &notice);
+	ck_assert_int_eq(db_submit_wait(journal, &batch), STATUS_CONFLICT);
+	db_batch_destroy(&batch);
+
+	promise(&anna); /* which brings a key */
+	wait_until(all_committed);
+	batch = db_batch_new(&anna, DB_GENERATION_ANY, NULL);
+	outbox_put(other, batch, &anna, &notice);
+	ck_assert_int_eq(db_submit_wait(journal, &batch), STATUS_OK);
+	ck_assert_int_eq(db_get(journal, &anna, TABLE_ACCOUNT_KEY,
+			     (struct slice){ 0 }, &row),
+	    STATUS_NOT_FOUND);
+	notify_open(STATUS_OK);
+	outbox_kick(other, &anna);
+	wait_until(told_once);
+	outbox_disconnect(other);
+	db_stop(journal);
+	outbox_destroy(&other);
+	db_close(&journal);
+	bytes_clear(&row);
 }
 END_TEST
 
@@ -560,6 +729,14 @@ int main(void)
 	tcase_add_test(numbers, many_accounts);
 	tcase_add_test(numbers, many_notices);
 	tcase_add_test(numbers, ended_when_full);
+	TCase *rest = tcase_create("K-08 N-05 what waits is sealed");
+	tcase_add_checked_fixture(rest, setup, teardown);
+	tcase_add_test(rest, sealed);
+	tcase_add_test(rest, migrated);
+	tcase_add_test(rest, damaged);
+	tcase_add_test(rest, shredded);
+	tcase_add_test(rest, in_a_journal);
+	suite_add_tcase(suite, rest);
 	suite_add_tcase(suite, promises);
 	suite_add_tcase(suite, restarts);
 	suite_add_tcase(suite, numbers);

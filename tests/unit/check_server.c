@@ -399,6 +399,8 @@ static const struct {
 	{ "A-06 the operator's, from a gateway", &gateway, TYPE_OPS_ONLY,     STATUS_DENIED },
 	{ "A-06 the operator's own",             &ops,     TYPE_OPS_ONLY,     STATUS_OK },
 	{ "A-06 status, from a gateway",         &gateway, TYPE_STATUS_QUERY, STATUS_DENIED },
+	{ "K-08 rekey, from a gateway",          &gateway, TYPE_REKEY,        STATUS_DENIED },
+	{ "K-08 rekey, from the operator",       &ops,     TYPE_REKEY,        STATUS_OK },
 	{ "O-01 status, from the operator",      &ops,     TYPE_STATUS_QUERY, STATUS_OK },
 	{ "O-03 ping, from a gateway",           &gateway, TYPE_PING,         STATUS_OK },
 	{ "O-03 ping, from the operator",        &ops,     TYPE_PING,         STATUS_OK },

@@ -367,6 +367,84 @@ START_TEST(damaged_check)
 }
 END_TEST
 
+static bool is_there(const char *name)
+{
+	char path[PATH_MAX * 2];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return access(path, F_OK) == 0;
+}
+
+START_TEST(account_is_forgotten)
+{
+	static const char *const gone[] = { "account", "password-check",
+		"sim-pin", "cache-00ff", "cache-" };
+	static const char *const stays[] = { "terminal.key", "enrolment",
+		"lock", "letter.txt", "cach", "account.bak" };
+	struct state *state = opened();
+
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < nitems(gone); i++)
+			put_file(gone[i], "x\n", 0600);
+		for (size_t i = 0; i < nitems(stays); i++)
+			put_file(stays[i], "x\n", 0600);
+		ck_assert_int_eq(state_forget_account(state), STATUS_OK);
+		for (size_t i = 0; i < nitems(gone); i++)
+			ck_assert_msg(!is_there(gone[i]), "%s", gone[i]);
+		for (size_t i = 0; i < nitems(stays); i++)
+			ck_assert_msg(is_there(stays[i]), "%s", stays[i]);
+		ck_assert_int_eq(state_forget_account(state), STATUS_OK);
+	}
+	state_close(&state);
+}
+END_TEST
+
+START_TEST(sim_pin_is_remembered)
+{
+	struct state *state = opened();
+	uint64_t when_ms = 0;
+
+	ck_assert_int_eq(state_sim_pin_when(state, &when_ms), STATUS_NOT_FOUND);
+	ck_assert_int_eq(state_sim_pin_forget(state), STATUS_OK);
+	ck_assert_int_eq(state_sim_pin_confirm(state, 1234), STATUS_OK);
+	ck_assert_uint_eq(mode_of("sim-pin"), 0600);
+	ck_assert_int_eq(state_sim_pin_when(state, &when_ms), STATUS_OK);
+	ck_assert_uint_eq(when_ms, 1234);
+	ck_assert_int_eq(state_sim_pin_forget(state), STATUS_OK);
+	ck_assert_int_eq(state_sim_pin_when(state, &when_ms), STATUS_NOT_FOUND);
+	state_close(&state);
+}
+END_TEST
+
+static const struct {
+	const char *name, *text;
+	mode_t mode;
+	enum status want;
+} confirmations[] = {
+	{ "whole", "confirmed=1\n", 0600, STATUS_OK },
+	{ "empty", "", 0600, STATUS_MALFORMED },
+	{ "no number", "confirmed=\n", 0600, STATUS_MALFORMED },
+	{ "another word", "confirmed=yes\n", 0600, STATUS_MALFORMED },
+	{ "too large", "confirmed=18446744073709551616\n", 0600,
+	    STATUS_MALFORMED },
+	{ "too long", "confirmed=000000000000000000000000000000000000001\n",
+	    0600, STATUS_MALFORMED },
+	{ "K-02 open to others", "confirmed=1\n", 0644, STATUS_DENIED },
+};
+
+START_TEST(sim_pin_table)
+{
+	struct state *state = opened();
+	uint64_t when_ms;
+
+	put_file("sim-pin", confirmations[_i].text, confirmations[_i].mode);
+	enum status st = state_sim_pin_when(state, &when_ms);
+	ck_assert_msg(st == confirmations[_i].want, "%s: got %s",
+	    confirmations[_i].name, status_word(st));
+	state_close(&state);
+}
+END_TEST
+
 static void add_case(
     Suite *suite, const char *name, const TTest *const *tests, size_t count)
 {
@@ -395,6 +473,8 @@ int main(void)
 	const TTest *const locks[] = { one_at_a_time,
 		lock_ends_with_its_process };
 	const TTest *const passwords[] = { password_is_checked, damaged_check };
+	const TTest *const forgotten[] = { account_is_forgotten };
+	const TTest *const sim_pin[] = { sim_pin_is_remembered };
 	Suite *suite = suite_create("state");
 
 	add_case(suite, "K-02 files of a terminal", files, nitems(files));
@@ -405,6 +485,10 @@ int main(void)
 	add_case(suite, "B-08 one backup at a time", locks, nitems(locks));
 	add_case(
 	    suite, "K-06 password asked for", passwords, nitems(passwords));
+	add_case(suite, "A-12 account forgotten", forgotten, nitems(forgotten));
+	add_case(suite, "A-05 SIM PIN confirmed", sim_pin, nitems(sim_pin));
+	add_loop(
+	    suite, "A-05 SIM PIN file", sim_pin_table, nitems(confirmations));
 
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

@@ -175,17 +175,47 @@ START_TEST(size_for_people)
 }
 END_TEST
 
+static const struct {
+	uint64_t duration_ms;
+	const char *want;
+} durations[] = {
+	{ 0, "0 s" },
+	{ 1, "1 s" },
+	{ 1000, "1 s" },
+	{ 59001, "1 min" },
+	{ 59000, "59 s" },
+	{ 60000, "1 min" },
+	{ 61500, "1 min 2 s" },
+	{ 3599000, "59 min 59 s" },
+	{ 3600000, "1 h" },
+	{ 3600001, "1 h 1 min" },
+	{ 86400000, "1 d" },
+	{ 90000000, "1 d 1 h" },
+	{ UINT64_MAX, "213503982334 d 15 h" },
+};
+
+START_TEST(duration_for_people)
+{
+	char out[TEXT_DURATION_BYTES];
+
+	ck_assert_str_eq(text_of_duration(out, durations[_i].duration_ms),
+	    durations[_i].want);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("text");
 	TCase *utf8 = tcase_create("R-03 text that is shown or stored");
 	TCase *values = tcase_create("O-07 numbers, sizes and durations");
-	TCase *people = tcase_create("T-01 sizes for people");
+	TCase *people = tcase_create("T-01 sizes and durations for people");
 
 	tcase_add_loop_test(utf8, clean, 0, (int)nitems(texts));
 	tcase_add_loop_test(values, number, 0, (int)nitems(numbers));
 	tcase_add_loop_test(values, unit, 0, (int)nitems(units));
 	tcase_add_loop_test(people, size_for_people, 0, (int)nitems(sizes));
+	tcase_add_loop_test(
+	    people, duration_for_people, 0, (int)nitems(durations));
 	suite_add_tcase(suite, utf8);
 	suite_add_tcase(suite, values);
 	suite_add_tcase(suite, people);

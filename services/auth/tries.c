@@ -1,0 +1,301 @@
+#include "tries.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/util.h"
+#include "sessions_db.h"
+
+#define BUSY_RETRY_MS 200
+#define ROUNDS_MAX    8 /* races lost in a row */
+
+struct tries {
+	struct service *service; /* borrowed */
+	struct db *journal;      /* the service's */
+	struct outbox *outbox;   /* of the journal */
+};
+
+enum status tries_new(struct tries **out, struct service *service)
+{
+	struct tries *self = calloc(1, sizeof(*self));
+
+	if (!self)
+		return STATUS_NO_SPACE;
+	*out = self; /* closed by tries_destroy, whatever follows */
+	self->service = service;
+	self->journal = service->journal;
+	return outbox_new(self->journal, service->db, service->keyring,
+	    service->program.loop, service->peers[ROLE_NOTIFY], &self->outbox);
+}
+
+void tries_destroy(struct tries **self_p)
+{
+	struct tries *self = *self_p;
+
+	if (!self)
+		return;
+	outbox_destroy(&self->outbox);
+	free(self);
+	*self_p = NULL;
+}
+
+void tries_id(struct id *out, const struct header *header, struct slice body)
+{
+	crypto_generichash_state state;
+
+	crypto_generichash_init(&state, NULL, 0, ID_BYTES);
+	crypto_generichash_update(&state, header->request.bytes, ID_BYTES);
+	crypto_generichash_update(
+	    &state, header->peer.id, sizeof(header->peer.id));
+	crypto_generichash_update(&state, body.data, body.len);
+	crypto_generichash_final(&state, out->bytes, ID_BYTES);
+}
+
+/* ---- reading ---- */
+
+/* A lane without a row, where the journal does not go back to its begin. */
+static enum status lane_unknown(
+    struct tries *self, const struct turn *turn, struct lane *lane)
+{
+	uint64_t since_ms = self->service->journal_since_ms, trusted_ms;
+
+	if (since_ms == 0)
+		return STATUS_OK;
+	enum status st = journal_db_moment(
+	    self->journal, &turn->key.subject, MOMENT_TRUSTED, &trusted_ms);
+	if (st != STATUS_NOT_FOUND)
+		return st;
+	/* Names that are nobody's do as if they were old: so must all. */
+	if (turn->key.kind == LANE_STRANGER || turn->created_ms < since_ms)
+		lane_forgotten(lane, turn->key.kind, since_ms);
+	return STATUS_OK;
+}
+
+static enum status read_lane(struct tries *self, struct turn *turn)
+{
+	enum status st =
+	    journal_db_lane(self->journal, &turn->key, &turn->found);
+
+	turn->is_there = st == STATUS_OK;
+	turn->lane = turn->found;
+	if (st == STATUS_NOT_FOUND)
+		st = lane_unknown(self, turn, &turn->lane);
+	return st;
+}
+
+enum status tries_look(struct tries *self, struct turn *turn)
+{
+	enum status st = read_lane(self, turn);
+
+	if (st == STATUS_OK)
+		lane_age(&turn->lane, clock_wall_ms());
+	return st;
+}
+
+/* ---- telling the owner ---- */
+
+enum status tries_tell(struct tries *self, struct db_batch *batch,
+    const struct subject *subject, Notify__Notice *notice)
+{
+	if (!subject->known)
+		return journal_db_put_moment(self->journal, batch, subject,
+		    MOMENT_NOTHING, clock_wall_ms());
+	outbox_put(self->outbox, batch, &subject->account, notice);
+	return STATUS_OK;
+}
+
+void tries_kick(struct tries *self, const struct subject *subject)
+{
+	if (subject->known) {
+		/* The link closes before the last commits are done. */
+		if (self->service->peers[ROLE_NOTIFY])
+			outbox_kick(self->outbox, &subject->account);
+		return;
+	}
+	/* What was told is deleted: so is what was not. */
+	struct db_batch *batch = journal_db_batch(subject);
+	journal_db_delete_moment(batch, subject, MOMENT_NOTHING);
+	(void)db_submit(self->journal, &batch, NULL, NULL);
+	db_batch_destroy(&batch);
+}
+
+static enum status tell_shut(
+    struct tries *self, struct db_batch *batch, const struct turn *turn)
+{
+	Notify__Notice notice = NOTIFY__NOTICE__INIT;
+	Notify__Figure lane = NOTIFY__FIGURE__INIT, code = NOTIFY__FIGURE__INIT;
+	Notify__Figure *figures[] = { &lane, &code };
+
+	lane.name = "lane";
+	lane.value = turn->key.kind;
+	code.name = "code";
+	code.value = turn->key.code;
+	notice.kind = NOTIFY__KIND__CODE_LOCKED;
+	if (turn->key.kind == LANE_BOUND)
+		notice.terminal_id =
+		    field_of(slice_of(turn->key.terminal.bytes, ID_BYTES));
+	notice.figures = figures;
+	notice.n_figures = nitems(figures);
+	return tries_tell(self, batch, &turn->key.subject, &notice);
+}
+
+/* ---- a turn ---- */
+
+static enum status begin_round(struct turn *turn);
+static enum status act_give_back(
+    struct turn *turn, uint64_t now_ms, bool *shuts);
+
+static void on_kept(
+    void *arg, enum status status, uint64_t generation, size_t failed_op)
+{
+	struct turn *turn = arg;
+
+	(void)generation;
+	(void)failed_op;
+	if (status == STATUS_OK && turn->shuts)
+		tries_kick(turn->tries, &turn->key.subject);
+	if (status == STATUS_OK)
+		status = turn->outcome;
+	else if (status == STATUS_CONFLICT)
+		status = begin_round(turn);
+	if (status != STATUS_PENDING)
+		turn->done(turn->arg, status);
+}
+
+static enum status write_lane(struct tries *self, struct turn *turn)
+{
+	struct db_batch *batch = journal_db_batch(&turn->key.subject);
+
+	enum status st = journal_db_put_lane(self->journal, batch, &turn->key,
+	    turn->is_there ? &turn->found : NULL, &turn->lane);
+	if (turn->act == act_give_back && turn->invitation)
+		journal_db_delete_invitation(
+		    batch, &turn->key.subject, turn->invitation);
+	if (st == STATUS_OK && turn->shuts)
+		st = tell_shut(self, batch, turn);
+	if (st == STATUS_OK && turn->ticket)
+		sessions_put(self->journal, batch, turn->ticket);
+	if (st == STATUS_OK)
+		st = db_submit(self->journal, &batch, on_kept, turn);
+	if (st == STATUS_BUSY)
+		turn->retry_ms = BUSY_RETRY_MS;
+	db_batch_destroy(&batch);
+	return st;
+}
+
+/* Returns PENDING or the outcome. */
+static enum status begin_round(struct turn *turn)
+{
+	struct tries *self = turn->tries;
+	uint64_t now_ms = clock_wall_ms();
+
+	turn->retry_ms = BUSY_RETRY_MS;
+	if (turn->rounds++ == ROUNDS_MAX)
+		return STATUS_BUSY;
+	enum status st = read_lane(self, turn);
+	if (st != STATUS_OK)
+		return st;
+	turn->shuts = lane_age(&turn->lane, now_ms);
+	turn->outcome = turn->act(turn, now_ms, &turn->shuts);
+	if (turn->outcome != STATUS_OK && !turn->shuts)
+		return turn->outcome;
+	return write_lane(self, turn);
+}
+
+static enum status begin(struct tries *self, struct turn *turn,
+    enum status (*act)(struct turn *turn, uint64_t now_ms, bool *shuts))
+{
+	turn->tries = self;
+	turn->act = act;
+	turn->rounds = 0;
+	return begin_round(turn);
+}
+
+static enum status act_take(struct turn *turn, uint64_t now_ms, bool *shuts)
+{
+	(void)shuts;
+	return lane_take(&turn->lane, &turn->id, now_ms, &turn->retry_ms);
+}
+
+static enum status act_fail(struct turn *turn, uint64_t now_ms, bool *shuts)
+{
+	*shuts |= lane_fail(&turn->lane, &turn->id, now_ms);
+	return STATUS_OK;
+}
+
+static enum status act_give_back(
+    struct turn *turn, uint64_t now_ms, bool *shuts)
+{
+	(void)now_ms;
+	lane_give_back(&turn->lane, &turn->id);
+	*shuts &= lane_shut(&turn->lane);
+	return STATUS_OK;
+}
+
+static enum status act_renew(struct turn *turn, uint64_t now_ms, bool *shuts)
+{
+	(void)now_ms;
+	(void)shuts;
+	lane_renew(&turn->lane);
+	return STATUS_OK;
+}
+
+static enum status act_unlock(struct turn *turn, uint64_t now_ms, bool *shuts)
+{
+	(void)now_ms;
+	*shuts = false;
+	return lane_unlock(&turn->lane);
+}
+
+static enum status act_hand_back(
+    struct turn *turn, uint64_t now_ms, bool *shuts)
+{
+	(void)now_ms;
+	*shuts = false;
+	return lane_hand_back(&turn->lane);
+}
+
+enum status tries_take(struct tries *self, struct turn *turn)
+{
+	return begin(self, turn, act_take);
+}
+
+enum status tries_fail(struct tries *self, struct turn *turn)
+{
+	return begin(self, turn, act_fail);
+}
+
+enum status tries_give_back(struct tries *self, struct turn *turn)
+{
+	return begin(self, turn, act_give_back);
+}
+
+enum status tries_renew(struct tries *self, struct turn *turn)
+{
+	return begin(self, turn, act_renew);
+}
+
+enum status tries_unlock(struct tries *self, struct turn *turn)
+{
+	return begin(self, turn, act_unlock);
+}
+
+enum status tries_hand_back(struct tries *self, struct turn *turn)
+{
+	return begin(self, turn, act_hand_back);
+}
+
+enum status tries_trust(
+    struct tries *self, const struct id *account, db_done_fn *done, void *arg)
+{
+	const struct subject subject = { .account = *account, .known = true };
+	struct db_batch *batch = journal_db_batch(&subject);
+
+	enum status st = journal_db_put_moment(
+	    self->journal, batch, &subject, MOMENT_TRUSTED, clock_wall_ms());
+	if (st == STATUS_OK)
+		st = db_submit(self->journal, &batch, done, arg);
+	db_batch_destroy(&batch);
+	return st;
+}
