@@ -10,7 +10,6 @@
 #define TABLE_ACCOUNT     1
 #define TABLE_CREDENTIALS 2
 #define TABLE_TOLD        3
-#define TABLE_GRANTS      4 /* grant_db.c */
 #define TABLE_STATE       5
 
 #define SPACE_LOGIN   1 /* login names */
@@ -365,6 +364,16 @@ void auth_db_delete_credential(
 	uint8_t key[SLOT_KEY_BYTES];
 
 	db_batch_delete(batch, TABLE_CREDENTIALS, slot_key(key, slot));
+}
+
+void auth_db_delete_terminal(struct db_batch *batch, const struct id *terminal)
+{
+	const struct code_slot slot = {
+		.kind = CREDENTIAL_TERMINAL,
+		.terminal = *terminal,
+	};
+
+	auth_db_delete_credential(batch, &slot);
 }
 
 void auth_db_require_account(struct db_batch *batch)

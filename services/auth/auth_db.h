@@ -102,6 +102,9 @@ void auth_db_put_disabled(
 void auth_db_delete_credential(
     struct db_batch *batch, const struct code_slot *slot);
 
+/** All that is a terminal's own, which is gone for good. */
+void auth_db_delete_terminal(struct db_batch *batch, const struct id *terminal);
+
 /** The account must exist, else NOT_FOUND. */
 void auth_db_require_account(struct db_batch *batch);
 

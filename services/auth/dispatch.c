@@ -246,7 +246,13 @@ void auth_figures(void *state, struct exchange *x,
     void (*add)(struct exchange *exchange, const char *name, uint64_t value))
 {
 	const struct auth *self = state;
+	struct db_stats journal;
 
+	if (db_stats(self->service->journal, &journal) == STATUS_OK) {
+		add(x, "journal_rows", journal.rows);
+		add(x, "journal_commits", journal.commits);
+		add(x, "journal_batches", journal.batches);
+	}
 	uint64_t known = auth_db_accounts(self->db);
 	uint64_t deleted = orders_deletions(self->service->orders);
 

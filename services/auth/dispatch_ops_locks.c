@@ -64,6 +64,7 @@ static enum status is_mistrusted(
 		return st;
 	st = auth_db_account(&self->rows, account, &found);
 	*out = st == STATUS_OK && found.created_ms < service->journal_since_ms;
+	sodium_memzero(&found, sizeof(found));
 	return st;
 }
 

@@ -254,7 +254,9 @@ is_refused() {
 	[[ $(raw two --ticket "$granted" ask store.SNAPSHOTS) == denied* ]]
 }
 wait_for 5 is_refused || fail "it is still good"
-# What its person signed in to is not the grant's.
+# The whole terminal is signed out; its person may sign in again.
+expect_use denied two auth
+read -r "tickets[auth]" _ < <(raw_login two anna MANAGE)
 expect_use ok two auth
 case_pass
 
