@@ -243,9 +243,13 @@ static enum status act_export(struct deed *deed)
 
 enum status on_export(void *state, struct exchange *x)
 {
-	struct deed *deed = NULL;
+	struct deed deed = {
+		.auth = state,
+		.x = x,
+		.action = "exported",
+		.act = act_export,
+	};
 	Ops__ListQuery *message;
-	struct id account;
 
 	enum status st =
 	    exchange_unpack(x, &ops__list_query__descriptor, &message);
@@ -254,18 +258,9 @@ enum status on_export(void *state, struct exchange *x)
 		return answer_export(state, x);
 	if (st == STATUS_OK)
 		st = deed_check(state, x, message->account_id, message->by,
-		    OPERATOR_NEEDS_NOTHING, &account);
+		    OPERATOR_NEEDS_NOTHING, &deed.account);
 	if (st != STATUS_OK)
 		return st;
-	deed = calloc(1, sizeof(*deed));
-	if (deed)
-		*deed = (struct deed){
-			.auth = state,
-			.x = x,
-			.account = account,
-			.by = message->by,
-			.action = "exported",
-			.act = act_export,
-		};
-	return deed_begin(&deed, "");
+	deed.by = message->by;
+	return deed_begin(&deed, sizeof(deed), "");
 }

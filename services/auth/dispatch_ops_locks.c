@@ -391,30 +391,20 @@ static void say_lanes(char *out, size_t size, const struct unlocking *self)
 static enum status begin_unlocking(
     const struct deed *deed, bool hands_back, const char *lane)
 {
-	struct unlocking *self = calloc(1, sizeof(*self));
-	struct deed *begun;
+	struct unlocking model = { .deed = *deed, .hands_back = hands_back };
 	char what[120];
 
-	if (!self)
-		return STATUS_NO_SPACE;
-	self->deed = *deed;
-	self->deed.act = act_unlock;
-	self->hands_back = hands_back;
+	model.deed.act = act_unlock;
 	enum status st =
-	    is_mistrusted(deed->auth, &deed->account, &self->trusts);
+	    is_mistrusted(deed->auth, &deed->account, &model.trusts);
 	if (st == STATUS_OK)
-		st = find_lanes(self, lane);
-	if (st == STATUS_OK && self->count == 0 && !self->trusts && !hands_back)
-		st = refuse_nothing(self, deed->x, lane);
+		st = find_lanes(&model, lane);
+	if (st == STATUS_OK && model.count == 0 && !model.trusts && !hands_back)
+		st = refuse_nothing(&model, deed->x, lane);
 	if (st != STATUS_OK)
-		goto out;
-	say_lanes(what, sizeof(what), self);
-	begun = &self->deed;
-	self = NULL;
-	st = deed_begin(&begun, what);
-out:
-	free(self);
-	return st;
+		return st;
+	say_lanes(what, sizeof(what), &model);
+	return deed_begin(&model.deed, sizeof(model), what);
 }
 
 static bool is_lane(const char *word)
@@ -462,25 +452,20 @@ enum status on_hand_back(void *state, struct exchange *x)
 
 enum status on_ops_invite(void *state, struct exchange *x)
 {
-	struct deed *deed = NULL;
+	struct deed deed = {
+		.auth = state,
+		.x = x,
+		.action = "invited",
+		.act = act_invite,
+	};
 	Ops__Deed *message;
-	struct id account;
 
 	enum status st = exchange_unpack(x, &ops__deed__descriptor, &message);
 	if (st == STATUS_OK)
 		st = deed_check(state, x, message->account_id, message->by,
-		    AT_THE_DESK, &account);
+		    AT_THE_DESK, &deed.account);
 	if (st != STATUS_OK)
 		return st;
-	deed = calloc(1, sizeof(*deed));
-	if (deed)
-		*deed = (struct deed){
-			.auth = state,
-			.x = x,
-			.account = account,
-			.by = message->by,
-			.action = "invited",
-			.act = act_invite,
-		};
-	return deed_begin(&deed, "");
+	deed.by = message->by;
+	return deed_begin(&deed, sizeof(deed), "");
 }

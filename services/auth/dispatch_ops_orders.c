@@ -146,20 +146,6 @@ static enum status act_order(struct deed *deed)
 	return auth_refuse_order(deed->x, st);
 }
 
-/* Begin what ${model} describes. */
-static enum status begin_order(const struct ordering *model, const char *what)
-{
-	struct ordering *self = malloc(sizeof(*self));
-	struct deed *begun = NULL;
-
-	if (self) {
-		*self = *model;
-		self->order.account = self->deed.account;
-		begun = &self->deed;
-	}
-	return deed_begin(&begun, what);
-}
-
 /* ---- REVOKE ---- */
 
 static bool has_session(
@@ -248,7 +234,8 @@ enum status on_ops_revoke(void *state, struct exchange *x)
 	if (st != STATUS_OK)
 		return st;
 	deed->by = message->by;
-	return begin_order(&model, whats[model.order.kind]);
+	model.order.account = deed->account;
+	return deed_begin(deed, sizeof(model), whats[model.order.kind]);
 }
 
 /* ---- REMOVE ---- */
@@ -288,7 +275,8 @@ enum status on_remove(void *state, struct exchange *x)
 	if (st != STATUS_OK)
 		return st;
 	deed->by = message->by;
-	return begin_order(&model, "");
+	model.order.account = deed->account;
+	return deed_begin(deed, sizeof(model), "");
 }
 
 /* ---- DISABLE, ENABLE ---- */
@@ -358,7 +346,8 @@ enum status on_disable(void *state, struct exchange *x)
 	if (st != STATUS_OK)
 		return st;
 	deed->by = message->by;
-	return begin_order(&model, "");
+	model.order.account = deed->account;
+	return deed_begin(deed, sizeof(model), "");
 }
 
 static void on_enabled(
@@ -378,27 +367,22 @@ static enum status act_enable(struct deed *deed)
 
 enum status on_enable(void *state, struct exchange *x)
 {
-	struct deed *deed = NULL;
+	struct deed deed = {
+		.auth = state,
+		.x = x,
+		.action = "enabled",
+		.act = act_enable,
+	};
 	Ops__Deed *message;
-	struct id account;
 
 	enum status st = exchange_unpack(x, &ops__deed__descriptor, &message);
 	if (st == STATUS_OK)
 		st = deed_check(state, x, message->account_id, message->by,
-		    OPERATOR_NEEDS_REASON, &account);
+		    OPERATOR_NEEDS_REASON, &deed.account);
 	if (st == STATUS_OK)
-		st = check_state(state, x, &account, false);
+		st = check_state(state, x, &deed.account, false);
 	if (st != STATUS_OK)
 		return st;
-	deed = calloc(1, sizeof(*deed));
-	if (deed)
-		*deed = (struct deed){
-			.auth = state,
-			.x = x,
-			.account = account,
-			.by = message->by,
-			.action = "enabled",
-			.act = act_enable,
-		};
-	return deed_begin(&deed, "");
+	deed.by = message->by;
+	return deed_begin(&deed, sizeof(deed), "");
 }

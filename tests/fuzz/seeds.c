@@ -182,6 +182,9 @@ static void operator_bodies(void)
 	Ops__ListRow row = OPS__LIST_ROW__INIT, *rows[] = { &row };
 	Ops__ListField field = OPS__LIST_FIELD__INIT, *fields[] = { &field };
 	Ops__Resend resend = OPS__RESEND__INIT;
+	Ops__Deed deed = OPS__DEED__INIT;
+	Ops__Unlock unlock = OPS__UNLOCK__INIT;
+	Ops__Revoke revoke = OPS__REVOKE__INIT;
 	Ops__By by = OPS__BY__INIT;
 
 	query.account_id = query.after =
@@ -200,9 +203,15 @@ static void operator_bodies(void)
 	by.name = (char *)"ann";
 	by.reason = (char *)"asked for";
 	by.document = (char *)"passport:12AB";
-	resend.by = &by;
+	resend.by = deed.by = unlock.by = revoke.by = &by;
 	resend.account_id = resend.notice_id = query.after;
+	deed.account_id = unlock.account_id = query.after;
+	revoke.account_id = revoke.session_id = query.after;
+	unlock.lane = (char *)"bound";
 	body(&resend.base);
+	body(&deed.base);
+	body(&unlock.base);
+	body(&revoke.base);
 }
 
 static void bodies(void)

@@ -224,6 +224,63 @@ START_TEST(own_codes)
 END_TEST
 
 /* One account's row does not open as another's, nor in another slot. */
+START_TEST(codes_in_order)
+{
+	const struct code_slot slots[] = {
+		{ .kind = CREDENTIAL_OWNER },
+		{ .kind = CREDENTIAL_VERIFICATION },
+		{ .kind = CREDENTIAL_TERMINAL, .terminal = { { 1 } } },
+		{ .kind = CREDENTIAL_TERMINAL, .terminal = { { 2 } } },
+	};
+	const struct credential credential = some_credential(1);
+	struct code_slot slot;
+
+	ck_assert_int_eq(
+	    auth_db_next_code(db, &anna, NULL, &slot), STATUS_NOT_FOUND);
+	struct db_batch *batch = batch_of(&anna);
+	for (size_t i = nitems(slots); i-- > 0;)
+		auth_db_put_credential(
+		    stored, batch, &anna, &slots[i], &credential);
+	ck_assert_int_eq(commit(batch), STATUS_OK);
+	for (size_t i = 0; i < nitems(slots); i++) {
+		ck_assert_int_eq(auth_db_next_code(db, &anna,
+				     i > 0 ? &slots[i - 1] : NULL, &slot),
+		    STATUS_OK);
+		ck_assert_int_eq(slot.kind, slots[i].kind);
+		ck_assert(id_equal(&slot.terminal, &slots[i].terminal));
+	}
+	ck_assert_int_eq(
+	    auth_db_next_code(db, &anna, &slots[nitems(slots) - 1], &slot),
+	    STATUS_NOT_FOUND);
+	ck_assert_int_eq(
+	    auth_db_next_code(db, &bert, NULL, &slot), STATUS_NOT_FOUND);
+}
+END_TEST
+
+/* clang-format off */
+static const struct { const char *name, *key; size_t len; } damaged_slots[] = {
+	{ "R-03 an owner's with more",          "\1\1", 2 },
+	{ "R-03 a terminal's without its id",   "\3", 1 },
+	{ "R-03 a terminal's id cut short",     "\3terminal", 9 },
+	{ "R-03 a terminal's id and more",      "\3 of which terminal", 18 },
+};
+/* clang-format on */
+
+START_TEST(damaged_slot)
+{
+	struct db_batch *batch = batch_of(&anna);
+	struct code_slot slot;
+
+	db_batch_put(batch, TABLE_CREDENTIALS,
+	    slice_of(damaged_slots[_i].key, damaged_slots[_i].len),
+	    slice_text("row"));
+	ck_assert_int_eq(commit(batch), STATUS_OK);
+	enum status got = auth_db_next_code(db, &anna, NULL, &slot);
+	ck_assert_msg(got == STATUS_INTERNAL, "%s: got '%s'",
+	    damaged_slots[_i].name, status_text(got));
+}
+END_TEST
+
 START_TEST(rows_are_bound)
 {
 	const struct credential code = some_credential(1);
@@ -595,6 +652,8 @@ int main(void)
 	tcase_add_test(tc, credential_layout);
 	tcase_add_test(tc, credential_rows);
 	tcase_add_test(tc, own_codes);
+	tcase_add_test(tc, codes_in_order);
+	tcase_add_loop_test(tc, damaged_slot, 0, nitems(damaged_slots));
 	tcase_add_test(tc, disabled_row);
 	tcase_add_loop_test(tc, damaged_table, 0, nitems(damaged_rows));
 	suite_add_tcase(suite, tc);
