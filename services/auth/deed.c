@@ -1,5 +1,6 @@
 #include "deed.h"
 
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -16,7 +17,8 @@ enum status deed_check(struct auth *auth, struct exchange *x,
 	enum status st = operator_check(by, needs, &why);
 	if (st != STATUS_OK)
 		return exchange_refuse(x, st, "%s", why);
-	st = auth_db_account(auth->db, out, &found);
+	st = auth_db_account(&auth->rows, out, &found);
+	sodium_memzero(&found, sizeof(found));
 	return st == STATUS_NOT_FOUND ? auth_refuse_unknown(x) : st;
 }
 

@@ -56,7 +56,7 @@ enum status deed_begin(struct deed **self_p, const char *what);
 void deed_end(struct deed **self_p, enum status status);
 
 /** Parts of listings, which an export has, too. */
-listing_part_fn auth_list_lanes, auth_list_sessions;
+listing_part_fn auth_list_lanes, auth_list_sessions, auth_list_grants;
 
 /** Free those that have not ended, as the service ends. */
 void deed_destroy_all(struct auth *auth);

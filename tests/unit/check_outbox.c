@@ -203,6 +203,7 @@ static void notify_close(void)
 static void setup(void)
 {
 	scratch_make();
+	ck_assert_int_eq(arena_open(16384), STATUS_OK);
 	snprintf(endpoint, sizeof(endpoint), "ipc://%s", scratch_path("run/s"));
 	service_open();
 }
@@ -211,6 +212,7 @@ static void teardown(void)
 {
 	notify_close();
 	service_close();
+	arena_close();
 	scratch_remove();
 }
 
