@@ -63,7 +63,8 @@ enum status on_sessions(void *state, struct exchange *x)
 
 	enum status st = exchange_unpack(x, &auth__empty__descriptor, &message);
 	if (st == STATUS_OK)
-		st = auth_live_sessions(self, &x->ticket.account, sessions, &count);
+		st = auth_live_sessions(
+		    self, &x->ticket.account, sessions, &count);
 	if (st != STATUS_OK)
 		return st;
 	for (size_t i = 0; i < count; i++) {
@@ -83,7 +84,8 @@ static enum status check_session(
 	struct session sessions[SESSIONS_MAX];
 	size_t count;
 
-	enum status st = auth_live_sessions(self, &x->ticket.account, sessions, &count);
+	enum status st =
+	    auth_live_sessions(self, &x->ticket.account, sessions, &count);
 	if (st != STATUS_OK)
 		return st;
 	for (size_t i = 0; i < count; i++)
@@ -193,11 +195,13 @@ static void on_revoked(
     void *arg, enum status st, const struct unconfirmed *unconfirmed)
 {
 	struct revoking *self = arg;
+	bool stays = !id_is_none(&self->order.subject);
 
 	self->unconfirmed = *unconfirmed;
 	if (st == STATUS_OK)
-		st = auth_end_grants(
-		    self->auth, self->x, &self->order, on_grants_ended, self);
+		st = auth_end_grants(self->auth, &self->order,
+		    stays ? &self->x->ticket.terminal : NULL, "owner",
+		    on_grants_ended, self);
 	if (st != STATUS_PENDING)
 		finish_revoking(&self, st);
 }

@@ -183,6 +183,9 @@ static void operator_bodies(void)
 	Ops__ListRow row = OPS__LIST_ROW__INIT, *rows[] = { &row };
 	Ops__ListField field = OPS__LIST_FIELD__INIT, *fields[] = { &field };
 	Ops__Resend resend = OPS__RESEND__INIT;
+	Ops__Deed deed = OPS__DEED__INIT;
+	Ops__Unlock unlock = OPS__UNLOCK__INIT;
+	Ops__Revoke revoke = OPS__REVOKE__INIT;
 	Ops__By by = OPS__BY__INIT;
 
 	query.account_id = query.after =
@@ -201,9 +204,15 @@ static void operator_bodies(void)
 	by.name = (char *)"ann";
 	by.reason = (char *)"asked for";
 	by.document = (char *)"passport:12AB";
-	resend.by = &by;
+	resend.by = deed.by = unlock.by = revoke.by = &by;
 	resend.account_id = resend.notice_id = query.after;
+	deed.account_id = unlock.account_id = query.after;
+	revoke.account_id = revoke.session_id = query.after;
+	unlock.lane = (char *)"bound";
 	body(&resend.base);
+	body(&deed.base);
+	body(&unlock.base);
+	body(&revoke.base);
 }
 
 static void bodies(void)
@@ -699,17 +708,50 @@ static void add_row(uint8_t key, size_t key_len, size_t value_len)
 static void auth_rows(void)
 {
 	add_byte(0);
-	add_row(7, 0, 42);
 	add_many(1, 41);
+	add_text("anna@example.org");
 	save("auth_db", "account");
 	add_byte(1);
-	add_row(7, 1, 14 + OPAQUE_RECORD_BYTES + 72);
 	add_many(1, 13 + OPAQUE_RECORD_BYTES + 72);
 	save("auth_db", "credential");
 	add_byte(2);
 	add_row(7, 1, 9);
 	add_many(1, 8);
 	save("auth_db", "told");
+	add_byte(2);
+	add_row(7, 0, 10);
+	add_many(1, 9);
+	save("auth_db", "state");
+}
+
+/* The first byte chooses in fuzz_journal_db.c. */
+static void journal_rows(void)
+{
+	for (unsigned int choice = 0; choice < 2; choice++) {
+		add_byte(choice);
+		add_byte(1); /* version */
+		add_many(0, 9);
+		add_byte(3); /* tries */
+		add_many(1, 109);
+		save("journal_db", choice == 0 ? "bound" : "stranger");
+	}
+	add_byte(2);
+	add_row(7, 34, 120);
+	add_many(0, 8);
+	add_byte(1); /* locked */
+	add_many(0, 110);
+	save("journal_db", "listed");
+	add_byte(3);
+	add_row(7, 17, 9);
+	add_many(1, 8);
+	save("journal_db", "moment");
+	add_byte(4);
+	for (unsigned int i = 0; i < 18; i++) {
+		add_row((uint8_t)(i + 1), 17, 9);
+		add_many((uint8_t)i, 8);
+	}
+	save("journal_db", "room");
+	save_text("invitation", "good", "7qk3m-xohfs");
 }
 
 static void grant_rows(void)
@@ -1011,6 +1053,7 @@ static void rows(void)
 	add(slice_of(escaped, sizeof(escaped)));
 	save("db_key", "escaped");
 	auth_rows();
+	journal_rows();
 	grant_rows();
 	session_rows();
 	order_rows();
