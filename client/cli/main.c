@@ -47,6 +47,10 @@ enum special {
 	SPECIAL_UNATTENDED,
 	SPECIAL_OFF,
 	SPECIAL_DIRECTIONS,
+	SPECIAL_ICCID,
+	SPECIAL_NUMBER,
+	SPECIAL_DATA_FILE,
+	SPECIAL_OUTPUT,
 };
 
 /* What reads or writes snapshots takes these. */
@@ -64,6 +68,9 @@ static const struct command {
 	{ "enrol",     "STRING",                "trust the server that the string names",            1,  1, 0, command_enrol },
 	{ "register",  "[NAME]",                "make an account: phone number, e-mail or nickname", 0,  1, 0, command_register },
 	{ "bind",      "--serial SERIAL",       "bind this terminal to the account",                 0,  0, BIT(SPECIAL_VERIFICATION) | BIT(SPECIAL_LABEL), command_bind },
+	{ "terminals", "",                      "list the account's terminals",                      0,  0, 0, command_terminals },
+	{ "rebind",    "--serial SERIAL",       "become that terminal, or change what it is",        0,  0, BIT(SPECIAL_VERIFICATION) | BIT(SPECIAL_LABEL), command_rebind },
+	{ "unbind",    "[TERMINAL]",            "release a terminal, without one this one",          0,  1, BIT(SPECIAL_VERIFICATION), command_unbind },
 	{ "password",  "",                      "change the account's password",                     0,  0, BIT(SPECIAL_NEW_PASSWORD), command_password },
 	{ "code",      "show|set|remove",       "this terminal's own code: what its transfers need", 1,  1, BIT(SPECIAL_FACTORS) | BIT(SPECIAL_IDENTIFIERS_ONLY) | BIT(SPECIAL_NEW_PASSWORD), command_code },
 	{ "sim-pin",   "confirmed",             "say that the PIN of the card in it is on",          1,  1, 0, command_sim_pin },
@@ -77,6 +84,7 @@ static const struct command {
 	{ "restore",   "SNAPSHOT --target DIR", "write a snapshot into a folder",                    1,  1, BIT(SPECIAL_TARGET) | BIT(SPECIAL_VERIFY) | BIT(SPECIAL_RESUME) | BIT(SPECIAL_CATEGORY) | OF_KEYS, command_restore },
 	{ "grant",     "add|list|remove",       "let this terminal back up without a password",      1,  2, BIT(SPECIAL_DIRECTIONS) | BIT(SPECIAL_KEY_FOLDER), command_grant },
 	{ "lock",      "",                      "set a password of this tool; --off: none",          0,  0, BIT(SPECIAL_TOOL_PASSWORD) | BIT(SPECIAL_NEW_PASSWORD) | BIT(SPECIAL_OFF), command_lock },
+	{ "card",      "save|list|fetch",       "what the account keeps of cards",                   1,  2, BIT(SPECIAL_ICCID) | BIT(SPECIAL_NUMBER) | BIT(SPECIAL_DATA_FILE) | BIT(SPECIAL_OUTPUT), command_card },
 	{ "notices",   "",                      "print what the server has to tell",                 0,  0, BIT(SPECIAL_FOLLOW), command_notices },
 	{ "status",    "",                      "where this terminal stands; is the server there?",  0,  0, 0, command_status },
 };
@@ -107,8 +115,8 @@ static const struct option_row {
 	{ "json",              NULL,       OPTION_FLAG,     FIELD(json),              EVERY,                "print JSON" },
 	{ "quiet",             NULL,       OPTION_FLAG,     FIELD(quiet),             EVERY,                "print errors only" },
 	{ "new-password-file", "FILE",     OPTION_TEXT,     FIELD(new_password_file), SPECIAL_NEW_PASSWORD, "password, code set, lock: the new one" },
-	{ "verification-file", "FILE",     OPTION_TEXT,     FIELD(verification_file), SPECIAL_VERIFICATION, "bind: the verification information to set" },
-	{ "label",             "TEXT",     OPTION_TEXT,     FIELD(label),             SPECIAL_LABEL,        "bind, backup: your words for it" },
+	{ "verification-file", "FILE",     OPTION_TEXT,     FIELD(verification_file), SPECIAL_VERIFICATION, "bind, rebind, unbind: verification information" },
+	{ "label",             "TEXT",     OPTION_TEXT,     FIELD(label),             SPECIAL_LABEL,        "bind, rebind, backup: your words for it" },
 	{ "category",          "WORD",     OPTION_CATEGORY, FIELD(category),          SPECIAL_CATEGORY,     "show, restore: only these files" },
 	{ "target",            "DIR",      OPTION_TEXT,     FIELD(target),            SPECIAL_TARGET,       "restore: the folder to write to" },
 	{ "verify",            NULL,       OPTION_FLAG,     FIELD(verify),            SPECIAL_VERIFY,       "restore: read all again and compare" },
@@ -129,6 +137,10 @@ static const struct option_row {
 	{ "report",            NULL,       OPTION_FLAG,     FIELD(report),            SPECIAL_DIRECTIONS,   "grant add: for reports" },
 	{ "tool-password-file", "FILE",    OPTION_TEXT,     FIELD(tool_password_file), SPECIAL_TOOL_PASSWORD, "the password that 'keepsake lock' set" },
 	{ "off",               NULL,       OPTION_FLAG,     FIELD(off),               SPECIAL_OFF,          "lock: no password of the tool any more" },
+	{ "iccid",             "ICCID",    OPTION_TEXT,     FIELD(iccid),             SPECIAL_ICCID,        "card save: the card's number" },
+	{ "number",            "NUMBER",   OPTION_TEXT,     FIELD(number),            SPECIAL_NUMBER,       "card save: its phone number, +…" },
+	{ "data-file",         "FILE",     OPTION_TEXT,     FIELD(data_file),         SPECIAL_DATA_FILE,    "card save: what to keep with it" },
+	{ "output",            "FILE",     OPTION_TEXT,     FIELD(output),            SPECIAL_OUTPUT,       "card fetch: write that to FILE" },
 	{ "version",           NULL,       OPTION_VERSION,  0,                        EVERY,                "print the version" },
 	{ "help",              NULL,       OPTION_HELP,     0,                        EVERY,                "print this" },
 };

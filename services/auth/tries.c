@@ -26,7 +26,7 @@ enum status tries_new(struct tries **out, struct service *service)
 	self->service = service;
 	self->journal = service->journal;
 	return outbox_new(self->journal, service->db, service->keyring,
-	    service->program.loop, service->peers[ROLE_NOTIFY], &self->outbox);
+	    service->program.loop, service->peers, &self->outbox);
 }
 
 void tries_destroy(struct tries **self_p)

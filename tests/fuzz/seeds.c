@@ -10,6 +10,7 @@
 #include "bus/unpack.h"
 #include "crypto/auth_keys.h"
 #include "crypto/enrolment.h"
+#include "crypto/seal.h"
 #include "crypto/ticket.h"
 #include "fuzz_body.h"
 #include "fuzz_opaque.h"
@@ -221,6 +222,11 @@ static void bodies(void)
 	Binding__Terminal *terminal =
 	    &(Binding__Terminal)BINDING__TERMINAL__INIT;
 	Binding__TerminalList terminals = BINDING__TERMINAL_LIST__INIT;
+	Binding__Rebind rebind = BINDING__REBIND__INIT;
+	Binding__Unbind unbind = BINDING__UNBIND__INIT;
+	Binding__EntrySave entry_save;
+	Binding__Entry *entry = &(Binding__Entry)BINDING__ENTRY__INIT;
+	Binding__EntryList entries = BINDING__ENTRY_LIST__INIT;
 	Notify__Figure *figure = &(Notify__Figure)NOTIFY__FIGURE__INIT;
 	Notify__Notice notice = NOTIFY__NOTICE__INIT;
 	Notify__Tell tell = NOTIFY__TELL__INIT;
@@ -256,6 +262,25 @@ static void bodies(void)
 	terminals.terminals = &terminal;
 	terminals.n_terminals = 1;
 	body(&terminals.base);
+	rebind.imei = bind.imei;
+	rebind.serial = bind.serial;
+	rebind.label = bind.label;
+	body(&rebind.base);
+	unbind.terminal_id = id;
+	body(&unbind.base);
+	binding__entry_save__init(&entry_save);
+	entry_save.iccid = "8988211000000530082";
+	entry_save.number = "+4915112345678";
+	entry_save.content_case = BINDING__ENTRY_SAVE__CONTENT_DATA;
+	entry_save.data = long_id;
+	body(&entry_save.base);
+	entry->iccid = entry_save.iccid;
+	entry->number = entry_save.number;
+	entry->first_save_ms = entry->last_update_ms = 1790000000000;
+	entry->data = long_id;
+	entries.entries = &entry;
+	entries.n_entries = 1;
+	body(&entries.base);
 	figure->name = "ordinal";
 	figure->value = 7;
 	notice.notice_id = id;
@@ -445,6 +470,9 @@ static void texts(void)
 	save_text("name", "email", "Ann.B@Example.ORG");
 	save_text("name", "nickname", "Straße_7");
 	save_text("imei", "good", "490154203237518");
+	save_text("iccid", "digits", "89882110000005300811");
+	add(slice_of("\x98\x88\x12\x01\0\0\x50\x03\x80\xf2", 10));
+	save("iccid", "card");
 	save_text("conf", "example",
 	    "# comment\n[common]\nrun = /run/keepsake\nkeys = /etc/keepsake\n"
 	    "\n[store]\ndata = /var/lib/keepsake/store\nquota = 10G\n"
@@ -479,6 +507,14 @@ static void texts(void)
 	add_16(15);
 	add_text("490154203237518");
 	save_text("code", "all", "262011234567890");
+}
+
+static void cards(void)
+{
+	add_byte(1);
+	add_many(7, SEALED_BYTES(30));
+	save("card", "sealed");
+	save_text("card", "plain", "a mirror that somebody else has kept");
 }
 
 /* ---- backups ---- */
@@ -759,9 +795,10 @@ static void store_rows(void)
 	save("store_db", "usage");
 }
 
+/* The first byte chooses in fuzz_binding_row.c. */
 static void binding_rows(void)
 {
-	add_row(7, 32, 26 + 16 + 4 + 6);
+	add_byte(0);
 	add_byte(1); /* the first */
 	add_many(7, ID_BYTES);
 	add_64(1790000000000);
@@ -771,7 +808,29 @@ static void binding_rows(void)
 	add_text("SN1");
 	add_byte(5);
 	add_text("phone");
-	save("binding_db", "terminal");
+	save("binding_row", "terminal");
+	add_byte(1);
+	add(slice_of("\x98\x88\x12\x01\0\0\x50\x03\x80\xf2", 10));
+	add_64(1790000000000);
+	add_64(1790000000001);
+	add_byte(14);
+	add_text("+4915112345678");
+	add_text("data");
+	save("binding_row", "entry");
+}
+
+static void outbox_rows(void)
+{
+	add_text("\x0a\x10");
+	add_many(7, ID_BYTES);
+	save("outbox", "notice");
+	add_byte(1);
+	add_byte(2); /* auth */
+	add_16(0);
+	add_16(0x0181);
+	add_text("\x0a\x10");
+	add_many(7, ID_BYTES);
+	save("outbox", "addressed");
 }
 
 /* A notice that came, of ${packed_len} bytes. */
@@ -957,6 +1016,7 @@ static void rows(void)
 	order_rows();
 	store_rows();
 	binding_rows();
+	outbox_rows();
 	notify_rows();
 	account_keys();
 	masters();
@@ -986,6 +1046,7 @@ int main(int argc, char **argv)
 	snapshot_keys();
 	key_files();
 	chunks();
+	cards();
 	rows();
 	return 0;
 }
