@@ -42,7 +42,7 @@ static unsigned int number_of(uint8_t character)
 	if (character >= 'a' && character <= 'z')
 		character = (uint8_t)(character - 'a' + 'A');
 	for (size_t i = 0; likenesses[i]; i += 2)
-		if (character == likenesses[i])
+		if (character == (uint8_t)likenesses[i])
 			character = (uint8_t)likenesses[i + 1];
 	const char *found = character ? strchr(alphabet, character) : NULL;
 	return found ? (unsigned int)(found - alphabet) : FIELD;
