@@ -33,6 +33,7 @@ static const struct {
 	[KEEPSAKE_INVITATION]        = { "Invitation: ", NULL, true, "use --invitation-file FILE" },
 	[KEEPSAKE_TOOL_PASSWORD]     = { "Password of this tool: ", NULL, false, "use --tool-password-file FILE; 'keepsake lock --off' takes it away" },
 	[KEEPSAKE_NEW_TOOL_PASSWORD] = { "New password of this tool: ", "Once more: ", false, "use --new-password-file FILE" },
+	[KEEPSAKE_VERIFICATION_NOW]  = { "Verification information of the account: ", NULL, false, "use --verification-file FILE" },
 };
 /* clang-format on */
 _Static_assert(nitems(questions) == KEEPSAKE_SECRET_COUNT, "one for each");
@@ -293,6 +294,7 @@ static const char *file_of(const struct run *run, enum keepsake_secret secret)
 	case KEEPSAKE_NEW_OWN_PASSWORD:
 		return options->new_password_file;
 	case KEEPSAKE_VERIFICATION:
+	case KEEPSAKE_VERIFICATION_NOW:
 		return options->verification_file;
 	case KEEPSAKE_INVITATION:
 		return options->invitation_file;

@@ -43,7 +43,11 @@ struct options {
 	const char *factors;
 	const char *terminal;
 	const char *account; /* to be forgotten */
-	uint32_t timeout_ms; /* 0: as the library has it */
+	const char *iccid;
+	const char *number;
+	const char *data_file; /* "-": standard input */
+	const char *output;    /* "-": standard output */
+	uint32_t timeout_ms;   /* 0: as the library has it */
 	bool json;
 	bool quiet;
 	bool verify;
@@ -85,6 +89,7 @@ command_fn command_backup, command_snapshots, command_show, command_restore;
 command_fn command_notices, command_status;
 command_fn command_code, command_sim_pin;
 command_fn command_invite, command_sessions, command_revoke, command_forget;
+command_fn command_terminals, command_rebind, command_unbind, command_card;
 
 /**
  * Where a code with the IMEI or IMSI in it was used and nobody said that the

@@ -28,6 +28,7 @@ enum status account_keys_new(struct account_keys **self_out,
 		{ self->snapshot_wrap, ACCOUNT_LABEL_SNAPSHOT_WRAP },
 		{ self->snapshot_writer, ACCOUNT_LABEL_WRITER },
 		{ self->cache, ACCOUNT_LABEL_CACHE },
+		{ self->card, ACCOUNT_LABEL_CARD },
 		{ self->private_key, ACCOUNT_LABEL_X25519 },
 	};
 	self->account = *account;

@@ -18,6 +18,7 @@
 #define ACCOUNT_LABEL_SNAPSHOT_WRAP "keepsake snapshot wrap"
 #define ACCOUNT_LABEL_WRITER        "keepsake snapshot writer"
 #define ACCOUNT_LABEL_CACHE         "keepsake cache"
+#define ACCOUNT_LABEL_CARD          "keepsake card"
 #define ACCOUNT_LABEL_X25519        "keepsake x25519"
 
 #define ACCOUNT_KEY_BYTES 32
@@ -37,6 +38,7 @@ struct account_keys {
 	bool may_read;
 	uint8_t snapshot_wrap[ACCOUNT_KEY_BYTES]; /* seals snapshot keys */
 	uint8_t cache[ACCOUNT_KEY_BYTES];         /* seals the local cache */
+	uint8_t card[ACCOUNT_KEY_BYTES];          /* seals what cards keep */
 	uint8_t private_key[ACCOUNT_KEY_BYTES];   /* X25519 */
 };
 

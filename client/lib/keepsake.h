@@ -43,6 +43,9 @@
 #define KEEPSAKE_SECRET_BYTES    1025 /* the longest, with its NUL */
 #define KEEPSAKE_CATEGORIES      17   /* numbers 1 to 16 are in use */
 
+/* A terminal's serial number and label: 64 bytes and a NUL. */
+#define KEEPSAKE_DEVICE_TEXT_BYTES 65
+
 /** Open and close the memory for secrets: first and last in main. */
 enum status keepsake_library_begin(void);
 void keepsake_library_end(void);
@@ -62,6 +65,7 @@ enum keepsake_secret {
 	KEEPSAKE_INVITATION,        /* that the owner was sent */
 	KEEPSAKE_TOOL_PASSWORD,     /* see keepsake_lock */
 	KEEPSAKE_NEW_TOOL_PASSWORD, /* to be asked for twice */
+	KEEPSAKE_VERIFICATION_NOW,  /* verification information, as it is */
 	KEEPSAKE_SECRET_COUNT
 };
 
@@ -179,6 +183,111 @@ struct keepsake_device {
  */
 enum status keepsake_bind(
     struct keepsake *self, const struct keepsake_device *device);
+
+/* ---- terminals of the account ---- */
+
+struct keepsake_terminal {
+	uint8_t id[KEEPSAKE_ID_BYTES];
+	uint8_t key[KEEPSAKE_KEY_BYTES]; /* public */
+	char imei[16];                   /* "": none */
+	char serial[KEEPSAKE_DEVICE_TEXT_BYTES];
+	char label[KEEPSAKE_DEVICE_TEXT_BYTES];
+	uint64_t bound_ms; /* wall time */
+	bool is_this;
+};
+
+/**
+ * The terminals of the account, also for a terminal that is not one of them.
+ *
+ * list_out  to be freed with free; NULL where there are none
+ */
+enum status keepsake_terminals(struct keepsake *self,
+    struct keepsake_terminal **list_out, size_t *count_out);
+
+/**
+ * Make this terminal the one of the account that has the IMEI or the serial
+ * number: after new software, or where its key was lost.  Where it is bound
+ * already, change its identifiers or its label; what is "" stays.  Asks for
+ * KEEPSAKE_VERIFICATION_NOW.
+ *
+ * STATUS_OK         bound
+ * STATUS_NOT_FOUND  the account has no such terminal
+ * STATUS_CONFLICT   an identifier is another account's, or another
+ *                   terminal's of this one
+ * STATUS_MALFORMED  not such an IMEI or serial number
+ */
+enum status keepsake_rebind(
+    struct keepsake *self, const struct keepsake_device *device);
+
+/**
+ * Release a terminal: any account may bind it then.  Asks for
+ * KEEPSAKE_VERIFICATION_NOW.
+ *
+ * terminal     which, KEEPSAKE_ID_BYTES; or NULL
+ * device       which, by its IMEI, its serial number or both; or NULL; with
+ *              neither terminal nor device, this one
+ * unbound_out  the id that it had
+ *
+ * STATUS_NOT_FOUND  the account has no such terminal
+ */
+enum status keepsake_unbind(struct keepsake *self, const uint8_t *terminal,
+    const struct keepsake_device *device,
+    uint8_t unbound_out[static KEEPSAKE_ID_BYTES]);
+
+/* ---- cards ---- */
+
+#define KEEPSAKE_ICCID_DIGITS_MAX 20
+#define KEEPSAKE_CARD_BYTES_MAX   3459
+
+/** What the account keeps of a card. */
+struct keepsake_card {
+	char iccid[KEEPSAKE_ICCID_DIGITS_MAX + 1];
+	char number[17];         /* "+" and 7 to 15 digits */
+	uint64_t first_save_ms;  /* wall time */
+	uint64_t last_update_ms; /* likewise */
+	uint64_t stored_bytes;   /* sealed; 0: no data */
+};
+
+struct keepsake_card_content {
+	const char *iccid;  /* 19 or 20 digits */
+	const char *number; /* as above */
+	const void *data;   /* sealed before it is sent; NULL: as it is */
+	size_t data_bytes;  /* KEEPSAKE_CARD_BYTES_MAX at most */
+};
+
+/**
+ * Save a card: a new one, or its number and data of now.
+ *
+ * out  as it is on the server; stored_bytes only with data
+ *
+ * STATUS_CONFLICT   another account has this card, or this one has as many
+ *                   as it may
+ * STATUS_MALFORMED  not such an ICCID or number
+ * STATUS_TOO_LARGE  too much data
+ */
+enum status keepsake_card_save(struct keepsake *self,
+    const struct keepsake_card_content *what, struct keepsake_card *out);
+
+/**
+ * The cards of the account.
+ *
+ * list_out  to be freed with free; NULL where there are none
+ */
+enum status keepsake_cards(
+    struct keepsake *self, struct keepsake_card **list_out, size_t *count_out);
+
+/**
+ * Fetch a card with its data.
+ *
+ * data_out  to be freed with free; NULL where there is none
+ *
+ * STATUS_NOT_FOUND  the account has no such card
+ * STATUS_VERSION    another program saved the data, or a newer one
+ */
+enum status keepsake_card_fetch(struct keepsake *self, const char *iccid,
+    struct keepsake_card *out, uint8_t **data_out, size_t *data_bytes_out);
+
+/* ---- the password ---- */
 
 /**
  * Replace the owner's code; asks for both passwords.  Keys are wrapped anew,

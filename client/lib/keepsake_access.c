@@ -213,7 +213,14 @@ static enum status forget(struct keepsake *self, const struct id *wanted,
 	    login_ticket(self->login), &message.base,
 	    &auth__deregistered__descriptor, &answer);
 	if (st != STATUS_OK)
-		return call_refuse_session(self, st);
+		call_refuse_session(self, st);
+	if (st == STATUS_UNAVAILABLE || st == STATUS_UNKNOWN)
+		self->advice =
+		    "it may be deleted all the same: run it again; if name or "
+		    "password are wrong now, it is, and keepsake forget "
+		    "--local does the rest";
+	if (st != STATUS_OK)
+		return st;
 	tell_unconfirmed(
 	    answer->unconfirmed, answer->n_unconfirmed, unconfirmed, arg);
 	/* With --name it may have been another account than this folder's. */

@@ -179,9 +179,9 @@ static enum status login_finish(struct session *self,
 
 	if (st == STATUS_DENIED)
 		session_advise(self,
-		    "'keepsake status' shows whose terminal this is; one "
-		    "that is nobody's is bound by: keepsake bind --serial "
-		    "SERIAL");
+		    "'keepsake status' shows whose terminal this is: one "
+		    "that is nobody's is bound by keepsake bind --serial "
+		    "SERIAL; about anything else ask the operator");
 	if (st != STATUS_OK)
 		return st;
 	if (done->ticket.len == 0 || done->ticket.len > TICKET_BYTES_MAX ||

@@ -10,25 +10,12 @@
 #include "db/db.h"
 #include "service/keyring.h"
 #include "service/program.h"
+#include "service/role.h"
 
 /*
  * The answering end of every link: doors, the message table, exchanges.
  * Bytes in, the row checked, the handler run, bytes out.
  */
-
-/** Who is on the other side of a door: the door tells, not the message. */
-enum role {
-	ROLE_GATEWAY,
-	ROLE_OPS,
-	ROLE_AUTH,
-	ROLE_STORE,
-	ROLE_BINDING,
-	ROLE_NOTIFY,
-	ROLE_COUNT
-};
-
-/** "gateway", "ops", …: also the names of key files and settings. */
-const char *role_word(enum role role);
 
 #define FROM(role)          (1u << (role))
 #define GOOD_FOR(direction) (1u << (direction))
@@ -79,7 +66,9 @@ struct exchange {
 	zmq_msg_t reply_payload;
 	bool reply_has_payload;
 
-	void *parked; /* the handler's own, until the exchange ends */
+	/* The handler's own, until the exchange ends. */
+	void *parked;
+	unsigned int rounds; /* races lost so far */
 
 	/* From here on the server's. */
 	struct unpack unpack;

@@ -241,7 +241,7 @@ static enum status connect_peers(struct service *self, uint32_t peers)
 	if (!self->peers[ROLE_NOTIFY])
 		return STATUS_OK;
 	return outbox_new(self->db, self->db, self->keyring, self->program.loop,
-	    self->peers[ROLE_NOTIFY], &self->outbox);
+	    self->peers, &self->outbox);
 }
 
 static enum status open_server(

@@ -33,7 +33,7 @@ struct service {
 	struct orders *orders;
 	struct server *server;
 	struct caller *peers[ROLE_COUNT]; /* those it asks; else NULL */
-	struct outbox *outbox; /* to notify; NULL where notify is no peer */
+	struct outbox *outbox; /* to peers; NULL where notify is none */
 	void *state;
 };
 

@@ -20,8 +20,7 @@ struct invite {
 	bool tells; /* the owner, by a notice */
 };
 
-/* Make one, as a part of ${batch}. */
-static enum status put_invitation(struct auth *self, struct db_batch *batch,
+enum status auth_put_invitation(struct auth *self, struct db_batch *batch,
     const struct subject *subject, char code[static INVITATION_TEXT_BYTES],
     uint64_t expiry_ms)
 {
@@ -90,7 +89,7 @@ static enum status write_invite(struct invite *self)
 	st = journal_db_put_moment(journal, batch, &self->subject,
 	    MOMENT_INVITED, self->tells ? now_ms : asked_ms);
 	if (st == STATUS_OK && self->tells)
-		st = put_invitation(auth, batch, &self->subject, code,
+		st = auth_put_invitation(auth, batch, &self->subject, code,
 		    now_ms + INVITATION_GOOD_MS);
 	if (st == STATUS_OK && self->tells) {
 		notice.kind = NOTIFY__KIND__INVITATION;
@@ -176,7 +175,7 @@ enum status on_invitation(void *state, struct exchange *x)
 	batch = journal_db_batch(&subject);
 	reply.expiry_ms = clock_wall_ms() + INVITATION_GOOD_MS;
 	reply.code = code;
-	st = put_invitation(self, batch, &subject, code, reply.expiry_ms);
+	st = auth_put_invitation(self, batch, &subject, code, reply.expiry_ms);
 	if (st == STATUS_OK)
 		st = sealed_reply(&sealed, &reply.base);
 	if (st == STATUS_OK)

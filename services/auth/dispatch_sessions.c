@@ -195,11 +195,13 @@ static void on_revoked(
     void *arg, enum status st, const struct unconfirmed *unconfirmed)
 {
 	struct revoking *self = arg;
+	bool stays = !id_is_none(&self->order.subject);
 
 	self->unconfirmed = *unconfirmed;
 	if (st == STATUS_OK)
-		st = auth_end_grants(
-		    self->auth, self->x, &self->order, on_grants_ended, self);
+		st = auth_end_grants(self->auth, &self->order,
+		    stays ? &self->x->ticket.terminal : NULL, "owner",
+		    on_grants_ended, self);
 	if (st != STATUS_PENDING)
 		finish_revoking(&self, st);
 }

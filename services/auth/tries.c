@@ -8,13 +8,39 @@
 #include "sessions_db.h"
 
 #define BUSY_RETRY_MS 200
-#define ROUNDS_MAX    8 /* races lost in a row */
+#define ROUNDS_MAX    8    /* races lost in a row */
+#define WATCHES_MAX   1024 /* others are looked at with the next try */
 
 struct tries {
 	struct service *service; /* borrowed */
 	struct db *journal;      /* the service's */
 	struct outbox *outbox;   /* of the journal */
+	struct watch *watches;   /* lanes whose last try is open */
+	size_t watches_count;
 };
+
+/* A lane that silence will shut, if nothing else is heard. */
+struct watch {
+	struct watch *next, *previous;
+	struct tries *tries;
+	struct timer timer;
+	struct turn turn;
+};
+
+static void watch_end(struct watch *watch)
+{
+	struct tries *self = watch->tries;
+
+	loop_timer_cancel(self->service->program.loop, &watch->timer);
+	if (watch->previous)
+		watch->previous->next = watch->next;
+	else
+		self->watches = watch->next;
+	if (watch->next)
+		watch->next->previous = watch->previous;
+	self->watches_count--;
+	free(watch);
+}
 
 enum status tries_new(struct tries **out, struct service *service)
 {
@@ -26,7 +52,7 @@ enum status tries_new(struct tries **out, struct service *service)
 	self->service = service;
 	self->journal = service->journal;
 	return outbox_new(self->journal, service->db, service->keyring,
-	    service->program.loop, service->peers[ROLE_NOTIFY], &self->outbox);
+	    service->program.loop, service->peers, &self->outbox);
 }
 
 void tries_destroy(struct tries **self_p)
@@ -35,6 +61,8 @@ void tries_destroy(struct tries **self_p)
 
 	if (!self)
 		return;
+	while (self->watches)
+		watch_end(self->watches);
 	outbox_destroy(&self->outbox);
 	free(self);
 	*self_p = NULL;
@@ -81,15 +109,6 @@ static enum status read_lane(struct tries *self, struct turn *turn)
 	turn->lane = turn->found;
 	if (st == STATUS_NOT_FOUND)
 		st = lane_unknown(self, turn, &turn->lane);
-	return st;
-}
-
-enum status tries_look(struct tries *self, struct turn *turn)
-{
-	enum status st = read_lane(self, turn);
-
-	if (st == STATUS_OK)
-		lane_age(&turn->lane, clock_wall_ms());
 	return st;
 }
 
@@ -143,8 +162,10 @@ static enum status tell_shut(
 /* ---- a turn ---- */
 
 static enum status begin_round(struct turn *turn);
+static enum status act_take(struct turn *turn, uint64_t now_ms, bool *shuts);
 static enum status act_give_back(
     struct turn *turn, uint64_t now_ms, bool *shuts);
+static void watch_lane(struct tries *self, const struct lane_key *key);
 
 static void on_kept(
     void *arg, enum status status, uint64_t generation, size_t failed_op)
@@ -155,6 +176,9 @@ static void on_kept(
 	(void)failed_op;
 	if (status == STATUS_OK && turn->shuts)
 		tries_kick(turn->tries, &turn->key.subject);
+	if (status == STATUS_OK && turn->act == act_take &&
+	    turn->outcome == STATUS_OK && lane_remaining(&turn->lane) == 0)
+		watch_lane(turn->tries, &turn->key);
 	if (status == STATUS_OK)
 		status = turn->outcome;
 	else if (status == STATUS_CONFLICT)
@@ -218,6 +242,55 @@ static enum status act_take(struct turn *turn, uint64_t now_ms, bool *shuts)
 	return lane_take(&turn->lane, &turn->id, now_ms, &turn->retry_ms);
 }
 
+/* Only what the time has done. */
+static enum status act_age(struct turn *turn, uint64_t now_ms, bool *shuts)
+{
+	(void)turn;
+	(void)now_ms;
+	return *shuts ? STATUS_OK : STATUS_NOT_FOUND;
+}
+
+static void on_watched(void *arg, enum status status)
+{
+	(void)status; /* where it failed the next try finds the same */
+	watch_end(arg);
+}
+
+static void on_silence(void *arg)
+{
+	struct watch *watch = arg;
+
+	enum status st = begin(watch->tries, &watch->turn, act_age);
+	if (st != STATUS_PENDING)
+		watch_end(watch);
+}
+
+/* The last try of a lane was taken: look what becomes of it. */
+static void watch_lane(struct tries *self, const struct lane_key *key)
+{
+	struct watch *watch;
+
+	if (self->watches_count == WATCHES_MAX)
+		return;
+	watch = calloc(1, sizeof(*watch));
+	if (!watch)
+		return;
+	watch->tries = self;
+	watch->timer = (struct timer){ .fired = on_silence, .arg = watch };
+	watch->turn = (struct turn){
+		.key = *key,
+		.done = on_watched,
+		.arg = watch,
+	};
+	watch->next = self->watches;
+	if (self->watches)
+		self->watches->previous = watch;
+	self->watches = watch;
+	self->watches_count++;
+	loop_timer_set(
+	    self->service->program.loop, &watch->timer, LANE_OPEN_MS_MAX + 1);
+}
+
 static enum status act_fail(struct turn *turn, uint64_t now_ms, bool *shuts)
 {
 	*shuts |= lane_fail(&turn->lane, &turn->id, now_ms);
@@ -248,6 +321,14 @@ static enum status act_unlock(struct turn *turn, uint64_t now_ms, bool *shuts)
 	return lane_unlock(&turn->lane);
 }
 
+static enum status act_hand_back(
+    struct turn *turn, uint64_t now_ms, bool *shuts)
+{
+	(void)now_ms;
+	*shuts = false;
+	return lane_hand_back(&turn->lane);
+}
+
 enum status tries_take(struct tries *self, struct turn *turn)
 {
 	return begin(self, turn, act_take);
@@ -271,6 +352,11 @@ enum status tries_renew(struct tries *self, struct turn *turn)
 enum status tries_unlock(struct tries *self, struct turn *turn)
 {
 	return begin(self, turn, act_unlock);
+}
+
+enum status tries_hand_back(struct tries *self, struct turn *turn)
+{
+	return begin(self, turn, act_hand_back);
 }
 
 enum status tries_trust(

@@ -5,7 +5,7 @@
 #include "auth.pb-c.h"
 #include "base/clock.h"
 #include "binding.h"
-#include "binding_db.h"
+#include "claims.h"
 
 /*
  * BIND, step by step (D-01):
@@ -17,41 +17,26 @@
  *   3  the names are claimed, one after the other
  *   4  one batch: the terminal, its names confirmed, the notice, the answer
  *
- * The batch names the account's generation of step 1: a binding that came
- * between makes it a conflict, and the terminal asks again.
+ * The batch names the account's generation of step 1: where another change
+ * came between, all begins again.
  */
 
-#define RETRY_AFTER_MS      200  /* lost a race, or much to do */
 #define AUTH_RETRY_AFTER_MS 1000 /* auth does not answer */
 
-/* One BIND while it waits for auth or for a claim. */
+/* One BIND while it waits for auth or for a claim; in the heap. */
 struct bind {
 	struct binding *binding;
 	struct exchange *exchange;
 	struct terminal terminal;
-	uint64_t generation;
-	size_t claimed; /* of the terminal's names */
+	struct account_view account;
+	struct claims claims;
 };
 
-static enum status refuse(
-    struct binding *self, struct exchange *x, const char *why)
+static void bind_destroy(void *arg)
 {
-	self->refused++;
-	return exchange_refuse(x, STATUS_CONFLICT, "%s", why);
-}
-
-static enum status refuse_other_account(
-    struct binding *self, struct exchange *x)
-{
-	return refuse(self, x,
-	    "this terminal is bound to another account: its owner must "
-	    "release it");
-}
-
-static void bind_destroy(struct bind **bind_p)
-{
-	free(*bind_p);
-	*bind_p = NULL;
+	if (arg)
+		sodium_memzero(arg, sizeof(struct bind));
+	free(arg);
 }
 
 /* ---- step 4 ---- */
@@ -63,16 +48,9 @@ static enum status on_committed(struct exchange *x, enum status status,
 
 	(void)generation;
 	(void)failed_op;
-	/* The account has changed meanwhile, or a claim ran out. */
-	if (status == STATUS_CONFLICT || status == STATUS_NOT_FOUND)
-		return exchange_retry(x, STATUS_BUSY, RETRY_AFTER_MS,
-		    "another change of the account came first");
-	if (status != STATUS_OK)
-		return status;
-	self->terminals++;
-	outbox_kick(self->service->outbox, &x->ticket.account);
-	audit_kick(self->service->audit, self->db, &x->ticket.account);
-	return STATUS_OK;
+	if (status == STATUS_OK)
+		self->figures.terminals++;
+	return binding_committed(self, x, status);
 }
 
 static enum status on_first_committed(struct exchange *x, enum status status,
@@ -81,41 +59,31 @@ static enum status on_first_committed(struct exchange *x, enum status status,
 	struct binding *self = x->parked;
 
 	if (status == STATUS_OK)
-		self->accounts++;
+		self->figures.accounts++;
 	return on_committed(x, status, generation, failed_op);
 }
 
-static enum status reply_bound(
-    struct exchange *x, const struct terminal *terminal)
+static enum status commit(void *arg)
 {
-	Binding__Bound bound = BINDING__BOUND__INIT;
-
-	bound.terminal_id = field_of(slice_of(terminal->id.bytes, ID_BYTES));
-	bound.first = terminal->first;
-	return exchange_reply(x, &bound.base);
-}
-
-static enum status commit(struct bind *bind)
-{
+	struct bind *bind = arg;
 	struct exchange *x = bind->exchange;
 	struct terminal *terminal = &bind->terminal;
 	Notify__Notice notice = NOTIFY__NOTICE__INIT;
 
 	terminal->bound_ms = clock_wall_ms();
-	enum status st = reply_bound(x, terminal);
+	enum status st = binding_reply_bound(x, terminal);
 	if (st != STATUS_OK)
 		return st;
 	notice.kind = NOTIFY__KIND__TERMINAL_BOUND;
 	notice.terminal_id = field_of(slice_of(terminal->id.bytes, ID_BYTES));
-	struct db_batch *batch =
-	    db_batch_new(&x->ticket.account, bind->generation, NULL);
-	binding_db_put_terminal(batch, terminal);
+	struct db_batch *batch = binding_db_batch(&bind->account);
+	binding_db_put_terminal(
+	    &bind->binding->db, batch, &x->ticket.account, terminal);
 	outbox_put(
 	    bind->binding->service->outbox, batch, &x->ticket.account, &notice);
-	audit_put(bind->binding->service->audit, batch, &x->ticket.account,
-	    &(struct audit_event){ .action = "terminal_bound",
-		.actor = "owner",
-		.terminal = &terminal->id });
+	binding_note(bind->binding, batch, x,
+	    &(struct audit_event){
+		.action = "terminal_bound", .terminal = &terminal->id });
 	x->parked = bind->binding;
 	return exchange_commit(
 	    x, &batch, terminal->first ? on_first_committed : on_committed);
@@ -123,48 +91,26 @@ static enum status commit(struct bind *bind)
 
 /* ---- step 3 ---- */
 
-static db_done_fn on_claimed;
-
-/* Claim the next name, or go on where all are.  Takes ${bind}. */
-static enum status claim_names(struct bind *bind)
-{
-	struct exchange *x = bind->exchange;
-	struct name names[TERMINAL_NAMES_MAX];
-	enum status st;
-
-	if (bind->claimed == binding_db_names(names, &bind->terminal)) {
-		st = commit(bind);
-	} else {
-		st = binding_db_claim(bind->binding->db, &names[bind->claimed],
-		    &x->ticket.account, on_claimed, bind);
-		if (st == STATUS_PENDING)
-			return st; /* on_claimed has it */
-		if (st == STATUS_BUSY)
-			st = exchange_retry(x, st, RETRY_AFTER_MS,
-			    "the database has much to do");
-	}
-	bind_destroy(&bind);
-	return st;
-}
-
-static void on_claimed(
-    void *arg, enum status status, uint64_t generation, size_t failed_op)
+static enum status refuse_taken(void *arg)
 {
 	struct bind *bind = arg;
-	struct exchange *x = bind->exchange;
 
-	(void)generation;
-	(void)failed_op;
-	if (status == STATUS_OK) {
-		bind->claimed++;
-		status = claim_names(bind);
-	} else {
-		if (status == STATUS_CONFLICT)
-			status = refuse_other_account(bind->binding, x);
-		bind_destroy(&bind);
-	}
-	if (status != STATUS_PENDING)
-		exchange_finish(&x, status);
+	return binding_refuse_other_account(bind->binding, bind->exchange);
+}
+
+/* Takes ${bind}. */
+static enum status claim_names(struct bind *bind)
+{
+	bind->claims = (struct claims){
+		.db = &bind->binding->db,
+		.exchange = bind->exchange,
+		.names = binding_db_names(&bind->binding->db, &bind->terminal),
+		.claimed = commit,
+		.taken = refuse_taken,
+		.destroy = bind_destroy,
+		.arg = bind,
+	};
+	return claims_begin(&bind->claims);
 }
 
 /* ---- step 2 ---- */
@@ -190,7 +136,7 @@ static enum status read_verification(
 	if (st != STATUS_OK)
 		return STATUS_INTERNAL;
 	return set ? STATUS_OK
-		   : refuse(bind->binding, x,
+		   : binding_refuse(bind->binding, x,
 			 "set verification information first");
 }
 
@@ -203,7 +149,7 @@ static void on_verification(void *arg, const struct answer *answer)
 	if (st == STATUS_OK)
 		st = claim_names(bind);
 	else
-		bind_destroy(&bind);
+		bind_destroy(bind);
 	if (st != STATUS_PENDING)
 		exchange_finish(&x, st);
 }
@@ -221,7 +167,7 @@ static enum status ask_verification(struct bind *bind)
 	    &query.base, on_verification, bind);
 	if (st == STATUS_OK)
 		return STATUS_PENDING;
-	bind_destroy(&bind);
+	bind_destroy(bind);
 	return exchange_retry(
 	    x, STATUS_BUSY, RETRY_AFTER_MS, "too much under way");
 }
@@ -234,24 +180,26 @@ static enum status ask_verification(struct bind *bind)
  * STATUS_OK        all are free
  * STATUS_CONFLICT  refused, with the detail set
  */
-static enum status check_names(
-    struct binding *self, struct exchange *x, const struct terminal *terminal)
+static enum status check_names(struct bind *bind)
 {
-	struct name names[TERMINAL_NAMES_MAX];
-	size_t count = binding_db_names(names, terminal);
+	struct binding *self = bind->binding;
+	struct exchange *x = bind->exchange;
+	struct names names = binding_db_names(&self->db, &bind->terminal);
 	struct id owner;
 
-	for (size_t i = 0; i < count; i++) {
-		enum status st = binding_db_owner(self->db, &names[i], &owner);
+	for (size_t i = 0; i < names.count; i++) {
+		enum status st =
+		    binding_db_owner(&self->db, &names.list[i], &owner);
 		if (st == STATUS_NOT_FOUND)
 			continue;
 		if (st != STATUS_OK)
 			return st;
 		if (!id_equal(&owner, &x->ticket.account))
-			return refuse_other_account(self, x);
-		return refuse(self, x,
-		    "this terminal is bound with another key: rebinding needs "
-		    "verification information");
+			return binding_refuse_other_account(self, x);
+		return binding_refuse(self, x,
+		    "this terminal is bound with another key: with "
+		    "verification information keepsake rebind gives it this "
+		    "one");
 	}
 	return STATUS_OK;
 }
@@ -263,30 +211,27 @@ static enum status check_names(
  * STATUS_OK         yes, as the same terminal: the answer is set
  * STATUS_CONFLICT   yes, as another terminal: refused
  */
-static enum status check_repeat(
-    struct binding *self, struct exchange *x, const struct terminal *terminal)
+static enum status check_repeat(struct bind *bind)
 {
-	struct terminal bound;
+	const struct account_view *account = &bind->account;
+	const struct terminal_clue clue = {
+		.peer_key = bind->terminal.peer_key,
+		.imei = "",
+		.serial = "",
+	};
+	const char *why;
+	size_t index;
 
-	enum status st = binding_db_terminal(
-	    self->db, &x->ticket.account, terminal->peer_key, &bound);
+	enum status st = terminal_find(
+	    account->terminals, account->terminals_count, &clue, &index, &why);
 	if (st != STATUS_OK)
 		return st;
-	if (!terminal_same_identifiers(&bound, terminal))
-		return refuse(self, x,
-		    "this key is bound with another imei or serial: rebinding "
-		    "needs verification information");
-	return reply_bound(x, &bound);
-}
-
-/* Read the account: its generation, and how many terminals it has. */
-static enum status read_account(struct bind *bind, size_t *count_out)
-{
-	struct terminal terminals[ACCOUNT_TERMINALS_MAX];
-
-	return binding_db_terminals(bind->binding->db,
-	    &bind->exchange->ticket.account, terminals, count_out,
-	    &bind->generation);
+	if (!terminal_same_identifiers(
+		&account->terminals[index], &bind->terminal))
+		return binding_refuse(bind->binding, bind->exchange,
+		    "this key is bound with another imei or serial: with "
+		    "verification information keepsake rebind changes them");
+	return binding_reply_bound(bind->exchange, &account->terminals[index]);
 }
 
 enum status binding_on_bind(void *state, struct exchange *x)
@@ -294,7 +239,6 @@ enum status binding_on_bind(void *state, struct exchange *x)
 	struct bind *bind = NULL;
 	Binding__Bind *msg;
 	const char *why;
-	size_t count;
 
 	enum status st = exchange_unpack(x, &binding__bind__descriptor, &msg);
 	if (st != STATUS_OK)
@@ -308,28 +252,31 @@ enum status binding_on_bind(void *state, struct exchange *x)
 	bind->exchange = x;
 	randombytes_buf(bind->terminal.id.bytes, ID_BYTES);
 	memcpy(bind->terminal.peer_key, x->ticket.peer, TERMINAL_KEY_BYTES);
-	st = terminal_describe(&bind->terminal, msg, &why);
+	st = terminal_describe(
+	    &bind->terminal, msg->imei, msg->serial, msg->label, &why);
 	if (st != STATUS_OK) {
 		st = exchange_refuse(x, st, "%s", why);
 		goto out;
 	}
-	/* The generation is read first: what follows sees no older rows. */
-	st = read_account(bind, &count);
+	st = binding_view(state, x, &bind->account);
 	if (st == STATUS_OK)
-		st = check_repeat(state, x, &bind->terminal);
+		st = check_repeat(bind);
 	if (st != STATUS_NOT_FOUND)
 		goto out;
-	st = check_names(state, x, &bind->terminal);
-	if (st == STATUS_OK && count == ACCOUNT_TERMINALS_MAX)
-		st = refuse(state, x, "the account has 64 terminals already");
+	st = check_names(bind);
+	if (st == STATUS_OK &&
+	    bind->account.terminals_count == ACCOUNT_TERMINALS_MAX)
+		st = binding_refuse(state, x,
+		    "the account has 64 terminals already: release one with "
+		    "keepsake unbind");
 	if (st != STATUS_OK)
 		goto out;
-	bind->terminal.first = count == 0;
+	bind->terminal.first = bind->account.terminals_count == 0;
 	struct bind *going_on = bind;
 	bind = NULL;
 	st = going_on->terminal.first ? ask_verification(going_on)
 				      : claim_names(going_on);
 out:
-	bind_destroy(&bind);
+	bind_destroy(bind);
 	return st;
 }

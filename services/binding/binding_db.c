@@ -1,205 +1,331 @@
 #include "binding_db.h"
 
+#include <sodium.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/util.h"
+#include "binding_row.h"
 #include "service/erase.h"
-
-/*
- * Table        Key       Value
- * TERMINALS    peer key  version 1, first (1), id (16), bound_ms (8), then
- *                        imei, serial, label: each its length (1) and bytes
- */
-#define TABLE_TERMINALS 1
-
-#define TERMINAL_VERSION    1
-#define TERMINAL_HEAD_BYTES (1 + 1 + ID_BYTES + 8)
-#define TERMINAL_ROW_BYTES_MAX                       \
-	(TERMINAL_HEAD_BYTES + 1 + IMEI_DIGITS + 1 + \
-	    TERMINAL_SERIAL_BYTES_MAX + 1 + TERMINAL_LABEL_BYTES_MAX)
 
 #define CLAIM_MS        30000
 #define ACCOUNTS_A_STEP 256
 
-size_t binding_db_names(
-    struct name out[static TERMINAL_NAMES_MAX], const struct terminal *terminal)
-{
-	size_t count = 0;
+/* ---- names ---- */
 
-	out[count++] = (struct name){ NAME_PEER_KEY,
-		slice_of(terminal->peer_key, TERMINAL_KEY_BYTES) };
+struct name binding_db_name(
+    const struct binding_db *self, enum name_space space, struct slice text)
+{
+	struct name name = { .space = space };
+	const uint8_t kind = (uint8_t)space;
+	uint8_t key[KEY_BYTES];
+	crypto_generichash_state state;
+
+	keyring_derive(self->keyring, "names", key);
+	crypto_generichash_init(&state, key, sizeof(key), NAME_HASH_BYTES);
+	crypto_generichash_update(&state, &kind, sizeof(kind));
+	crypto_generichash_update(&state, text.data, text.len);
+	crypto_generichash_final(&state, name.hash, NAME_HASH_BYTES);
+	sodium_memzero(key, sizeof(key));
+	sodium_memzero(&state, sizeof(state));
+	return name;
+}
+
+struct names binding_db_names(
+    const struct binding_db *self, const struct terminal *terminal)
+{
+	struct names names = { .count = 0 };
+
+	names.list[names.count++] = binding_db_name(self, NAME_PEER_KEY,
+	    slice_of(terminal->peer_key, TERMINAL_KEY_BYTES));
 	if (terminal->imei[0] != '\0')
-		out[count++] =
-		    (struct name){ NAME_IMEI, slice_text(terminal->imei) };
+		names.list[names.count++] = binding_db_name(
+		    self, NAME_IMEI, slice_text(terminal->imei));
 	if (terminal->serial[0] != '\0')
-		out[count++] =
-		    (struct name){ NAME_SERIAL, slice_text(terminal->serial) };
-	return count;
+		names.list[names.count++] = binding_db_name(
+		    self, NAME_SERIAL, slice_text(terminal->serial));
+	return names;
 }
 
-enum status binding_db_owner(
-    struct db *db, const struct name *name, struct id *account_out)
+static struct slice name_slice(const struct name *name)
 {
-	return db_name_get(db, (uint8_t)name->space, name->text, account_out);
+	return slice_of(name->hash, NAME_HASH_BYTES);
 }
 
-enum status binding_db_claim(struct db *db, const struct name *name,
-    const struct id *account, db_done_fn *done, void *arg)
+static bool names_have(const struct names *self, const struct name *name)
 {
-	return db_claim(
-	    db, (uint8_t)name->space, name->text, account, CLAIM_MS, done, arg);
+	for (size_t i = 0; i < self->count; i++)
+		if (self->list[i].space == name->space &&
+		    memcmp(self->list[i].hash, name->hash, NAME_HASH_BYTES) ==
+			0)
+			return true;
+	return false;
 }
 
-static uint8_t *put_text(uint8_t *at, const char *text)
+enum status binding_db_owner(const struct binding_db *self,
+    const struct name *name, struct id *account_out)
 {
-	size_t len = strlen(text);
-
-	*at++ = (uint8_t)len;
-	memcpy(at, text, len);
-	return at + len;
+	return db_name_get(
+	    self->db, (uint8_t)name->space, name_slice(name), account_out);
 }
 
-static size_t encode(
-    uint8_t out[static TERMINAL_ROW_BYTES_MAX], const struct terminal *terminal)
+enum status binding_db_claim(const struct binding_db *self,
+    const struct name *name, const struct id *account, db_done_fn *done,
+    void *arg)
 {
-	uint8_t *at = out;
-
-	*at++ = TERMINAL_VERSION;
-	*at++ = terminal->first;
-	memcpy(at, terminal->id.bytes, ID_BYTES);
-	at += ID_BYTES;
-	put_be64(at, terminal->bound_ms);
-	at = put_text(at + 8, terminal->imei);
-	at = put_text(at, terminal->serial);
-	at = put_text(at, terminal->label);
-	return (size_t)(at - out);
+	return db_claim(self->db, (uint8_t)name->space, name_slice(name),
+	    account, CLAIM_MS, done, arg);
 }
 
-/* Cut a text of at most ${len_max} bytes off the front of ${rest}. */
-static enum status cut_text(char *out, size_t len_max, struct slice *rest)
+/* ---- rows ---- */
+
+static enum status unusable(uint8_t table)
 {
-	if (rest->len == 0)
-		return STATUS_MALFORMED;
-	size_t len = rest->data[0];
-	if (len > len_max || len + 1 > rest->len)
-		return STATUS_MALFORMED;
-	memcpy(out, rest->data + 1, len);
-	out[len] = '\0';
-	*rest = slice_of(rest->data + 1 + len, rest->len - 1 - len);
-	return STATUS_OK;
+	log_error(NULL, "row_unusable", "table=%u status=malformed",
+	    (unsigned int)table);
+	return STATUS_MALFORMED;
 }
 
-static enum status decode(
-    struct terminal *out, struct slice key, struct slice value)
+/* Open what ${row} has; results as sealed_row_open. */
+static enum status open_row(const struct binding_db *self,
+    const struct id *account, uint8_t table, const struct db_entry *row,
+    struct bytes *plain_out)
 {
-	enum status st = STATUS_MALFORMED;
+	return sealed_row_open(self->keyring, self->db, account, table,
+	    row->key, row->value, plain_out);
+}
 
-	if (value.len > 0 && value.data[0] > TERMINAL_VERSION) {
-		st = STATUS_VERSION;
-		goto out;
-	}
-	if (key.len != TERMINAL_KEY_BYTES || value.len < TERMINAL_HEAD_BYTES ||
-	    value.data[0] != TERMINAL_VERSION)
-		goto out;
-	memcpy(out->peer_key, key.data, TERMINAL_KEY_BYTES);
-	out->first = value.data[1] != 0;
-	memcpy(out->id.bytes, value.data + 2, ID_BYTES);
-	out->bound_ms = get_be64(value.data + 2 + ID_BYTES);
-	struct slice rest = slice_of(
-	    value.data + TERMINAL_HEAD_BYTES, value.len - TERMINAL_HEAD_BYTES);
-	st = cut_text(out->imei, IMEI_DIGITS, &rest);
-	if (st == STATUS_OK)
-		st = cut_text(out->serial, TERMINAL_SERIAL_BYTES_MAX, &rest);
-	if (st == STATUS_OK)
-		st = cut_text(out->label, TERMINAL_LABEL_BYTES_MAX, &rest);
-	if (st == STATUS_OK && rest.len > 0)
-		st = STATUS_MALFORMED;
-out:
-	if (st != STATUS_OK)
-		log_error(NULL, "row_unusable", "table=terminals status=%s",
-		    status_word(st));
+static enum status open_terminal(const struct binding_db *self,
+    const struct id *account, const struct db_entry *row, struct terminal *out)
+{
+	struct bytes plain = { 0 };
+
+	if (row->key.len != TERMINAL_KEY_BYTES)
+		return unusable(TABLE_TERMINALS);
+	memcpy(out->peer_key, row->key.data, TERMINAL_KEY_BYTES);
+	enum status st = open_row(self, account, TABLE_TERMINALS, row, &plain);
+	if (st == STATUS_OK &&
+	    terminal_row_decode(out, bytes_slice(&plain)) != STATUS_OK)
+		st = unusable(TABLE_TERMINALS);
+	bytes_clear(&plain);
 	return st;
 }
 
-enum status binding_db_terminal(struct db *db, const struct id *account,
-    const uint8_t peer_key[static TERMINAL_KEY_BYTES], struct terminal *out)
+static enum status open_entry(const struct binding_db *self,
+    const struct id *account, const struct db_entry *row, struct entry *out)
 {
-	struct slice key = slice_of(peer_key, TERMINAL_KEY_BYTES);
-	struct bytes value = { 0 };
+	struct bytes plain = { 0 };
 
-	enum status st = db_get(db, account, TABLE_TERMINALS, key, &value);
-	if (st == STATUS_OK)
-		st = decode(out, key, bytes_slice(&value));
-	bytes_clear(&value);
+	enum status st = open_row(self, account, TABLE_ENTRIES, row, &plain);
+	if (st == STATUS_OK &&
+	    entry_row_decode(out, bytes_slice(&plain)) != STATUS_OK)
+		st = unusable(TABLE_ENTRIES);
+	bytes_clear(&plain);
 	return st;
 }
 
-enum status binding_db_terminals(struct db *db, const struct id *account,
-    struct terminal out[static ACCOUNT_TERMINALS_MAX], size_t *count_out,
-    uint64_t *generation_out)
+static enum status scan(const struct binding_db *self, const struct id *account,
+    uint8_t table, size_t limit, struct db_page *out)
+{
+	const struct slice all = { 0 };
+
+	return db_scan(self->db, account, table, all, all, limit, false, out);
+}
+
+/* ---- an account ---- */
+
+enum status binding_db_view(const struct binding_db *self,
+    const struct id *account, struct account_view *out)
 {
 	struct db_page page = { 0 };
-	struct slice all = { 0 };
+	enum status st =
+	    scan(self, account, TABLE_TERMINALS, ACCOUNT_TERMINALS_MAX, &page);
 
-	enum status st = db_scan(db, account, TABLE_TERMINALS, all, all,
-	    ACCOUNT_TERMINALS_MAX, false, &page);
+	out->id = *account;
+	out->generation = page.generation;
+	out->terminals_count = page.count;
 	for (size_t i = 0; i < page.count && st == STATUS_OK; i++)
-		st =
-		    decode(&out[i], page.entries[i].key, page.entries[i].value);
-	if (st == STATUS_OK) {
-		*count_out = page.count;
-		if (generation_out)
-			*generation_out = page.generation;
-	}
+		st = open_terminal(
+		    self, account, &page.entries[i], &out->terminals[i]);
+	if (st == STATUS_OK)
+		st = scan(
+		    self, account, TABLE_ENTRIES, ACCOUNT_ENTRIES_MAX, &page);
+	out->entries_count = page.count;
 	db_page_clear(&page);
 	return st;
 }
 
-void binding_db_put_terminal(
-    struct db_batch *batch, const struct terminal *terminal)
+struct db_batch *binding_db_batch(const struct account_view *view)
 {
-	uint8_t row[TERMINAL_ROW_BYTES_MAX];
-	struct name names[TERMINAL_NAMES_MAX];
-	size_t count = binding_db_names(names, terminal);
-
-	db_batch_put(batch, TABLE_TERMINALS,
-	    slice_of(terminal->peer_key, TERMINAL_KEY_BYTES),
-	    slice_of(row, encode(row, terminal)));
-	for (size_t i = 0; i < count; i++)
-		names_confirm(batch, (uint8_t)names[i].space, names[i].text);
+	return db_batch_new(&view->id, view->generation, NULL);
 }
 
-static enum status count_account(
-    struct db *db, const struct id *account, size_t *count_out)
+/* ---- terminals ---- */
+
+enum status binding_db_terminal(const struct binding_db *self,
+    const struct id *account, const uint8_t peer_key[static TERMINAL_KEY_BYTES],
+    struct terminal *out)
+{
+	struct db_entry row = { .key = slice_of(peer_key, TERMINAL_KEY_BYTES) };
+	struct bytes value = { 0 };
+
+	enum status st =
+	    db_get(self->db, account, TABLE_TERMINALS, row.key, &value);
+	row.value = bytes_slice(&value);
+	if (st == STATUS_OK)
+		st = open_terminal(self, account, &row, out);
+	bytes_clear(&value);
+	return st == STATUS_EXPIRED ? STATUS_NOT_FOUND : st;
+}
+
+enum status binding_db_terminals(const struct binding_db *self,
+    const struct id *account, struct terminal out[static ACCOUNT_TERMINALS_MAX],
+    size_t *count_out)
 {
 	struct db_page page = { 0 };
-	struct slice all = { 0 };
+	enum status st =
+	    scan(self, account, TABLE_TERMINALS, ACCOUNT_TERMINALS_MAX, &page);
 
-	enum status st = db_scan(db, account, TABLE_TERMINALS, all, all,
-	    ACCOUNT_TERMINALS_MAX, false, &page);
-	*count_out = page.count;
+	for (size_t i = 0; i < page.count && st == STATUS_OK; i++)
+		st = open_terminal(self, account, &page.entries[i], &out[i]);
+	*count_out = st == STATUS_OK ? page.count : 0;
+	db_page_clear(&page);
+	return st == STATUS_EXPIRED ? STATUS_OK : st;
+}
+
+/* Give up those of ${names} that are not in ${kept}. */
+static void release_names(
+    struct db_batch *batch, const struct names *names, const struct names *kept)
+{
+	for (size_t i = 0; i < names->count; i++)
+		if (!names_have(kept, &names->list[i]))
+			names_release(batch, (uint8_t)names->list[i].space,
+			    name_slice(&names->list[i]));
+}
+
+void binding_db_put_terminal(const struct binding_db *self,
+    struct db_batch *batch, const struct id *account,
+    const struct terminal *terminal)
+{
+	struct names names = binding_db_names(self, terminal);
+	uint8_t plain[TERMINAL_ROW_BYTES_MAX];
+	size_t len = terminal_row_encode(plain, terminal);
+
+	sealed_row_put(self->keyring, self->db, batch, account, TABLE_TERMINALS,
+	    slice_of(terminal->peer_key, TERMINAL_KEY_BYTES),
+	    slice_of(plain, len));
+	for (size_t i = 0; i < names.count; i++)
+		names_confirm(batch, (uint8_t)names.list[i].space,
+		    name_slice(&names.list[i]));
+	sodium_memzero(plain, sizeof(plain));
+}
+
+void binding_db_delete_terminal(const struct binding_db *self,
+    struct db_batch *batch, const struct terminal *terminal)
+{
+	const struct names none = { .count = 0 };
+	struct names names = binding_db_names(self, terminal);
+
+	db_batch_delete(batch, TABLE_TERMINALS,
+	    slice_of(terminal->peer_key, TERMINAL_KEY_BYTES));
+	release_names(batch, &names, &none);
+}
+
+void binding_db_replace_terminal(const struct binding_db *self,
+    struct db_batch *batch, const struct id *account,
+    const struct terminal *before, const struct terminal *after)
+{
+	struct names old = binding_db_names(self, before);
+	struct names kept = binding_db_names(self, after);
+
+	db_batch_delete(batch, TABLE_TERMINALS,
+	    slice_of(before->peer_key, TERMINAL_KEY_BYTES));
+	release_names(batch, &old, &kept);
+	binding_db_put_terminal(self, batch, account, after);
+}
+
+/* ---- entries ---- */
+
+enum status binding_db_entry(const struct binding_db *self,
+    const struct id *account, const char *iccid, struct entry *out)
+{
+	struct name name = binding_db_name(self, NAME_ICCID, slice_text(iccid));
+	struct db_entry row = { .key = name_slice(&name) };
+	struct bytes value = { 0 };
+
+	enum status st =
+	    db_get(self->db, account, TABLE_ENTRIES, row.key, &value);
+	row.value = bytes_slice(&value);
+	if (st == STATUS_OK)
+		st = open_entry(self, account, &row, out);
+	bytes_clear(&value);
+	return st == STATUS_EXPIRED ? STATUS_NOT_FOUND : st;
+}
+
+enum status binding_db_entries(const struct binding_db *self,
+    const struct id *account, struct entry *out, size_t *count_out)
+{
+	struct db_page page = { 0 };
+	enum status st =
+	    scan(self, account, TABLE_ENTRIES, ACCOUNT_ENTRIES_MAX, &page);
+
+	for (size_t i = 0; i < page.count && st == STATUS_OK; i++)
+		st = open_entry(self, account, &page.entries[i], &out[i]);
+	*count_out = st == STATUS_OK ? page.count : 0;
+	db_page_clear(&page);
+	return st == STATUS_EXPIRED ? STATUS_OK : st;
+}
+
+void binding_db_put_entry(const struct binding_db *self, struct db_batch *batch,
+    const struct id *account, const struct entry *entry)
+{
+	struct name name =
+	    binding_db_name(self, NAME_ICCID, slice_text(entry->iccid));
+	uint8_t plain[ENTRY_ROW_BYTES_MAX];
+	size_t len = entry_row_encode(plain, entry);
+
+	sealed_row_put(self->keyring, self->db, batch, account, TABLE_ENTRIES,
+	    name_slice(&name), slice_of(plain, len));
+	names_confirm(batch, (uint8_t)name.space, name_slice(&name));
+	sodium_memzero(plain, sizeof(plain));
+}
+
+/* ---- figures ---- */
+
+enum status binding_db_count_account(const struct binding_db *self,
+    const struct id *account, struct binding_figures *out)
+{
+	struct db_page page = { 0 };
+	enum status st =
+	    scan(self, account, TABLE_TERMINALS, ACCOUNT_TERMINALS_MAX, &page);
+
+	if (st == STATUS_OK) {
+		out->terminals += page.count;
+		out->accounts += page.count > 0;
+		st = scan(
+		    self, account, TABLE_ENTRIES, ACCOUNT_ENTRIES_MAX, &page);
+	}
+	if (st == STATUS_OK)
+		out->entries += page.count;
 	db_page_clear(&page);
 	return st;
 }
 
 enum status binding_db_count(
-    struct db *db, uint64_t *terminals_out, uint64_t *accounts_out)
+    const struct binding_db *self, struct binding_figures *out)
 {
 	struct db_account accounts[ACCOUNTS_A_STEP];
 	size_t count = nitems(accounts);
 	struct id *after = NULL;
 	enum status st = STATUS_OK;
 
-	*terminals_out = *accounts_out = 0;
+	*out = (struct binding_figures){ 0 };
 	while (st == STATUS_OK && count == nitems(accounts)) {
-		st = db_accounts(db, after, accounts, nitems(accounts), &count);
-		for (size_t i = 0; i < count && st == STATUS_OK; i++) {
-			size_t terminals;
-			st = count_account(db, &accounts[i].id, &terminals);
-			*terminals_out += terminals;
-			*accounts_out += terminals > 0;
-		}
+		st = db_accounts(
+		    self->db, after, accounts, nitems(accounts), &count);
+		for (size_t i = 0; i < count && st == STATUS_OK; i++)
+			st = binding_db_count_account(
+			    self, &accounts[i].id, out);
 		after = &accounts[nitems(accounts) - 1].id;
 	}
 	return st;

@@ -1,7 +1,9 @@
+#include <sodium.h>
+#include <stdlib.h>
+
 #include "base/log.h"
 #include "base/util.h"
 #include "binding.h"
-#include "binding_db.h"
 #include "service/listing.h"
 
 /* What keepsakectl asks binding. */
@@ -14,7 +16,7 @@ static enum status list_terminals(
 	size_t count, i = 0;
 
 	enum status st = binding_db_terminals(
-	    self->db, &listing->account, terminals, &count, NULL);
+	    &self->db, &listing->account, terminals, &count);
 	if (st != STATUS_OK)
 		return st;
 	/* They come in the order of their keys, which are the places. */
@@ -41,14 +43,54 @@ static enum status list_terminals(
 	return STATUS_OK;
 }
 
-static listing_part_fn *const parts[] = { list_terminals };
+/* Its place is the hash of its ICCID, in whose order they come. */
+static bool list_entry(const struct binding *self, struct listing *listing,
+    const struct entry *entry, struct slice after)
+{
+	struct name name =
+	    binding_db_name(&self->db, NAME_ICCID, slice_text(entry->iccid));
+	struct slice place = slice_of(name.hash, NAME_HASH_BYTES);
+
+	if (after.len > 0 && slice_compare(place, after) <= 0)
+		return true;
+	listing_row(listing, "card");
+	listing_text(listing, "iccid", entry->iccid);
+	listing_text(listing, "number", entry->number);
+	listing_time(listing, "first_save", entry->first_save_ms);
+	listing_time(listing, "last_update", entry->last_update_ms);
+	listing_data(listing, "data", slice_of(entry->data, entry->data_len));
+	return listing_row_end(listing, place);
+}
+
+static enum status list_entries(
+    void *state, struct listing *listing, struct slice after)
+{
+	struct binding *self = state;
+	const size_t bytes = ACCOUNT_ENTRIES_MAX * sizeof(struct entry);
+	struct entry *entries = calloc(1, bytes);
+	size_t count = 0;
+
+	if (!entries)
+		return STATUS_NO_SPACE;
+	enum status st =
+	    binding_db_entries(&self->db, &listing->account, entries, &count);
+	for (size_t i = 0; i < count; i++)
+		if (!list_entry(self, listing, &entries[i], after))
+			break;
+	sodium_memzero(entries, bytes);
+	free(entries);
+	return st;
+}
+
+static listing_part_fn *const bindings[] = { list_terminals };
+static listing_part_fn *const all[] = { list_terminals, list_entries };
 
 enum status binding_on_bindings(void *state, struct exchange *x)
 {
-	return listing_answer(state, x, parts, nitems(parts), true);
+	return listing_answer(state, x, bindings, nitems(bindings), true);
 }
 
 enum status binding_on_export(void *state, struct exchange *x)
 {
-	return listing_answer(state, x, parts, nitems(parts), true);
+	return listing_answer(state, x, all, nitems(all), true);
 }

@@ -1,5 +1,12 @@
 #include "binding.h"
-#include "binding_db.h"
+
+static enum status on_migrate(
+    struct service *service, struct db *db, uint32_t from)
+{
+	const struct binding_db self = { db, service->keyring };
+
+	return binding_db_migrate(&self, from);
+}
 
 int main(int argc, char **argv)
 {
@@ -7,6 +14,7 @@ int main(int argc, char **argv)
 		.name = "binding",
 		.about = "which terminal belongs to which account",
 		.format = BINDING_DB_FORMAT,
+		.migrate = on_migrate,
 		.doors = FROM(ROLE_GATEWAY) | FROM(ROLE_AUTH) |
 			 FROM(ROLE_NOTIFY) | FROM(ROLE_OPS),
 		.peers = FROM(ROLE_AUTH) | FROM(ROLE_NOTIFY),

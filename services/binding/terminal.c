@@ -5,32 +5,37 @@
 #include "base/text.h"
 #include "bus/unpack.h"
 
-enum status terminal_describe(
-    struct terminal *self, const Binding__Bind *bind, const char **why_out)
+#define NOWHERE SIZE_MAX
+
+enum status terminal_describe(struct terminal *self, const char *imei,
+    const char *serial, const char *label, const char **why_out)
 {
-	struct slice serial = slice_text(bind->serial);
-	struct slice label = slice_text(bind->label);
+	bool nameless = self->imei[0] == '\0' && self->serial[0] == '\0';
 	const char *why = NULL;
 
-	if (*bind->imei == '\0' && serial.len == 0)
+	if (nameless && imei[0] == '\0' && serial[0] == '\0')
 		why = "imei, serial: a terminal needs one of them";
-	else if (*bind->imei != '\0' && imei_check(bind->imei) != STATUS_OK)
-		why = "imei: not 15 digits with the right check digit";
-	else if (serial.len > TERMINAL_SERIAL_BYTES_MAX)
+	else if (imei[0] != '\0' && imei_check(imei) != STATUS_OK)
+		why = "imei: not 15 digits with the right check digit; a phone "
+		      "shows its own when *#06# is dialled";
+	else if (strlen(serial) > TERMINAL_SERIAL_BYTES_MAX)
 		why = "serial: more than 64 bytes";
-	else if (!text_is_clean(serial))
+	else if (!text_is_clean(slice_text(serial)))
 		why = "serial: not UTF-8, or with control characters";
-	else if (label.len > TERMINAL_LABEL_BYTES_MAX)
+	else if (strlen(label) > TERMINAL_LABEL_BYTES_MAX)
 		why = "label: more than 64 bytes";
-	else if (!text_is_clean(label))
+	else if (!text_is_clean(slice_text(label)))
 		why = "label: not UTF-8, or with control characters";
 	if (why) {
 		*why_out = why;
 		return STATUS_MALFORMED;
 	}
-	text_copy(self->imei, sizeof(self->imei), bind->imei);
-	text_copy(self->serial, sizeof(self->serial), bind->serial);
-	text_copy(self->label, sizeof(self->label), bind->label);
+	if (imei[0] != '\0')
+		text_copy(self->imei, sizeof(self->imei), imei);
+	if (serial[0] != '\0')
+		text_copy(self->serial, sizeof(self->serial), serial);
+	if (label[0] != '\0')
+		text_copy(self->label, sizeof(self->label), label);
 	return STATUS_OK;
 }
 
@@ -39,6 +44,39 @@ bool terminal_same_identifiers(
 {
 	return strcmp(a->imei, b->imei) == 0 &&
 	       strcmp(a->serial, b->serial) == 0;
+}
+
+enum status terminal_find(const struct terminal *terminals, size_t count,
+    const struct terminal_clue *clue, size_t *index_out, const char **why_out)
+{
+	size_t by_key = NOWHERE, by_imei = NOWHERE, by_serial = NOWHERE;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct terminal *terminal = &terminals[i];
+		if (clue->peer_key && memcmp(terminal->peer_key, clue->peer_key,
+					  TERMINAL_KEY_BYTES) == 0)
+			by_key = i;
+		if (clue->imei[0] != '\0' &&
+		    strcmp(terminal->imei, clue->imei) == 0)
+			by_imei = i;
+		if (clue->serial[0] != '\0' &&
+		    strcmp(terminal->serial, clue->serial) == 0)
+			by_serial = i;
+	}
+	if (by_imei != NOWHERE && by_serial != NOWHERE &&
+	    by_imei != by_serial) {
+		*why_out = "imei and serial are of two terminals of the "
+			   "account: unbind one of them first";
+		return STATUS_CONFLICT;
+	}
+	size_t named = by_imei != NOWHERE ? by_imei : by_serial;
+	if (named != NOWHERE && by_key != NOWHERE && named != by_key) {
+		*why_out = "this key is bound as another terminal of the "
+			   "account: unbind one of the two first";
+		return STATUS_CONFLICT;
+	}
+	*index_out = named != NOWHERE ? named : by_key;
+	return *index_out == NOWHERE ? STATUS_NOT_FOUND : STATUS_OK;
 }
 
 void terminal_report(Binding__Terminal *out, const struct terminal *self)

@@ -1,3 +1,4 @@
+#include "../../services/binding/entry.h"
 #include "../../services/binding/terminal.h"
 #include "../../services/notify/notice.h"
 #include "base/bounds.h"
@@ -44,7 +45,30 @@ static void check_order(const Common__Order *message)
 	must(id_equal(&stored.subject, &order.subject));
 }
 
-/* What a terminal says of itself, and what a service tells. */
+/* What a terminal says of itself. */
+static void check_terminal(
+    const char *imei, const char *serial, const char *label)
+{
+	struct terminal terminal = { 0 };
+	const char *why = NULL;
+
+	if (terminal_describe(&terminal, imei, serial, label, &why) !=
+	    STATUS_OK)
+		must(why);
+}
+
+static void check_entry(const Binding__EntrySave *message)
+{
+	static struct entry entry;
+	const char *why = NULL;
+
+	if (entry_check(message, &why) == STATUS_OK)
+		entry_update(&entry, message, 1);
+	else
+		must(why);
+}
+
+/* Those of which a service takes in more than is here. */
 static void check_contents(const ProtobufCMessage *message)
 {
 	const char *why = NULL;
@@ -54,10 +78,14 @@ static void check_contents(const ProtobufCMessage *message)
 		for (size_t i = 0; i < orders->n_orders; i++)
 			check_order(orders->orders[i]);
 	} else if (message->descriptor == &binding__bind__descriptor) {
-		struct terminal terminal = { 0 };
-		if (terminal_describe(&terminal, (const Binding__Bind *)message,
-			&why) != STATUS_OK)
-			must(why);
+		const Binding__Bind *bind = (const Binding__Bind *)message;
+		check_terminal(bind->imei, bind->serial, bind->label);
+	} else if (message->descriptor == &binding__rebind__descriptor) {
+		const Binding__Rebind *rebind =
+		    (const Binding__Rebind *)message;
+		check_terminal(rebind->imei, rebind->serial, rebind->label);
+	} else if (message->descriptor == &binding__entry_save__descriptor) {
+		check_entry((const Binding__EntrySave *)message);
 	} else if (message->descriptor == &notify__tell__descriptor) {
 		const Notify__Tell *tell = (const Notify__Tell *)message;
 		struct id id;
@@ -66,6 +94,12 @@ static void check_contents(const ProtobufCMessage *message)
 			must(why);
 	} else if (message->descriptor == &ops__resend__descriptor) {
 		check_by(((const Ops__Resend *)message)->by);
+	} else if (message->descriptor == &ops__deed__descriptor) {
+		check_by(((const Ops__Deed *)message)->by);
+	} else if (message->descriptor == &ops__unlock__descriptor) {
+		check_by(((const Ops__Unlock *)message)->by);
+	} else if (message->descriptor == &ops__revoke__descriptor) {
+		check_by(((const Ops__Revoke *)message)->by);
 	}
 }
 

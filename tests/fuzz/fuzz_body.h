@@ -62,7 +62,22 @@ static const ProtobufCMessageDescriptor *const body_types[] = {
 	&auth__revoked__descriptor,
 	&auth__deregister__descriptor,
 	&auth__deregistered__descriptor,
+	&binding__rebind__descriptor,
+	&binding__unbind__descriptor,
+	&binding__unbound__descriptor,
+	&binding__entry_save__descriptor,
+	&binding__entry_dates__descriptor,
+	&binding__entry__descriptor,
+	&binding__entry_list__descriptor,
+	&binding__entry_fetch__descriptor,
 	&auth__terminal_gone__descriptor,
+	&ops__deed__descriptor,
+	&ops__empty__descriptor,
+	&ops__unlock__descriptor,
+	&ops__unlocked__descriptor,
+	&ops__invitation__descriptor,
+	&ops__revoke__descriptor,
+	&ops__ordered__descriptor,
 };
 
 #endif

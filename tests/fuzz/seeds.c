@@ -10,6 +10,7 @@
 #include "bus/unpack.h"
 #include "crypto/auth_keys.h"
 #include "crypto/enrolment.h"
+#include "crypto/seal.h"
 #include "crypto/ticket.h"
 #include "fuzz_body.h"
 #include "fuzz_opaque.h"
@@ -182,6 +183,9 @@ static void operator_bodies(void)
 	Ops__ListRow row = OPS__LIST_ROW__INIT, *rows[] = { &row };
 	Ops__ListField field = OPS__LIST_FIELD__INIT, *fields[] = { &field };
 	Ops__Resend resend = OPS__RESEND__INIT;
+	Ops__Deed deed = OPS__DEED__INIT;
+	Ops__Unlock unlock = OPS__UNLOCK__INIT;
+	Ops__Revoke revoke = OPS__REVOKE__INIT;
 	Ops__By by = OPS__BY__INIT;
 
 	query.account_id = query.after =
@@ -200,9 +204,15 @@ static void operator_bodies(void)
 	by.name = (char *)"ann";
 	by.reason = (char *)"asked for";
 	by.document = (char *)"passport:12AB";
-	resend.by = &by;
+	resend.by = deed.by = unlock.by = revoke.by = &by;
 	resend.account_id = resend.notice_id = query.after;
+	deed.account_id = unlock.account_id = query.after;
+	revoke.account_id = revoke.session_id = query.after;
+	unlock.lane = (char *)"bound";
 	body(&resend.base);
+	body(&deed.base);
+	body(&unlock.base);
+	body(&revoke.base);
 }
 
 static void bodies(void)
@@ -221,6 +231,11 @@ static void bodies(void)
 	Binding__Terminal *terminal =
 	    &(Binding__Terminal)BINDING__TERMINAL__INIT;
 	Binding__TerminalList terminals = BINDING__TERMINAL_LIST__INIT;
+	Binding__Rebind rebind = BINDING__REBIND__INIT;
+	Binding__Unbind unbind = BINDING__UNBIND__INIT;
+	Binding__EntrySave entry_save;
+	Binding__Entry *entry = &(Binding__Entry)BINDING__ENTRY__INIT;
+	Binding__EntryList entries = BINDING__ENTRY_LIST__INIT;
 	Notify__Figure *figure = &(Notify__Figure)NOTIFY__FIGURE__INIT;
 	Notify__Notice notice = NOTIFY__NOTICE__INIT;
 	Notify__Tell tell = NOTIFY__TELL__INIT;
@@ -256,6 +271,25 @@ static void bodies(void)
 	terminals.terminals = &terminal;
 	terminals.n_terminals = 1;
 	body(&terminals.base);
+	rebind.imei = bind.imei;
+	rebind.serial = bind.serial;
+	rebind.label = bind.label;
+	body(&rebind.base);
+	unbind.terminal_id = id;
+	body(&unbind.base);
+	binding__entry_save__init(&entry_save);
+	entry_save.iccid = "8988211000000530082";
+	entry_save.number = "+4915112345678";
+	entry_save.content_case = BINDING__ENTRY_SAVE__CONTENT_DATA;
+	entry_save.data = long_id;
+	body(&entry_save.base);
+	entry->iccid = entry_save.iccid;
+	entry->number = entry_save.number;
+	entry->first_save_ms = entry->last_update_ms = 1790000000000;
+	entry->data = long_id;
+	entries.entries = &entry;
+	entries.n_entries = 1;
+	body(&entries.base);
 	figure->name = "ordinal";
 	figure->value = 7;
 	notice.notice_id = id;
@@ -445,6 +479,9 @@ static void texts(void)
 	save_text("name", "email", "Ann.B@Example.ORG");
 	save_text("name", "nickname", "Straße_7");
 	save_text("imei", "good", "490154203237518");
+	save_text("iccid", "digits", "89882110000005300811");
+	add(slice_of("\x98\x88\x12\x01\0\0\x50\x03\x80\xf2", 10));
+	save("iccid", "card");
 	save_text("conf", "example",
 	    "# comment\n[common]\nrun = /run/keepsake\nkeys = /etc/keepsake\n"
 	    "\n[store]\ndata = /var/lib/keepsake/store\nquota = 10G\n"
@@ -479,6 +516,14 @@ static void texts(void)
 	add_16(15);
 	add_text("490154203237518");
 	save_text("code", "all", "262011234567890");
+}
+
+static void cards(void)
+{
+	add_byte(1);
+	add_many(7, SEALED_BYTES(30));
+	save("card", "sealed");
+	save_text("card", "plain", "a mirror that somebody else has kept");
 }
 
 /* ---- backups ---- */
@@ -663,17 +708,50 @@ static void add_row(uint8_t key, size_t key_len, size_t value_len)
 static void auth_rows(void)
 {
 	add_byte(0);
-	add_row(7, 0, 42);
 	add_many(1, 41);
+	add_text("anna@example.org");
 	save("auth_db", "account");
 	add_byte(1);
-	add_row(7, 1, 14 + OPAQUE_RECORD_BYTES + 72);
 	add_many(1, 13 + OPAQUE_RECORD_BYTES + 72);
 	save("auth_db", "credential");
 	add_byte(2);
 	add_row(7, 1, 9);
 	add_many(1, 8);
 	save("auth_db", "told");
+	add_byte(2);
+	add_row(7, 0, 10);
+	add_many(1, 9);
+	save("auth_db", "state");
+}
+
+/* The first byte chooses in fuzz_journal_db.c. */
+static void journal_rows(void)
+{
+	for (unsigned int choice = 0; choice < 2; choice++) {
+		add_byte(choice);
+		add_byte(1); /* version */
+		add_many(0, 9);
+		add_byte(3); /* tries */
+		add_many(1, 109);
+		save("journal_db", choice == 0 ? "bound" : "stranger");
+	}
+	add_byte(2);
+	add_row(7, 34, 120);
+	add_many(0, 8);
+	add_byte(1); /* locked */
+	add_many(0, 110);
+	save("journal_db", "listed");
+	add_byte(3);
+	add_row(7, 17, 9);
+	add_many(1, 8);
+	save("journal_db", "moment");
+	add_byte(4);
+	for (unsigned int i = 0; i < 18; i++) {
+		add_row((uint8_t)(i + 1), 17, 9);
+		add_many((uint8_t)i, 8);
+	}
+	save("journal_db", "room");
+	save_text("invitation", "good", "7qk3m-xohfs");
 }
 
 static void grant_rows(void)
@@ -759,9 +837,10 @@ static void store_rows(void)
 	save("store_db", "usage");
 }
 
+/* The first byte chooses in fuzz_binding_row.c. */
 static void binding_rows(void)
 {
-	add_row(7, 32, 26 + 16 + 4 + 6);
+	add_byte(0);
 	add_byte(1); /* the first */
 	add_many(7, ID_BYTES);
 	add_64(1790000000000);
@@ -771,7 +850,29 @@ static void binding_rows(void)
 	add_text("SN1");
 	add_byte(5);
 	add_text("phone");
-	save("binding_db", "terminal");
+	save("binding_row", "terminal");
+	add_byte(1);
+	add(slice_of("\x98\x88\x12\x01\0\0\x50\x03\x80\xf2", 10));
+	add_64(1790000000000);
+	add_64(1790000000001);
+	add_byte(14);
+	add_text("+4915112345678");
+	add_text("data");
+	save("binding_row", "entry");
+}
+
+static void outbox_rows(void)
+{
+	add_text("\x0a\x10");
+	add_many(7, ID_BYTES);
+	save("outbox", "notice");
+	add_byte(1);
+	add_byte(2); /* auth */
+	add_16(0);
+	add_16(0x0181);
+	add_text("\x0a\x10");
+	add_many(7, ID_BYTES);
+	save("outbox", "addressed");
 }
 
 /* A notice that came, of ${packed_len} bytes. */
@@ -952,11 +1053,13 @@ static void rows(void)
 	add(slice_of(escaped, sizeof(escaped)));
 	save("db_key", "escaped");
 	auth_rows();
+	journal_rows();
 	grant_rows();
 	session_rows();
 	order_rows();
 	store_rows();
 	binding_rows();
+	outbox_rows();
 	notify_rows();
 	account_keys();
 	masters();
@@ -986,6 +1089,7 @@ int main(int argc, char **argv)
 	snapshot_keys();
 	key_files();
 	chunks();
+	cards();
 	rows();
 	return 0;
 }

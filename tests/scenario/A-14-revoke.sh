@@ -255,6 +255,10 @@ is_refused() {
 	[[ $(raw two --ticket "$granted" ask store.SNAPSHOTS) == denied* ]]
 }
 wait_for 5 is_refused || fail "it is still good"
+# The whole terminal is signed out; its person may sign in again.
+expect_use denied two auth
+read -r "tickets[auth]" _ < <(raw_login two anna MANAGE)
+expect_use ok two auth
 case_pass
 
 case_begin "A-14 nothing is pushed to a session that was revoked"

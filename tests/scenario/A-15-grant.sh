@@ -294,6 +294,30 @@ expect_error 6 not_found one grant remove "$other" >/dev/null
 assert_json 'length == 1' "$(keepsake_as three --json grant list)" grants
 case_pass
 
+# What a grant is good for ends with the binding, and then the grant itself.
+unbound_case() {
+	local id
+	case_begin "A-15 a grant ends with the binding"
+	terminal_of four anna
+	keepsake_as four --quiet grant add
+	alone four --quiet backup --unattended "$WORLD/tree"
+	id=$(json '.[] | select(.here) | .terminal' \
+	    "$(keepsake_as four --json grant list)")
+	keepsake_as two --quiet unbind "$id" \
+	    --verification-file "$WORLD/secret.verification"
+	assert_match 'not bound' "$(expect_alone 4 denied four)" detail
+	is_gone() {
+		! keepsake_as two --json grant list | grep -q "$id"
+	}
+	wait_for 20 is_gone || fail "the grant is still there"
+	case_pass
+}
+if "$BUILD/keepsake" --help | grep -q '^  unbind '; then
+	unbound_case
+else
+	case_skip "A-15 a grant ends with the binding: nothing unbinds yet"
+fi
+
 case_begin "A-15 K-02 who forgets the account forgets the grant"
 keepsake_as one --quiet grant add
 keepsake_as one --quiet backup --key local "$WORLD/tree"

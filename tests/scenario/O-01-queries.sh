@@ -19,6 +19,8 @@ assert_json 'length == 2 and (map(.id) == (map(.id) | unique)) and
     (map(.kind) | sort == ["email", "nickname"]) and
     all(.[]; .row == "account" and (.id | test("^[0-9a-f]{32}$")) and
     (.created | test("^20.*Z$")))' "$accounts" accounts
+assert_json 'map(.name) | sort == ["anna", "bert@example.com"]' "$accounts"
+assert_json 'all(.[]; .disabled == false and .locked_lanes == 0)' "$accounts"
 anna=$(json '.[] | select(.kind == "nickname") | .id' "$accounts")
 bert=$(json '.[] | select(.kind == "email") | .id' "$accounts")
 people=$(keepsakectl accounts)

@@ -38,6 +38,7 @@ START_TEST(labels_give_the_keys)
 		{ "keepsake snapshot wrap", keys->snapshot_wrap },
 		{ "keepsake snapshot writer", keys->snapshot_writer },
 		{ "keepsake cache", keys->cache },
+		{ "keepsake card", keys->card },
 		{ "keepsake x25519", keys->private_key },
 	};
 

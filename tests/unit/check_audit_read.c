@@ -1,6 +1,5 @@
 #include "service/audit_read.h"
 
-#include "crypto/arena.h"
 #include "service/audit_heads.h"
 #include "service/master.h"
 #include "stage.h"
@@ -11,7 +10,6 @@ static const struct id anna = { "account of anna" };
 static const struct id bert = { "bert's account." };
 
 static struct db *journal;
-static struct keyring *keyring;
 static struct audit *audit;
 
 static void on_journal(void *arg)
@@ -21,7 +19,7 @@ static void on_journal(void *arg)
 }
 
 /* The stage's server, with an audit log that needs no other database. */
-static void setup(void)
+static void open_audit(void)
 {
 	struct db_options options = {
 		.service = "store",
@@ -31,8 +29,6 @@ static void setup(void)
 		.reserve_bytes = 1 << 20,
 	};
 
-	ck_assert_int_eq(arena_open(16384), STATUS_OK);
-	stage_setup(NULL, 0);
 	ck_assert_int_eq(
 	    setenv("KEEPSAKE_STORE_LEDGER", scratch_path("."), 1), 0);
 	conf_destroy(&program.conf);
@@ -44,16 +40,17 @@ static void setup(void)
 	ck_assert_int_eq(
 	    loop_watch_fd(program.loop, db_event_fd(journal), on_journal, NULL),
 	    STATUS_OK);
-	ck_assert_int_eq(master_make(program.conf, "store"), STATUS_OK);
 	ck_assert_int_eq(audit_signer_make(program.conf, "store"), STATUS_OK);
-	ck_assert_int_eq(
-	    keyring_new(&keyring, program.conf, "store", scratch, true),
-	    STATUS_OK);
 	ck_assert_int_eq(audit_new(&audit, program.conf, "store", program.loop,
-			     journal, journal, keyring),
+			     journal, journal, ring),
 	    STATUS_OK);
 	stage_options.audit = audit;
-	stage_restart();
+}
+
+static void setup(void)
+{
+	stage_prepare = open_audit;
+	stage_setup(NULL, 0);
 }
 
 static void teardown(void)
@@ -63,10 +60,8 @@ static void teardown(void)
 	audit_disconnect(audit);
 	db_stop(journal);
 	audit_destroy(&audit);
-	keyring_destroy(&keyring);
 	db_close(&journal);
 	stage_teardown();
-	arena_close();
 }
 
 static unsigned int under_way;
@@ -299,6 +294,7 @@ START_TEST(no_audit_log)
 	struct request request = request_of(TYPE_AUDIT_READ);
 
 	stage_options.audit = NULL;
+	stage_prepare = NULL;
 	stage_restart();
 	ck_assert_int_eq(asker_ask(&ops, &request), STATUS_NOT_FOUND);
 	ck_assert_str_eq(ops.reply.detail, "this process has no audit log");

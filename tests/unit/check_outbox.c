@@ -26,10 +26,10 @@ static const struct id anna = { "account of anna" };
 static struct loop *loop;
 static struct bus *bus;
 static struct db *db;
-static struct caller *link_to_notify;
+static struct caller *links[ROLE_COUNT]; /* to notify, and to auth */
 static struct outbox *outbox;
 static struct timer guard;
-static char endpoint[2 * SCRATCH_BYTES];
+static char endpoint[2 * SCRATCH_BYTES], auth_endpoint[2 * SCRATCH_BYTES];
 
 static void on_guard(void *arg)
 {
@@ -55,9 +55,14 @@ static void service_open(void)
 		.map_bytes_max = 64 << 20,
 		.reserve_bytes = 1 << 20,
 	};
-	struct caller_options link = {
+	const struct caller_options link = {
 		.name = "notify",
 		.endpoint = endpoint,
+		.envelope_count = 1,
+	};
+	const struct caller_options auth_link = {
+		.name = "auth",
+		.endpoint = auth_endpoint,
 		.envelope_count = 1,
 	};
 
@@ -71,9 +76,11 @@ static void service_open(void)
 	ck_assert_int_eq(
 	    loop_watch_fd(loop, db_event_fd(db), on_db, NULL), STATUS_OK);
 	ck_assert_int_eq(
-	    caller_new(bus, loop, &link, &link_to_notify), STATUS_OK);
+	    caller_new(bus, loop, &link, &links[ROLE_NOTIFY]), STATUS_OK);
 	ck_assert_int_eq(
-	    outbox_new(db, db, ring, loop, link_to_notify, &outbox), STATUS_OK);
+	    caller_new(bus, loop, &auth_link, &links[ROLE_AUTH]), STATUS_OK);
+	ck_assert_int_eq(
+	    outbox_new(db, db, ring, loop, links, &outbox), STATUS_OK);
 }
 
 /* It ends, in the same order as there. */
@@ -81,7 +88,8 @@ static void service_close(void)
 {
 	loop_forget_fd(loop, db_event_fd(db));
 	outbox_disconnect(outbox);
-	caller_destroy(&link_to_notify);
+	caller_destroy(&links[ROLE_NOTIFY]);
+	caller_destroy(&links[ROLE_AUTH]);
 	db_close(&db);
 	outbox_destroy(&outbox);
 	ck_assert_ptr_null(outbox);
@@ -200,17 +208,92 @@ static void notify_close(void)
 	bus_destroy(&notify.bus);
 }
 
+/* ---- auth, likewise ---- */
+
+static struct {
+	struct bus *bus;
+	void *door;
+	struct message message;
+	enum status says; /* PENDING: nothing */
+	unsigned int told;
+	struct header header; /* of the latest message */
+	uint8_t body[64];
+	size_t body_len;
+} auth;
+
+static void on_auth_readable(void *arg)
+{
+	struct header reply = { .type = TYPE_REPLY, .status = auth.says };
+	struct bytes packed = { 0 };
+
+	(void)arg;
+	while (message_receive(&auth.message, auth.door, 2) == STATUS_OK) {
+		struct slice body = frame_slice(&auth.message.body);
+		ck_assert_int_eq(header_unpack(&auth.header,
+				     frame_slice(&auth.message.header)),
+		    STATUS_OK);
+		ck_assert_uint_le(body.len, sizeof(auth.body));
+		memcpy(auth.body, body.data, body.len);
+		auth.body_len = body.len;
+		auth.told++;
+		if (auth.says == STATUS_PENDING)
+			continue;
+		reply.request = auth.header.request;
+		ck_assert_int_eq(header_pack(&packed, &reply), STATUS_OK);
+		ck_assert_int_eq(
+		    frame_copy(&auth.message.header, bytes_slice(&packed)),
+		    STATUS_OK);
+		ck_assert_int_eq(
+		    frame_copy(&auth.message.body, (struct slice){ 0 }),
+		    STATUS_OK);
+		ck_assert_int_eq(
+		    message_send(&auth.message, auth.door), STATUS_OK);
+		bytes_clear(&packed);
+	}
+}
+
+static void auth_open(enum status says)
+{
+	struct curve_keys keys;
+
+	auth.says = says;
+	ck_assert_int_eq(curve_keys_make(&keys), STATUS_OK);
+	ck_assert_int_eq(bus_new(&keys, &auth.bus), STATUS_OK);
+	ck_assert_int_eq(
+	    bus_bind(auth.bus, "store", auth_endpoint, NULL, &auth.door),
+	    STATUS_OK);
+	message_init(&auth.message);
+	ck_assert_int_eq(
+	    loop_watch_socket(loop, auth.door, on_auth_readable, NULL),
+	    STATUS_OK);
+}
+
+static void auth_close(void)
+{
+	if (!auth.bus)
+		return;
+	loop_forget_socket(loop, auth.door);
+	message_clear(&auth.message);
+	bus_close(&auth.door);
+	bus_destroy(&auth.bus);
+}
+
 static void setup(void)
 {
 	scratch_make();
+	ck_assert_int_eq(arena_open(16384), STATUS_OK);
 	snprintf(endpoint, sizeof(endpoint), "ipc://%s", scratch_path("run/s"));
+	snprintf(auth_endpoint, sizeof(auth_endpoint), "ipc://%s",
+	    scratch_path("auth/s"));
 	service_open();
 }
 
 static void teardown(void)
 {
 	notify_close();
+	auth_close();
 	service_close();
+	arena_close();
 	scratch_remove();
 }
 
@@ -463,6 +546,7 @@ END_TEST
 static void restart(void)
 {
 	notify_close();
+	auth_close();
 	service_close();
 	service_open();
 }
@@ -546,7 +630,8 @@ START_TEST(ended_when_full)
 	wait_until(all_committed);
 	outbox_kick(outbox, &anna);
 	loop_forget_fd(loop, db_event_fd(db));
-	caller_destroy(&link_to_notify);
+	caller_destroy(&links[ROLE_NOTIFY]);
+	caller_destroy(&links[ROLE_AUTH]);
 	db_close(&db);
 	outbox_destroy(&outbox);
 	look = (struct timer){ .fired = on_look };
@@ -558,6 +643,135 @@ START_TEST(ended_when_full)
 	loop_timer_cancel(loop, &guard);
 	loop_destroy(&loop);
 	service_open();
+}
+END_TEST
+
+/* ---- to another service than notify ---- */
+
+#define GONE 0x0181 /* a type of auth's; any would do */
+
+static bool auth_told(void)
+{
+	return auth.told >= 1;
+}
+
+static bool auth_told_twice(void)
+{
+	return auth.told >= 2;
+}
+
+/* Promise auth ${says} in a batch of its own. */
+static void promise_auth(const struct id *account, const char *says)
+{
+	struct db_batch *batch = db_batch_new(account, DB_GENERATION_ANY, NULL);
+	Notify__Figure message = NOTIFY__FIGURE__INIT;
+
+	message.name = (char *)says; /* protobuf-c only reads it */
+	outbox_put_for(outbox, batch, account, ROLE_AUTH, GONE, &message.base);
+	submit(batch);
+}
+
+static void check_auth_was_told(const char *want)
+{
+	struct unpack unpack;
+	Notify__Figure *message;
+
+	ck_assert_uint_eq(auth.header.type, GONE);
+	ck_assert(id_equal(&auth.header.account, &anna));
+	unpack_begin(&unpack);
+	ck_assert_int_eq(unpack_message(&unpack, &notify__figure__descriptor,
+			     slice_of(auth.body, auth.body_len), &message),
+	    STATUS_OK);
+	ck_assert_str_eq(message->name, want);
+	unpack_end(&unpack);
+}
+
+START_TEST(told_to_auth)
+{
+	notify_open(STATUS_OK);
+	auth_open(STATUS_OK);
+	promise_auth(&anna, "word");
+	promise(&anna);
+	wait_until(all_committed);
+	ck_assert_uint_eq(rows_of(&anna), 2);
+	outbox_kick(outbox, &anna);
+	ck_assert_uint_eq(outbox_waiting(outbox), 2);
+	wait_until(nothing_waits);
+	ck_assert_uint_eq(auth.told, 1);
+	check_auth_was_told("word");
+	ck_assert_uint_eq(notify.told, 1); /* and of its own only */
+	ck_assert_uint_eq(rows_of(&anna), 0);
+}
+END_TEST
+
+START_TEST(told_to_auth_once_it_is_up)
+{
+	promise_auth(&anna, "word");
+	wait_until(all_committed);
+	outbox_kick(outbox, &anna);
+	restart();
+	ck_assert_uint_eq(rows_of(&anna), 1);
+	auth_open(STATUS_UNAVAILABLE);
+	wait_until(auth_told_twice);
+	ck_assert_uint_eq(rows_of(&anna), 1);
+	auth.says = STATUS_OK;
+	wait_until(nothing_waits);
+	check_auth_was_told("word");
+	ck_assert_uint_eq(rows_of(&anna), 0);
+}
+END_TEST
+
+/* However much notify has not heard yet, auth hears what is for it. */
+START_TEST(auth_does_not_queue_behind_notify)
+{
+	for (int i = 0; i < MANY; i++)
+		promise(&anna);
+	wait_until(all_committed);
+	outbox_kick(outbox, &anna);
+	promise_auth(&anna, "word");
+	wait_until(all_committed);
+	auth_open(STATUS_OK);
+	outbox_kick(outbox, &anna);
+	wait_until(auth_told);
+	check_auth_was_told("word");
+}
+END_TEST
+
+/* Rows that no outbox has written stay, and hold up nothing. */
+START_TEST(unusable_rows)
+{
+	static const struct {
+		uint8_t bytes[8];
+		size_t len;
+	} values[] = {
+		{ { 0x01 }, 1 }, { { 0x01, ROLE_AUTH, 0, 0, 1 }, 5 },
+		{ { 0x01, ROLE_COUNT, 0, 0, 1, 0x81 }, 6 },
+		{ { 0x01, ROLE_STORE, 0, 0, 2, 0x81 }, 6 }, /* no peer */
+	};
+	struct db_batch *batch = db_batch_new(&anna, DB_GENERATION_ANY, NULL);
+	uint8_t key[8 + ID_BYTES] = { 1 };
+
+	for (size_t i = 0; i < nitems(values); i++) {
+		key[8] = (uint8_t)(1 + i);
+		sealed_row_put(ring, db, batch, &anna, TABLE_OUTBOX,
+		    slice_of(key, sizeof(key)),
+		    slice_of(values[i].bytes, values[i].len));
+	}
+	db_batch_put(batch, TABLE_OUTBOX, slice_of(key, 5), slice_of("x", 1));
+	submit(batch);
+	auth_open(STATUS_OK);
+	notify_open(STATUS_OK);
+	promise_auth(&anna, "word");
+	promise(&anna);
+	wait_until(all_committed);
+	capture_begin(STDERR_FILENO);
+	outbox_kick(outbox, &anna);
+	wait_until(nothing_waits);
+	ck_assert_ptr_nonnull(
+	    strstr(capture_end(), "event=row_unusable table=outbox"));
+	ck_assert_uint_eq(auth.told, 1);
+	ck_assert_uint_eq(notify.told, 1);
+	ck_assert_uint_eq(rows_of(&anna), nitems(values) + 1);
 }
 END_TEST
 
@@ -678,8 +892,7 @@ START_TEST(in_a_journal)
 
 	ck_assert_int_eq(db_open(&options, &journal), STATUS_OK);
 	ck_assert_int_eq(
-	    outbox_new(journal, db, ring, loop, link_to_notify, &other),
-	    STATUS_OK);
+	    outbox_new(journal, db, ring, loop, links, &other), STATUS_OK);
 	notice.kind = NOTIFY__KIND__BACKUP_DONE;
 	struct db_batch *batch = db_batch_new(&anna, DB_GENERATION_ANY, NULL);
 	outbox_put(other, batch, &anna, &notice);
@@ -708,6 +921,7 @@ END_TEST
 int main(void)
 {
 	Suite *suite = suite_create("outbox");
+	TCase *others = tcase_create("D-02 what other services are told");
 	TCase *promises = tcase_create("N-05 what was promised is told");
 	TCase *restarts = tcase_create("N-05 R-01 told after a restart");
 	TCase *numbers = tcase_create("N-05 G-05 much to tell");
@@ -727,6 +941,12 @@ int main(void)
 	tcase_add_test(numbers, many_accounts);
 	tcase_add_test(numbers, many_notices);
 	tcase_add_test(numbers, ended_when_full);
+	tcase_add_checked_fixture(others, setup, teardown);
+	tcase_set_timeout(others, 60);
+	tcase_add_test(others, told_to_auth);
+	tcase_add_test(others, told_to_auth_once_it_is_up);
+	tcase_add_test(others, auth_does_not_queue_behind_notify);
+	tcase_add_test(others, unusable_rows);
 	TCase *rest = tcase_create("K-08 N-05 what waits is sealed");
 	tcase_add_checked_fixture(rest, setup, teardown);
 	tcase_add_test(rest, sealed);
@@ -736,6 +956,7 @@ int main(void)
 	tcase_add_test(rest, in_a_journal);
 	suite_add_tcase(suite, rest);
 	suite_add_tcase(suite, promises);
+	suite_add_tcase(suite, others);
 	suite_add_tcase(suite, restarts);
 	suite_add_tcase(suite, numbers);
 

@@ -58,6 +58,9 @@ static inline void stage_write_key(const char *role)
 	    curve_public_write(keys.public_key, scratch_path(path)), STATUS_OK);
 }
 
+/* Adds what a test wants to stage_options, keys being open; or NULL. */
+static void (*stage_prepare)(void);
+
 /* The server's process begins: database, bus, doors. */
 static inline void stage_open(void)
 {
@@ -81,6 +84,8 @@ static inline void stage_open(void)
 	stage_options.db = db;
 	stage_options.keyring = ring;
 	stage_options.ticket_key = ticket_public;
+	if (stage_prepare)
+		stage_prepare();
 	ck_assert_int_eq(
 	    server_new(&program, &stage_options, &server), STATUS_OK);
 	ck_assert_int_eq(server_open_door(server, ROLE_GATEWAY), STATUS_OK);
@@ -133,6 +138,7 @@ static inline void stage_setup(
 	ck_assert_int_eq(
 	    conf_load(settings, settings_count, NULL, &program.conf),
 	    STATUS_OK);
+	ck_assert_int_eq(arena_open(16384), STATUS_OK);
 	stage_write_key("gateway");
 	stage_write_key("ops");
 	crypto_sign_keypair(ticket_public, ticket_secret);
@@ -164,6 +170,7 @@ static inline void stage_teardown(void)
 	asker_disconnect(&gateway);
 	asker_disconnect(&ops);
 	stage_close();
+	arena_close();
 	loop_destroy(&program.loop);
 	conf_destroy(&program.conf);
 	scratch_remove();
