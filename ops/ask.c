@@ -200,14 +200,34 @@ enum status ops_ask(struct ops *self, const char *process, uint32_t type,
 	return expected.status;
 }
 
+static enum exit_code exit_code_of(enum status status)
+{
+	switch (status) {
+	case STATUS_UNAVAILABLE:
+	case STATUS_BUSY:
+		return EXIT_SILENT;
+	case STATUS_NOT_FOUND:
+		return EXIT_NOT_FOUND;
+	case STATUS_CONFLICT:
+	case STATUS_DENIED:
+	case STATUS_LOCKED:
+	case STATUS_FROZEN:
+	case STATUS_EXPIRED:
+		return EXIT_REFUSED;
+	default:
+		return EXIT_FAILED;
+	}
+}
+
 void ops_refused(struct ops *self, const char *process, enum status status)
 {
 	const char *detail = self->asking ? self->asking->detail : "";
-	bool silent = status == STATUS_UNAVAILABLE || status == STATUS_BUSY;
 
+	if (strcmp(detail, status_text(status)) == 0)
+		detail = "";
 	fprintf(stderr, "keepsakectl: %s: %s%s%s\n", process,
 	    status_text(status), *detail ? ": " : "", detail);
-	self->exit_code = silent ? EXIT_SILENT : EXIT_FAILED;
+	self->exit_code = exit_code_of(status);
 }
 
 void ops_hang_up(struct ops *self)

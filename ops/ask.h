@@ -44,7 +44,7 @@ enum status ops_ask(struct ops *self, const char *process, uint32_t type,
 
 /**
  * Say on standard error why ops_ask returned ${status}, and set the exit
- * code: EXIT_SILENT where the process does not answer, else EXIT_FAILED.
+ * code that it means.
  */
 void ops_refused(struct ops *self, const char *process, enum status status);
 

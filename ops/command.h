@@ -10,14 +10,27 @@ enum exit_code {
 	EXIT_OK = 0,
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 2,
-	EXIT_SILENT = 5, /* a process does not answer */
+	EXIT_NOT_FOUND = 3, /* no such account, terminal, session, … */
+	EXIT_REFUSED = 4,   /* locked, denied, or in a state that forbids it */
+	EXIT_SILENT = 5,    /* a process does not answer */
 };
 
 /** The options of single commands, as given; NULL where one was not. */
 struct ops_options {
-	const char *account;
+	const char *name_file;
+	const char *after;
+	const char *lane;
+	const char *document;
+	const char *reason;
+	const char *operator;
+	const char *to;
+	const char *session;
+	const char *terminal;
+	const char *yes_delete;
+	const char *account; /* of audit */
 	const char *since;
 	const char *heads;
+	bool all;
 };
 
 /** One run of the tool. */
@@ -29,17 +42,17 @@ struct ops {
 	struct asking *asking;    /* links to the processes: see ask.h */
 };
 
-/** A command: a row of the table that usage is printed from. */
-struct command {
-	const char *name;
-	const char *arguments;
-	const char *help;
-	void (*run)(struct ops *self, int argc, char **argv);
-};
+/**
+ * Runs a command with its operands, of which there are as many as its row
+ * says.
+ */
+typedef void command_fn(struct ops *self, int argc, char **argv);
 
-void command_status(struct ops *self, int argc, char **argv);
-void command_keys(struct ops *self, int argc, char **argv);
-void command_enrolment(struct ops *self, int argc, char **argv);
-void command_audit(struct ops *self, int argc, char **argv);
+command_fn command_status, command_figures, command_keys, command_enrolment;
+command_fn command_accounts, command_account, command_bindings;
+command_fn command_queue, command_dead_letters, command_resend;
+command_fn command_locks, command_unlock, command_invite, command_hand_back;
+command_fn command_sessions, command_revoke, command_delete;
+command_fn command_export, command_audit;
 
 #endif

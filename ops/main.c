@@ -1,5 +1,6 @@
 #include <getopt.h>
 #include <sodium.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,30 +15,195 @@
 
 #define CONFIG_DEFAULT "/etc/keepsake/keepsake.conf"
 #define ARENA_BYTES    (16 * 1024)
+#define OPTION_BASE    256 /* above every character */
+#define USAGE_LEFT     28  /* columns of commands and their arguments */
+
+#define BIT(n) (1u << (n))
+
+/* The options that not every command takes; NAME_FILE: a command on ACCOUNT. */
+enum special {
+	SPECIAL_NAME_FILE,
+	SPECIAL_AFTER,
+	SPECIAL_TO,
+	SPECIAL_OPERATOR,
+	SPECIAL_REASON,
+	SPECIAL_DOCUMENT,
+	SPECIAL_LANE,
+	SPECIAL_SESSION,
+	SPECIAL_TERMINAL,
+	SPECIAL_ALL,
+	SPECIAL_YES_DELETE,
+	SPECIAL_ACCOUNT,
+	SPECIAL_SINCE,
+	SPECIAL_HEADS,
+};
 
 /* clang-format off */
-static const struct command commands[] = {
-	{ "status",    "",                                        "what every process says of itself",        command_status },
-	{ "keys",      "make",                                    "make the keys that are missing",           command_keys },
-	{ "keys",      "rotate [SERVICE]...",                     "new master keys, for all or these",        command_keys },
-	{ "enrolment", "",                                        "print the string that terminals enrol by", command_enrolment },
-	{ "audit",     "[SERVICE] [--account ID] [--since N]",    "who did what to which entry when",         command_audit },
-	{ "audit",     "verify [SERVICE] [--heads FOLDER]",       "find any change to the audit log",         command_audit },
+#define ACCOUNT BIT(SPECIAL_NAME_FILE)
+#define AUDIT   BIT(SPECIAL_ACCOUNT) | BIT(SPECIAL_SINCE) | BIT(SPECIAL_HEADS)
+#define DOCUMENT BIT(SPECIAL_DOCUMENT)
+#define BY      BIT(SPECIAL_OPERATOR) | BIT(SPECIAL_REASON)
+
+static const struct command {
+	const char *name;
+	const char *arguments; /* operands, and the options it needs */
+	const char *help;
+	int operands_min, operands_max; /* ACCOUNT not counted */
+	unsigned int takes;             /* BITs of special */
+	command_fn *run;
+	const char *more; /* for help COMMAND; NULL: as in the row above */
+} commands[] = {
+	{ "status",       "",                    "what every process says of itself",              0, 0, 0, command_status,
+	  "Asks the gateway and the four services for version, process id, uptime and\n"
+	  "figures. Exit status 5: one does not answer." },
+	{ "figures",      "",                    "the figures of every process, a line each",      0, 0, 0, command_figures,
+	  "Prints \"process.figure value\" for each figure, for scripts that collect them.\n"
+	  "With --json one object, a number for each." },
+	{ "accounts",     "[--after ID]",        "list the accounts",                              0, 0, BIT(SPECIAL_AFTER), command_accounts,
+	  "Lists all accounts in order of their ids, or those behind ID." },
+	{ "account",      "ACCOUNT",             "all about one account",                          0, 0, ACCOUNT, command_account,
+	  "Shows the account, its terminals, what it has in the store, and what waits to\n"
+	  "be told. A process that does not answer is left out: exit status 5." },
+	{ "bindings",     "ACCOUNT",             "list the account's terminals",                   0, 0, ACCOUNT, command_bindings,
+	  "Lists the terminals that are bound to the account: id, label, IMEI, serial\n"
+	  "number, and when each was bound." },
+	{ "locks",        "[ACCOUNT]",           "list the codes that are locked",                 0, 0, ACCOUNT, command_locks,
+	  "Lists each code that is locked for the lane it was tried by: a bound terminal,\n"
+	  "who holds an invitation, or strangers; since when, when it opens by itself, and\n"
+	  "how often it can still be unlocked. Lanes of strangers open by themselves." },
+	{ "unlock",       "ACCOUNT --document KIND:LAST4 --reason TEXT", "open what is locked, for who shows a document", 0, 0, ACCOUNT | BY | DOCUMENT | BIT(SPECIAL_LANE), command_unlock,
+	  "For a person at the desk who has shown an identity document. First who did it,\n"
+	  "the document's kind and last four characters and the reason are put on record;\n"
+	  "then the lanes of bound terminals and of invitations are opened, or those that\n"
+	  "--lane names. A lane can be unlocked ten times; see handback." },
+	{ "invite",       "ACCOUNT --document KIND:LAST4 --reason TEXT", "a one-time code for a new terminal", 0, 0, ACCOUNT | BY | DOCUMENT, command_invite,
+	  "Prints a code for a person at the desk who has shown an identity document: with\n"
+	  "it and the password the owner signs in with a new terminal, also while the lane\n"
+	  "of strangers is closed. It is good once, for a day." },
+	{ "handback",     "ACCOUNT --to FOLDER --document KIND:LAST4 --reason TEXT", "hand a person's data back", 0, 0, ACCOUNT | BY | DOCUMENT | BIT(SPECIAL_TO), command_hand_back,
+	  "For who cannot be helped by unlock any more: opens the lane of invitations,\n"
+	  "however often that was done, writes what export writes into FOLDER, and prints\n"
+	  "a one-time code as invite does." },
+	{ "queue",        "[ACCOUNT]",           "list the notices that wait",                     0, 0, ACCOUNT, command_queue,
+	  "Lists what is not acknowledged yet: for which account and terminal, how often\n"
+	  "it was tried and when it is due. A terminal of \"-\": it is not known yet to whom." },
+	{ "dead-letters", "[ACCOUNT]",           "list the notices that were given up",            0, 0, ACCOUNT, command_dead_letters,
+	  "Lists what was given up after give_up_ms of [notify]; see resend." },
+	{ "resend",       "ACCOUNT [NOTICE]",    "put dead letters back into the queue",           0, 1, ACCOUNT | BY, command_resend,
+	  "Puts the account's dead letters, or that of one notice, back into the queue as\n"
+	  "if they had come now." },
+	{ "sessions",     "ACCOUNT",             "list who is logged in",                          0, 0, ACCOUNT, command_sessions,
+	  "Lists the account's tickets that can still be used: what each is for, of which\n"
+	  "terminal, and until when." },
+	{ "revoke",       "ACCOUNT (--session ID | --terminal ID | --all)", "end sessions", 0, 0, ACCOUNT | BY | BIT(SPECIAL_SESSION) | BIT(SPECIAL_TERMINAL) | BIT(SPECIAL_ALL), command_revoke,
+	  "Ends a session, those of a terminal, or all of the account. Services that have\n"
+	  "not confirmed it are named, and the exit status is 1: it holds for them when\n"
+	  "they are back." },
+	{ "export",       "ACCOUNT --to FOLDER", "write down all that is held of a person",        0, 0, ACCOUNT | BY | BIT(SPECIAL_TO), command_export,
+	  "Answers a data-protection request: writes FOLDER/auth.json, store.json,\n"
+	  "binding.json and notify.json with all that the server can read of the account,\n"
+	  "and the list of its snapshots, which it cannot read. FOLDER must be new or empty." },
+	{ "delete",       "ACCOUNT --document KIND:LAST4 --reason TEXT --yes-delete ID", "delete an account, for good", 0, 0, ACCOUNT | BY | DOCUMENT | BIT(SPECIAL_YES_DELETE), command_delete,
+	  "Deletes all that the server has of the account: its keys at once, the rest by\n"
+	  "and by. --yes-delete must repeat the id. Services that have not confirmed it are\n"
+	  "named, and the exit status is 1: they delete it when they are back." },
+	{ "audit",        "[verify] [SERVICE]",  "who did what to which entry when",               0, 2, AUDIT, command_audit,
+	  "Lists the records of the audit log, of all services or of one, of one account\n"
+	  "with --account, or behind record N with --since. audit verify finds any change\n"
+	  "to the log; with --heads it compares it with copies of the heads files." },
+	{ "keys",         "make",                "make the keys that are missing",                 1, 9, 0, command_keys,
+	  "keys make makes the key folder and what is missing in it; keys that are there\n"
+	  "are kept. keys rotate [SERVICE]... makes new master keys for all services or\n"
+	  "these, and has them wrap their account keys by the new ones, while serving." },
+	{ "keys",         "rotate [SERVICE]...", "new master keys, for all services or these",     1, 9, 0, command_keys,
+	  NULL },
+	{ "enrolment",    "",                    "print the string that terminals enrol by",       0, 0, 0, command_enrolment,
+	  "The string holds the address of public_address of [gateway] and the public keys\n"
+	  "that a terminal trusts. It is not secret, but must reach a terminal unchanged." },
+};
+
+/* Options: name, argument or NULL, what is set, help. */
+enum option_kind { OPTION_TEXT, OPTION_FLAG, OPTION_VERSION, OPTION_HELP };
+
+#define FIELD(member) offsetof(struct ops_options, member)
+#define EVERY         (-1)
+
+static const struct option_row {
+	const char *name;
+	const char *argument;
+	enum option_kind kind;
+	size_t field;
+	int special; /* or EVERY: all commands take it */
+	const char *help;
+} option_rows[] = {
+	{ "name-file", "FILE",   OPTION_TEXT, FIELD(name_file), SPECIAL_NAME_FILE, "the account, by the login name in FILE (- is standard input)" },
+	{ "after",     "ID",     OPTION_TEXT, FIELD(after),     SPECIAL_AFTER,     "only accounts behind ID" },
+	{ "to",        "FOLDER", OPTION_TEXT, FIELD(to),        SPECIAL_TO,        "where to write; a new or empty folder" },
+	{ "operator",  "NAME",   OPTION_TEXT, FIELD(operator),  SPECIAL_OPERATOR,  "who does it; default: who called sudo, or runs this" },
+	{ "reason",    "TEXT",   OPTION_TEXT, FIELD(reason),    SPECIAL_REASON,    "why, for the record; no names in it" },
+	{ "document",  "KIND:LAST4", OPTION_TEXT, FIELD(document), SPECIAL_DOCUMENT, "what was seen: see keepsakectl(8)" },
+	{ "lane",      "WORD",   OPTION_TEXT, FIELD(lane),      SPECIAL_LANE,      "bound, invited or stranger; default: the first two" },
+	{ "session",   "ID",     OPTION_TEXT, FIELD(session),   SPECIAL_SESSION,   "this one" },
+	{ "terminal",  "ID",     OPTION_TEXT, FIELD(terminal),  SPECIAL_TERMINAL,  "all of this terminal" },
+	{ "all",       NULL,     OPTION_FLAG, FIELD(all),       SPECIAL_ALL,       "all of the account" },
+	{ "yes-delete", "ID",    OPTION_TEXT, FIELD(yes_delete), SPECIAL_YES_DELETE, "the account's id once more" },
+	{ "account",   "ID",     OPTION_TEXT, FIELD(account),   SPECIAL_ACCOUNT,   "only records about this account" },
+	{ "since",     "N",      OPTION_TEXT, FIELD(since),     SPECIAL_SINCE,     "only records from number N on" },
+	{ "heads",     "FOLDER", OPTION_TEXT, FIELD(heads),     SPECIAL_HEADS,     "copies of the heads files" },
 };
 /* clang-format on */
 
+/* ---- usage ---- */
+
+static void print_option(FILE *out, const struct option_row *row)
+{
+	char left[96];
+
+	snprintf(left, sizeof(left), "--%s %s", row->name,
+	    row->argument ? row->argument : "");
+	fprintf(out, "      %-20s %s\n", left, row->help);
+}
+
 static void print_usage(FILE *out)
 {
-	fprintf(out, "usage: keepsakectl [--config FILE] [--json] COMMAND\n\n");
-	for (size_t i = 0; i < nitems(commands); i++)
-		fprintf(out, "  %-10s %-35s %s\n", commands[i].name,
-		    commands[i].arguments, commands[i].help);
+	char left[96];
+
+	fprintf(out, "usage: keepsakectl [--config FILE] [--json] COMMAND "
+		     "[ARGUMENT…]\n\n");
+	for (size_t i = 0; i < nitems(commands); i++) {
+		int len = snprintf(left, sizeof(left), "%s %s",
+		    commands[i].name, commands[i].arguments);
+		fprintf(out, "  %-*s", USAGE_LEFT, left);
+		if (len >= USAGE_LEFT)
+			fprintf(out, "\n  %-*s", USAGE_LEFT, "");
+		fprintf(out, " %s\n", commands[i].help);
+	}
 	fprintf(out,
-	    "\n  -c, --config FILE  default %s\n"
-	    "      --json         for scripts\n"
-	    "  -h, --help         this text\n"
-	    "  -V, --version      print the version\n",
-	    CONFIG_DEFAULT);
+	    "  %-28s %s\n\n"
+	    "ACCOUNT is an account's id, 32 hex digits, or --name-file FILE.\n"
+	    "\n"
+	    "  -c, --config FILE        default %s\n"
+	    "      --json               for scripts\n"
+	    "  -h, --help               this text\n"
+	    "  -V, --version            print the version\n",
+	    "help COMMAND", "more about a command", CONFIG_DEFAULT);
+}
+
+static void print_command_usage(FILE *out, const struct command *command)
+{
+	fprintf(out, "usage: keepsakectl [--config FILE] [--json] %s%s%s\n",
+	    command->name, *command->arguments ? " " : "", command->arguments);
+}
+
+static void print_command_help(const struct command *command)
+{
+	print_command_usage(stdout, command);
+	printf("\n%s\n", command->more);
+	if (command->takes)
+		printf("\n");
+	for (size_t i = 0; i < nitems(option_rows); i++)
+		if (command->takes & BIT(option_rows[i].special))
+			print_option(stdout, &option_rows[i]);
 }
 
 static const struct command *find_command(const char *name)
@@ -45,73 +211,156 @@ static const struct command *find_command(const char *name)
 	for (size_t i = 0; i < nitems(commands); i++)
 		if (strcmp(commands[i].name, name) == 0)
 			return &commands[i];
+	fprintf(stderr,
+	    "keepsakectl: no command \"%s\": keepsakectl --help lists them\n",
+	    name);
 	return NULL;
 }
 
-enum ops_option {
-	OPTION_JSON = 1000,
-	OPTION_ACCOUNT,
-	OPTION_SINCE,
-	OPTION_HEADS,
+/* ---- reading the command line ---- */
+
+/* What reading it ends with. */
+enum parsed { PARSED_RUN, PARSED_DONE, PARSED_WRONG };
+
+static void take_option(
+    struct ops_options *options, const struct option_row *row, char *text)
+{
+	char *at = (char *)options + row->field;
+
+	if (row->kind == OPTION_TEXT)
+		memcpy(at, &text, sizeof(text));
+	else
+		*(bool *)(void *)at = true;
+}
+
+enum common_option {
+	OPTION_JSON = OPTION_BASE,
+	OPTION_SPECIAL, /* and above: rows of option_rows */
 };
 
-int main(int argc, char **argv)
+static enum parsed parse_options(struct ops *self, int argc, char **argv,
+    const char **config, unsigned int *given)
 {
-	static const struct option options[] = {
+	struct option rows[nitems(option_rows) + 5] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "json", no_argument, NULL, OPTION_JSON },
-		{ "account", required_argument, NULL, OPTION_ACCOUNT },
-		{ "since", required_argument, NULL, OPTION_SINCE },
-		{ "heads", required_argument, NULL, OPTION_HEADS },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
-		{ NULL, 0, NULL, 0 },
 	};
-	struct ops ops = { .exit_code = EXIT_OK };
-	const char *config = CONFIG_DEFAULT;
 	int option;
 
-	log_program("keepsakectl");
-	if (!options_exact("keepsakectl", options, argc, argv))
-		return EXIT_USAGE;
-	while (
-	    (option = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
+	for (size_t i = 0; i < nitems(option_rows); i++)
+		rows[4 + i] = (struct option){
+			.name = option_rows[i].name,
+			.has_arg = option_rows[i].argument ? required_argument
+							   : no_argument,
+			.val = OPTION_SPECIAL + (int)i,
+		};
+	if (!options_exact("keepsakectl", rows, argc, argv))
+		return PARSED_WRONG;
+	while ((option = getopt_long(argc, argv, "c:hV", rows, NULL)) != -1) {
+		if (option >= OPTION_SPECIAL) {
+			const struct option_row *row =
+			    &option_rows[option - OPTION_SPECIAL];
+			*given |= BIT(row->special);
+			take_option(&self->options, row, optarg);
+			continue;
+		}
 		switch (option) {
 		case 'c':
-			config = optarg;
+			*config = optarg;
 			break;
 		case OPTION_JSON:
-			ops.json = true;
-			break;
-		case OPTION_ACCOUNT:
-			ops.options.account = optarg;
-			break;
-		case OPTION_SINCE:
-			ops.options.since = optarg;
-			break;
-		case OPTION_HEADS:
-			ops.options.heads = optarg;
+			self->json = true;
 			break;
 		case 'h':
 			print_usage(stdout);
-			return EXIT_OK;
+			return PARSED_DONE;
 		case 'V':
 			printf("keepsakectl %s\n", KEEPSAKE_VERSION);
-			return EXIT_OK;
+			return PARSED_DONE;
 		default:
-			print_usage(stderr);
-			return EXIT_USAGE;
+			fprintf(stderr, "keepsakectl: keepsakectl --help lists "
+					"the options\n");
+			return PARSED_WRONG;
 		}
 	}
-	const struct command *command =
-	    optind < argc ? find_command(argv[optind]) : NULL;
-	if (!command) {
-		if (optind < argc)
-			fprintf(stderr, "keepsakectl: no command \"%s\"\n",
-			    argv[optind]);
+	return PARSED_RUN;
+}
+
+static enum parsed help(int argc, char **argv)
+{
+	if (argc == 0) {
+		print_usage(stdout);
+		return PARSED_DONE;
+	}
+	const struct command *command = find_command(argv[0]);
+	if (!command)
+		return PARSED_WRONG;
+	print_command_help(command);
+	return PARSED_DONE;
+}
+
+/* Whether ${command} takes what was given; says what it does not. */
+static bool check_arguments(
+    const struct command *command, int argc, unsigned int given)
+{
+	int more = command->takes & ACCOUNT && !(given & ACCOUNT);
+
+	for (size_t i = 0; i < nitems(option_rows); i++) {
+		const struct option_row *row = &option_rows[i];
+		if (!(given & ~command->takes & BIT(row->special)))
+			continue;
+		fprintf(stderr, "keepsakectl: %s does not take --%s\n",
+		    command->name, row->name);
+		return false;
+	}
+	/* An account in brackets may be left out. */
+	int min = command->operands_min;
+	if (*command->arguments != '[')
+		min += more;
+	if (argc >= min && argc <= command->operands_max + more)
+		return true;
+	print_command_usage(stderr, command);
+	fprintf(stderr, "keepsakectl: keepsakectl help %s says more\n",
+	    command->name);
+	return false;
+}
+
+static void run(
+    struct ops *self, const struct command *command, int argc, char **argv)
+{
+	command->run(self, argc, argv);
+	ops_hang_up(self);
+	if ((fflush(stdout) != 0 || ferror(stdout)) &&
+	    self->exit_code == EXIT_OK) {
+		fprintf(stderr, "keepsakectl: standard output cannot be "
+				"written: is its disk full?\n");
+		self->exit_code = EXIT_FAILED;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const char *config = CONFIG_DEFAULT;
+	struct ops ops = { .exit_code = EXIT_OK };
+	unsigned int given = 0;
+
+	log_program("keepsakectl");
+	enum parsed parsed = parse_options(&ops, argc, argv, &config, &given);
+	argc -= optind;
+	argv += optind;
+	if (parsed == PARSED_RUN && argc > 0 && strcmp(argv[0], "help") == 0)
+		parsed = help(argc - 1, argv + 1);
+	if (parsed != PARSED_RUN)
+		return parsed == PARSED_DONE ? EXIT_OK : EXIT_USAGE;
+	if (argc == 0) {
 		print_usage(stderr);
 		return EXIT_USAGE;
 	}
+	const struct command *command = find_command(argv[0]);
+	if (!command || !check_arguments(command, argc - 1, given))
+		return EXIT_USAGE;
 	if (conf_load(settings, settings_count, config, &ops.conf) != STATUS_OK)
 		return EXIT_USAGE;
 	if (sodium_init() < 0 || arena_open(ARENA_BYTES) != STATUS_OK ||
@@ -119,8 +368,7 @@ int main(int argc, char **argv)
 		conf_destroy(&ops.conf);
 		return EXIT_FAILED;
 	}
-	command->run(&ops, argc - optind - 1, argv + optind + 1);
-	ops_hang_up(&ops);
+	run(&ops, command, argc - 1, argv + 1);
 	conf_destroy(&ops.conf);
 	arena_close();
 	return ops.exit_code;

@@ -5,6 +5,7 @@
 #include "ask.h"
 #include "bus/unpack.h"
 #include "common.pb-c.h"
+#include "rows.h"
 
 #define ASK_MS 3000
 
@@ -84,37 +85,87 @@ static void print_people(const struct survey *survey)
 	}
 }
 
+/* Ask every process; false: none could be asked. */
+static bool take_survey(struct survey *survey)
+{
+	struct part parts[OPS_PROCESSES];
+	struct ops *ops = survey->ops;
+	bool failed = false;
+
+	ops->exit_code = EXIT_FAILED;
+	if (ops_open(ops) != STATUS_OK)
+		return false;
+	ops->exit_code = EXIT_OK;
+	for (size_t i = 0; i < OPS_PROCESSES; i++) {
+		parts[i] = (struct part){ survey, ops_processes[i] };
+		failed |= ops_begin(ops, ops_processes[i], TYPE_STATUS_QUERY,
+			      NULL, ASK_MS, on_answer, &parts[i]) != STATUS_OK;
+	}
+	ops_await(ops);
+	if (failed)
+		ops->exit_code = EXIT_FAILED;
+	return true;
+}
+
 void command_status(struct ops *self, int argc, char **argv)
 {
 	struct survey survey = { self, json_object() };
-	struct part parts[OPS_PROCESSES];
-	bool failed = false;
 
+	(void)argc;
 	(void)argv;
-	if (argc != 0) {
-		fprintf(stderr, "usage: keepsakectl status\n");
-		self->exit_code = EXIT_USAGE;
+	if (!take_survey(&survey))
 		goto out;
-	}
-	self->exit_code = EXIT_FAILED;
-	if (ops_open(self) != STATUS_OK)
-		goto out;
-	self->exit_code = EXIT_OK;
-	for (size_t i = 0; i < OPS_PROCESSES; i++) {
-		parts[i] = (struct part){ &survey, ops_processes[i] };
-		failed |= ops_begin(self, ops_processes[i], TYPE_STATUS_QUERY,
-			      NULL, ASK_MS, on_answer, &parts[i]) != STATUS_OK;
-	}
-	ops_await(self);
-	if (failed)
-		self->exit_code = EXIT_FAILED;
-	if (self->json) {
-		json_dumpf(
-		    survey.reports, stdout, JSON_INDENT(2) | JSON_SORT_KEYS);
-		putchar('\n');
-	} else {
+	if (self->json)
+		rows_print_json(json_incref(survey.reports));
+	else
 		print_people(&survey);
-	}
 out:
+	json_decref(survey.reports);
+}
+
+/* Add "process.figure": number for each of ${report}. */
+static void add_figures(json_t *figures, const char *process, json_t *report)
+{
+	char name[128];
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(report, key, value)
+	{
+		if (!json_is_integer(value) || strcmp(key, "pid") == 0)
+			continue;
+		snprintf(name, sizeof(name), "%s.%s", process, key);
+		json_object_set(figures, name, value);
+	}
+}
+
+void command_figures(struct ops *self, int argc, char **argv)
+{
+	struct survey survey = { self, json_object() };
+	json_t *figures = json_object(), *report, *value;
+	const char *name;
+
+	(void)argc;
+	(void)argv;
+	if (!take_survey(&survey))
+		goto out;
+	for (size_t i = 0; i < OPS_PROCESSES; i++) {
+		name = ops_processes[i];
+		report = json_object_get(survey.reports, name);
+		const char *status =
+		    json_string_value(json_object_get(report, "status"));
+		if (!status || strcmp(status, "ok") != 0)
+			fprintf(stderr, "keepsakectl: %s: %s\n", name,
+			    status ? status : "not asked");
+		add_figures(figures, name, report);
+	}
+	if (self->json) {
+		rows_print_json(json_incref(figures));
+		goto out;
+	}
+	json_object_foreach(figures, name, value) printf(
+	    "%s %" JSON_INTEGER_FORMAT "\n", name, json_integer_value(value));
+out:
+	json_decref(figures);
 	json_decref(survey.reports);
 }

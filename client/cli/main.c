@@ -466,8 +466,8 @@ static enum exit_code run_command(
 
 	if (st == STATUS_MALFORMED) {
 		say_failure(run, st, why,
-		    "--name takes a phone number (+…), an e-mail address or a "
-		    "nickname");
+		    "check --name, which takes a phone number (+…), an "
+		    "e-mail address or a nickname, and --key-folder");
 		return exit_code_of(st);
 	}
 	if (st != STATUS_OK) {

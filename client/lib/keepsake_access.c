@@ -10,6 +10,7 @@
 #include "bus/unpack.h"
 #include "grant_file.h"
 #include "keepsake_internal.h"
+#include "local_keys.h"
 
 /* Who may come in, who is in, and the end of it all. */
 
@@ -173,24 +174,22 @@ enum status keepsake_revoke(struct keepsake *self,
 
 /* ---- the end ---- */
 
-/*
- * No backup of this terminal may run: it would write its cache again.  Local
- * keys stay: with the account still there, they are the only ones.
- */
+/* What this terminal has of the account, but for local keys: while the
+ * account is there they are the only ones. */
 static enum status forget_here(struct keepsake *self)
 {
 	enum status st = grant_remove(self->place);
 
 	if (st != STATUS_OK)
-		return call_refuse_place(self, st);
-	st = state_forget_account(self->state);
-	if (st != STATUS_OK)
-		return call_refuse(self, st,
+		call_refuse_place(self, st); /* and on with the rest */
+	enum status files = state_forget_account(self->state);
+	if (files != STATUS_OK)
+		return call_refuse(self, files,
 		    "remove them by hand, all but terminal.key and enrolment",
 		    "%s: files of the account cannot be removed",
 		    state_folder(self->state));
 	self->sim_pin = KEEPSAKE_SIM_PIN_NOT_NEEDED;
-	return STATUS_OK;
+	return st;
 }
 
 static enum status forget(struct keepsake *self, const struct id *wanted,
@@ -221,7 +220,11 @@ static enum status forget(struct keepsake *self, const struct id *wanted,
 	st = state_account(self->state, &kept);
 	if (st == STATUS_OK && !id_equal(&kept.account, wanted))
 		return STATUS_OK;
-	return forget_here(self);
+	st = local_keys_forget(self->place, wanted);
+	if (st != STATUS_OK)
+		call_refuse_place(self, st); /* and on with the rest */
+	enum status rest = forget_here(self);
+	return st == STATUS_OK ? rest : st;
 }
 
 enum status keepsake_forget(struct keepsake *self,
@@ -246,6 +249,7 @@ enum status keepsake_forget_here(struct keepsake *self)
 		return call_refuse(self, STATUS_NOT_FOUND,
 		    "there is nothing to forget", "%s: no account",
 		    state_folder(self->state));
+	/* A backup that runs would write its cache again. */
 	enum status st = call_lock(self);
 	return st == STATUS_OK ? forget_here(self) : st;
 }

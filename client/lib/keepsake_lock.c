@@ -70,7 +70,7 @@ static enum status set(struct keepsake *self, struct slice password)
 
 enum status keepsake_lock(struct keepsake *self, bool on)
 {
-	struct slice password;
+	struct slice password = { 0 };
 
 	call_begin(self);
 	self->unlocked = false; /* to be typed anew, whatever came before */

@@ -40,7 +40,7 @@ bool order_refuses(const struct order *self, const struct ticket *ticket)
 		       ticket->issued_ms <= self->when_ms;
 	case ORDER_REVOKE_ACCOUNT:
 		return ticket->issued_ms <= self->when_ms &&
-		       !has_nonce(self, ticket);
+		       (id_is_none(&self->subject) || !has_nonce(self, ticket));
 	case ORDER_DELETE_ACCOUNT:
 		return true;
 	}

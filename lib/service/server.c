@@ -667,14 +667,14 @@ struct db *server_db(const struct server *self)
 	return self->options.db;
 }
 
-struct keyring *server_keyring(const struct server *self)
-{
-	return self->options.keyring;
-}
-
 struct orders *server_orders(const struct server *self)
 {
 	return self->options.orders;
+}
+
+struct keyring *server_keyring(const struct server *self)
+{
+	return self->options.keyring;
 }
 
 static void on_stop_timer(void *arg)

@@ -1,12 +1,30 @@
 #include "asked.h"
 
 #include <sodium.h>
+#include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "binding.pb-c.h"
 
 #define BUSY_RETRY_MS    200
 #define BINDING_RETRY_MS 1000
+
+/* Note the invitation behind the name, if there is one; returns the name. */
+static struct slice read_invitation(
+    struct asked *self, const struct bytes *plain)
+{
+	const uint8_t *nul =
+	    plain->len > 0 ? memchr(plain->data, 0, plain->len) : NULL;
+	size_t len = nul ? (size_t)(nul - plain->data) : plain->len;
+
+	/* One that cannot be is as good as none: that is told to nobody. */
+	if (nul)
+		self->has_invitation =
+		    invitation_read(self->invitation,
+			slice_of(nul + 1, plain->len - len - 1)) == STATUS_OK;
+	return slice_of(plain->data, len);
+}
 
 enum status asked_read(struct asked *self, ProtobufCBinaryData name_sealed)
 {
@@ -18,7 +36,8 @@ enum status asked_read(struct asked *self, ProtobufCBinaryData name_sealed)
 	enum status st =
 	    sealed_open(&sealed, auth->keys, field_slice(name_sealed));
 	if (st == STATUS_OK)
-		st = auth_read_name(self->x, &name, bytes_slice(&sealed.plain));
+		st = auth_read_name(
+		    self->x, &name, read_invitation(self, &sealed.plain));
 	if (st == STATUS_OK) {
 		name_hash(self->hash, &name, auth->keys->names_key);
 		name_unknown_account(
@@ -84,7 +103,7 @@ enum status asked_look_up(struct asked *self)
 
 /* ---- the account ---- */
 
-static enum status find_account(struct asked *self)
+enum status asked_find_account(struct asked *self)
 {
 	struct subject *subject = &self->lane.subject;
 	struct account account = { 0 };
@@ -137,9 +156,25 @@ static enum status find_credential(struct asked *self)
 	return st == STATUS_NOT_FOUND ? STATUS_OK : st;
 }
 
+/* Whether a good invitation came along: then it has a lane of its own. */
+static enum status find_invitation(struct asked *self)
+{
+	uint64_t expiry_ms = 0;
+
+	if (!self->has_invitation)
+		return STATUS_OK;
+	auth_hash_invitation(self->auth, self->invitation_hash,
+	    &self->lane.subject.account, self->invitation);
+	enum status st = journal_db_invitation(self->auth->service->journal,
+	    &self->lane.subject, self->invitation_hash, &expiry_ms);
+	if (st == STATUS_OK && expiry_ms > clock_wall_ms())
+		self->lane.kind = LANE_INVITED;
+	return st == STATUS_NOT_FOUND ? STATUS_OK : st;
+}
+
 enum status asked_find(struct asked *self)
 {
-	enum status st = find_account(self);
+	enum status st = asked_find_account(self);
 
 	if (st != STATUS_OK)
 		return st;
@@ -147,6 +182,8 @@ enum status asked_find(struct asked *self)
 	if (id_equal(&self->binding.account, &self->lane.subject.account)) {
 		self->lane.kind = LANE_BOUND;
 		self->lane.terminal = self->binding.terminal;
+	} else {
+		st = find_invitation(self);
 	}
-	return find_credential(self);
+	return st == STATUS_OK ? find_credential(self) : st;
 }

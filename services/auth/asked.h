@@ -2,13 +2,13 @@
 #define KEEPSAKE_AUTH_ASKED_H
 
 #include "dispatch_internal.h"
-#include "lane.h"
 #include "login.h"
 
 /*
  * Whom a request before a login is about, and who asks: the name that it
- * brings, sealed; whose the terminal is, as binding says; and the account,
- * or, for a name that is nobody's, what plays it with the same reads (A-09).
+ * brings, sealed, with an invitation behind it or none; whose the terminal
+ * is, as binding says; and the account, or, for a name that is nobody's, what
+ * plays it with the same reads (A-09).
  */
 
 struct asked {
@@ -22,12 +22,15 @@ struct asked {
 	/* asked_read */
 	uint8_t hash[NAME_HASH_BYTES];
 	struct id unknown; /* the account that the name has where it has none */
+	bool has_invitation; /* one that is written like one */
+	uint8_t invitation[INVITATION_CODE_BYTES];
 
 	/* asked_look_up */
 	struct login_binding binding;
 
 	/* asked_find */
-	struct lane_key lane;  /* by which the proof comes */
+	struct lane_key lane; /* by which the proof comes */
+	uint8_t invitation_hash[INVITATION_HASH_BYTES]; /* where it is one */
 	struct code_slot slot; /* of the code that is to be proven */
 	uint64_t created_ms;   /* of the account; 0: there is none */
 	bool has_credential;
@@ -35,9 +38,9 @@ struct asked {
 };
 
 /**
- * Open and read the name.
+ * Open and read the name, and an invitation behind a NUL.
  *
- * STATUS_OK  hash and unknown are filled
+ * STATUS_OK  hash, unknown and invitation are filled
  * other      as sealed_open and name_parse; the reply's detail says why
  */
 enum status asked_read(struct asked *self, ProtobufCBinaryData name_sealed);
@@ -49,6 +52,12 @@ enum status asked_read(struct asked *self, ProtobufCBinaryData name_sealed);
  * other           what to answer; the reply's detail says why
  */
 enum status asked_look_up(struct asked *self);
+
+/**
+ * Find the account: the lane's subject, and created_ms.  asked_find does it
+ * as well; results as there.
+ */
+enum status asked_find_account(struct asked *self);
 
 /**
  * Find the account, the code, and the lane.

@@ -4,13 +4,11 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/util.h"
 #include "service/erase.h"
 
 #define TABLE_ACCOUNT     1
 #define TABLE_CREDENTIALS 2
 #define TABLE_TOLD        3
-#define TABLE_GRANTS      4
 
 #define SPACE_LOGIN   1 /* login names */
 #define SPACE_NOTHING 2 /* one name, which auth_db_claim_nothing claims */
@@ -124,6 +122,33 @@ enum status auth_db_credential(struct db *db, const struct id *id,
 	    out->wrapped_root_len);
 out:
 	bytes_clear(&value);
+	return st;
+}
+
+enum status auth_db_next_code(struct db *db, const struct id *id,
+    const struct code_slot *after, struct code_slot *out)
+{
+	uint8_t key[SLOT_KEY_BYTES];
+	struct slice all = { 0 }, behind = after ? slot_key(key, after) : all;
+	struct db_page page = { 0 };
+
+	enum status st =
+	    db_scan(db, id, TABLE_CREDENTIALS, all, behind, 1, false, &page);
+	if (st == STATUS_OK && page.count == 0)
+		st = STATUS_NOT_FOUND;
+	if (st != STATUS_OK)
+		goto out;
+	struct slice found = page.entries[0].key;
+	*out = (struct code_slot){ .kind = found.len > 0 ? found.data[0] : 0 };
+	if (found.len == SLOT_KEY_BYTES)
+		memcpy(out->terminal.bytes, found.data + 1, ID_BYTES);
+	if (!slice_equal(slot_key(key, out), found)) {
+		log_error(NULL, "row_damaged", "table=%u key=%zu",
+		    TABLE_CREDENTIALS, found.len);
+		st = STATUS_INTERNAL;
+	}
+out:
+	db_page_clear(&page);
 	return st;
 }
 
@@ -272,39 +297,4 @@ enum status auth_db_claim_nothing(
 	/* A lease of no time: the next one takes the same row over. */
 	return db_claim(
 	    db, SPACE_NOTHING, slice_text("nothing"), account, 0, done, arg);
-}
-
-/* Delete the rows of ${table} whose key ends with the terminal's id. */
-static enum status forget_rows(struct db *db, struct db_batch *batch,
-    const struct id *account, uint8_t table, const struct id *terminal,
-    size_t *count)
-{
-	struct slice all = { 0 };
-	struct db_page page = { 0 };
-
-	enum status st = db_scan(
-	    db, account, table, all, all, DB_PAGE_ENTRIES_MAX, false, &page);
-	for (size_t i = 0; i < page.count && st == STATUS_OK; i++) {
-		struct slice key = page.entries[i].key;
-		if (key.len < ID_BYTES || memcmp(key.data + key.len - ID_BYTES,
-					      terminal->bytes, ID_BYTES) != 0)
-			continue;
-		db_batch_delete(batch, table, key);
-		++*count;
-	}
-	db_page_clear(&page);
-	return st;
-}
-
-enum status auth_db_forget_terminal(struct db *db, struct db_batch *batch,
-    const struct id *account, const struct id *terminal, size_t *count_out)
-{
-	static const uint8_t tables[] = { TABLE_CREDENTIALS, TABLE_GRANTS };
-	enum status st = STATUS_OK;
-
-	*count_out = 0;
-	for (size_t i = 0; i < nitems(tables) && st == STATUS_OK; i++)
-		st = forget_rows(
-		    db, batch, account, tables[i], terminal, count_out);
-	return st;
 }

@@ -41,6 +41,13 @@ enum status auth_db_credential(struct db *db, const struct id *id,
     const struct code_slot *slot, struct credential *out);
 
 /**
+ * Find the code that comes behind ${after} in the order of slots, NULL: the
+ * first; NOT_FOUND where there is none.
+ */
+enum status auth_db_next_code(struct db *db, const struct id *id,
+    const struct code_slot *after, struct code_slot *out);
+
+/**
  * When the owner was last told that somebody tried to register the account's
  * address, wall time; NOT_FOUND where that never was.
  */
@@ -80,17 +87,6 @@ void auth_db_expect_credential(struct db_batch *batch,
  */
 void auth_db_put_asked_again(
     struct db_batch *batch, uint64_t told_ms, uint64_t now_ms);
-
-/**
- * Delete what belongs to one terminal, whatever it is: its codes, its
- * grants.
- *
- * count_out  rows that ${batch} deletes
- *
- * Errors as db_scan.
- */
-enum status auth_db_forget_terminal(struct db *db, struct db_batch *batch,
-    const struct id *account, const struct id *terminal, size_t *count_out);
 
 /** Make the name of the account its own for good; see names_confirm. */
 void auth_db_confirm_name(

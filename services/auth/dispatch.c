@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "deed.h"
+#include "ops.pb-c.h"
 #include "service/trust.h"
 
 #define MAY_VERIFY (GOOD_FOR(DIRECTION_ENROL) | GOOD_FOR(DIRECTION_BIND))
@@ -23,6 +25,8 @@ const struct handler auth_handlers[] = {
 	{ AUTH__TYPE__CODE_BEGIN,          "CODE_BEGIN",          FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_code_begin },
 	{ AUTH__TYPE__CODE_FINISH,         "CODE_FINISH",         FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), KEPT,  on_code_finish },
 	{ AUTH__TYPE__CODE_REMOVE,         "CODE_REMOVE",         FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), KEPT,  on_code_remove },
+	{ AUTH__TYPE__INVITE,              "INVITE",              FROM(ROLE_GATEWAY), NO_TICKET,                  PLAIN, on_invite },
+	{ AUTH__TYPE__INVITATION,          "INVITATION",          FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_invitation },
 	{ AUTH__TYPE__GRANT_ADD,           "GRANT_ADD",           FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), KEPT,  on_grant_add },
 	{ AUTH__TYPE__GRANT_LIST,          "GRANT_LIST",          FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_grant_list },
 	{ AUTH__TYPE__GRANT_REMOVE,        "GRANT_REMOVE",        FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), KEPT,  on_grant_remove },
@@ -33,6 +37,16 @@ const struct handler auth_handlers[] = {
 	{ AUTH__TYPE__DEREGISTER,          "DEREGISTER",          FROM(ROLE_GATEWAY), GOOD_FOR(DIRECTION_MANAGE), PLAIN, on_deregister },
 	{ AUTH__TYPE__VERIFICATION_STATE,  "VERIFICATION_STATE",  FROM(ROLE_BINDING), NO_TICKET,                  PLAIN, on_verification_state },
 	{ AUTH__TYPE__TERMINAL_GONE,       "TERMINAL_GONE",       FROM(ROLE_BINDING), NO_TICKET,                  PLAIN, on_terminal_gone },
+	{ OPS__TYPE__FIND_ACCOUNT,         "FIND_ACCOUNT",        FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_find_account },
+	{ OPS__TYPE__ACCOUNTS,             "ACCOUNTS",            FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_accounts },
+	{ OPS__TYPE__EXPORT,               "EXPORT",              FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_export },
+	{ OPS__TYPE__LOCKS,                "LOCKS",               FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_locks },
+	{ OPS__TYPE__UNLOCK,               "UNLOCK",              FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_unlock },
+	{ OPS__TYPE__HAND_BACK,            "HAND_BACK",           FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_hand_back },
+	{ OPS__TYPE__INVITE,               "INVITE",              FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_ops_invite },
+	{ OPS__TYPE__SESSIONS,             "SESSIONS",            FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_ops_sessions },
+	{ OPS__TYPE__REVOKE,               "REVOKE",              FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_ops_revoke },
+	{ OPS__TYPE__REMOVE,               "REMOVE",              FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_remove },
 };
 /* clang-format on */
 
@@ -89,6 +103,19 @@ enum status auth_read_name(
 	if (st != STATUS_OK)
 		return exchange_refuse(x, st, "%s", why);
 	return st;
+}
+
+void auth_hash_invitation(const struct auth *self,
+    uint8_t out[static INVITATION_HASH_BYTES], const struct id *account,
+    const uint8_t code[static INVITATION_CODE_BYTES])
+{
+	uint8_t context[ID_BYTES + INVITATION_CODE_BYTES];
+
+	memcpy(context, account->bytes, ID_BYTES);
+	memcpy(context + ID_BYTES, code, INVITATION_CODE_BYTES);
+	key_derive(out, self->keys->names_key, "keepsake invitation",
+	    slice_of(context, sizeof(context)));
+	sodium_memzero(context, sizeof(context));
 }
 
 enum status auth_read_cookie(struct auth *self, struct exchange *x,
@@ -192,6 +219,7 @@ void auth_close(void **state_p)
 {
 	struct auth *self = *state_p;
 
+	deed_destroy_all(self);
 	issue_destroy(&self->issue);
 	tries_destroy(&self->tries);
 	limits_destroy(&self->by_account);

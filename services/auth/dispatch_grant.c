@@ -70,7 +70,8 @@ enum status on_grant_add(void *state, struct exchange *x)
 	struct db_batch *batch =
 	    db_batch_new(&x->ticket.account, DB_GENERATION_ANY, NULL);
 	auth_db_require_account(batch);
-	grant_db_put(batch, &grant);
+	grant_db_put(self->service->keyring, self->db, batch,
+	    &x->ticket.account, &grant);
 	tell(self, batch, x, NOTIFY__KIND__GRANT_GIVEN, &grant.terminal);
 	x->parked = self;
 	return exchange_commit(x, &batch, on_grant_written);
@@ -115,8 +116,8 @@ enum status on_grant_list(void *state, struct exchange *x)
 	struct grant *list = NULL;
 	size_t count = 0;
 
-	enum status st =
-	    grant_db_list(self->db, &x->ticket.account, &list, &count);
+	enum status st = grant_db_list(self->service->keyring, self->db,
+	    &x->ticket.account, &list, &count);
 	if (st == STATUS_OK)
 		st = reply_list(x, list, count);
 	free(list);
@@ -205,8 +206,8 @@ static enum status find_grant(
 {
 	struct grant grant;
 
-	enum status st =
-	    grant_db_get(self->db, &x->ticket.account, terminal, &grant);
+	enum status st = grant_db_get(self->service->keyring, self->db,
+	    &x->ticket.account, terminal, &grant);
 	if (st == STATUS_NOT_FOUND)
 		return exchange_refuse(x, st, "%s", none);
 	return st;
@@ -264,7 +265,8 @@ enum status auth_end_grants(struct auth *self, struct exchange *x,
 	struct grant *list = NULL;
 	size_t count = 0, ended = 0;
 
-	enum status st = grant_db_list(self->db, account, &list, &count);
+	enum status st = grant_db_list(
+	    self->service->keyring, self->db, account, &list, &count);
 	if (st != STATUS_OK)
 		return st;
 	struct db_batch *batch = db_batch_new(account, DB_GENERATION_ANY, NULL);

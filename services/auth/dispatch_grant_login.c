@@ -21,8 +21,8 @@ static enum status find_grant(struct auth *self, struct exchange *x,
     const struct grant_login *login, struct grant *out,
     uint64_t *generation_out)
 {
-	enum status st = grant_db_watch(
-	    self->db, &login->account, &login->terminal, out, generation_out);
+	enum status st = grant_db_watch(self->service->keyring, self->db,
+	    &login->account, &login->terminal, out, generation_out);
 
 	if (st == STATUS_NOT_FOUND)
 		return exchange_refuse(x, STATUS_DENIED, "%s", no_grant);
@@ -176,7 +176,8 @@ static enum status note_use(struct proof *self)
 		return STATUS_OK;
 	struct db_batch *batch =
 	    db_batch_new(&self->login.account, self->generation, NULL);
-	grant_db_put(batch, &self->grant);
+	grant_db_put(self->auth->service->keyring, self->auth->db, batch,
+	    &self->login.account, &self->grant);
 	return exchange_commit(self->x, &batch, on_noted);
 }
 

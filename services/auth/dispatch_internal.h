@@ -5,11 +5,13 @@
 #include "auth_db.h"
 #include "cookie.h"
 #include "crypto/auth_keys.h"
+#include "crypto/invitation.h"
 #include "dispatch.h"
 #include "issue.h"
 #include "limits.h"
 #include "name.h"
 #include "sealed.h"
+#include "sessions_db.h"
 #include "tries.h"
 
 /*
@@ -21,8 +23,9 @@ struct auth {
 	struct service *service; /* borrowed */
 	struct db *db;           /* the service's */
 	struct auth_keys *keys;
-	struct issue *issue;
 	struct tries *tries;
+	struct issue *issue;
+	struct deed *deeds; /* of operators, under way; deed.c's */
 	struct limits *by_account, *by_address; /* how often who may ask */
 	uint64_t ticket_ms;                     /* how long a ticket is good */
 	bool allow_identifier_only;
@@ -41,6 +44,10 @@ enum status on_register_finish(void *state, struct exchange *x);
 
 /* dispatch_factors.c */
 enum status on_factors(void *state, struct exchange *x);
+
+/* dispatch_invite.c */
+enum status on_invite(void *state, struct exchange *x);
+enum status on_invitation(void *state, struct exchange *x);
 
 /* dispatch_login.c */
 enum status on_login_begin(void *state, struct exchange *x);
@@ -79,10 +86,32 @@ void auth_grants_ended(struct auth *self, const struct id *account);
 enum status on_grant_login_begin(void *state, struct exchange *x);
 enum status on_grant_login_finish(void *state, struct exchange *x);
 
+/* dispatch_ops.c */
+enum status on_find_account(void *state, struct exchange *x);
+enum status on_accounts(void *state, struct exchange *x);
+enum status on_export(void *state, struct exchange *x);
+
+/* dispatch_ops_locks.c */
+enum status on_locks(void *state, struct exchange *x);
+enum status on_unlock(void *state, struct exchange *x);
+enum status on_hand_back(void *state, struct exchange *x);
+enum status on_ops_invite(void *state, struct exchange *x);
+
+/* dispatch_ops_orders.c */
+enum status on_ops_sessions(void *state, struct exchange *x);
+enum status on_ops_revoke(void *state, struct exchange *x);
+enum status on_remove(void *state, struct exchange *x);
+
+/** Refuse an account that is not there, which keepsakectl named. */
+enum status auth_refuse_unknown(struct exchange *x);
+
 /* dispatch_sessions.c */
 enum status on_sessions(void *state, struct exchange *x);
 enum status on_revoke(void *state, struct exchange *x);
-enum status on_terminal_gone(void *state, struct exchange *x);
+
+/** The account's sessions that no order has ended; results as sessions_list. */
+enum status auth_live_sessions(struct auth *self, const struct id *account,
+    struct session out[static SESSIONS_MAX], size_t *count_out);
 
 /** What is answered where an order could not be issued with ${st}. */
 enum status auth_refuse_order(struct exchange *x, enum status st);
@@ -90,6 +119,9 @@ enum status auth_refuse_order(struct exchange *x, enum status st);
 /** The names as a repeated field, which borrows them. */
 void auth_fill_names(
     char *out[static FOLLOWERS + 1], const struct unconfirmed *unconfirmed);
+
+/* dispatch_gone.c */
+enum status on_terminal_gone(void *state, struct exchange *x);
 
 /* deregister.c */
 enum status on_deregister(void *state, struct exchange *x);
@@ -132,6 +164,23 @@ enum status auth_limit_account(struct auth *self, struct exchange *x,
 /** Read a name; results as name_parse. */
 enum status auth_read_name(
     struct exchange *x, struct name *out, struct slice text);
+
+/**
+ * Make an invitation, as a part of a batch of the journal.
+ *
+ * code       to be wiped after use
+ * expiry_ms  wall time
+ *
+ * Results as journal_db_put_invitation.
+ */
+enum status auth_put_invitation(struct auth *self, struct db_batch *batch,
+    const struct subject *subject, char code[static INVITATION_TEXT_BYTES],
+    uint64_t expiry_ms);
+
+/** What stands for an invitation to ${account} in the journal. */
+void auth_hash_invitation(const struct auth *self,
+    uint8_t out[static INVITATION_HASH_BYTES], const struct id *account,
+    const uint8_t code[static INVITATION_CODE_BYTES]);
 
 /** Open a cookie that came with ${x}; results as cookie_open. */
 enum status auth_read_cookie(struct auth *self, struct exchange *x,

@@ -100,8 +100,11 @@ static enum status challenge(struct attempt *self)
 		.begun_ms = clock_wall_ms(),
 		.verdict =
 		    login_verdict(asked->direction, account, &asked->binding),
+		.invited = asked->lane.kind == LANE_INVITED,
 	};
 
+	memcpy(
+	    login.invitation, asked->invitation_hash, sizeof(login.invitation));
 	enum status st = login_challenge(ke2, &login, auth->keys,
 	    asked->has_credential ? &asked->credential : NULL,
 	    field_slice(self->message->ke1));
@@ -320,6 +323,7 @@ static enum status judge(struct proof *self, struct slice ke3)
 	    login_proof(login, st == STATUS_OK ? &self->credential : NULL, ke3);
 	self->turn.key = login->lane;
 	self->turn.id = login->try;
+	self->turn.invitation = login->invited ? login->invitation : NULL;
 	self->turn.arg = self;
 	if (st == STATUS_OK) {
 		auth->logins_ok++;

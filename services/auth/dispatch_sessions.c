@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "base/util.h"
-#include "sessions_db.h"
 
 /* Who is logged in, and who is to be no more. */
 
@@ -13,8 +12,7 @@
 
 /* ---- SESSIONS ---- */
 
-/* The account's sessions that no order has ended. */
-static enum status list_live(struct auth *self, const struct id *account,
+enum status auth_live_sessions(struct auth *self, const struct id *account,
     struct session out[static SESSIONS_MAX], size_t *count_out)
 {
 	struct service *service = self->service;
@@ -65,7 +63,7 @@ enum status on_sessions(void *state, struct exchange *x)
 
 	enum status st = exchange_unpack(x, &auth__empty__descriptor, &message);
 	if (st == STATUS_OK)
-		st = list_live(self, &x->ticket.account, sessions, &count);
+		st = auth_live_sessions(self, &x->ticket.account, sessions, &count);
 	if (st != STATUS_OK)
 		return st;
 	for (size_t i = 0; i < count; i++) {
@@ -85,7 +83,7 @@ static enum status check_session(
 	struct session sessions[SESSIONS_MAX];
 	size_t count;
 
-	enum status st = list_live(self, &x->ticket.account, sessions, &count);
+	enum status st = auth_live_sessions(self, &x->ticket.account, sessions, &count);
 	if (st != STATUS_OK)
 		return st;
 	for (size_t i = 0; i < count; i++)
@@ -224,105 +222,4 @@ enum status on_revoke(void *state, struct exchange *x)
 	if (st != STATUS_PENDING)
 		free(revoking);
 	return st;
-}
-
-/* ---- TERMINAL_GONE ---- */
-
-/* The terminal that goes, until what it had here is gone. */
-struct leaving {
-	struct auth *auth;
-	struct exchange *x;
-	struct id account, terminal;
-};
-
-static void on_rows_gone(
-    void *arg, enum status st, uint64_t generation, size_t failed_op)
-{
-	struct exchange *x = arg;
-
-	(void)generation;
-	(void)failed_op;
-	/* A removed account has taken them along. */
-	exchange_finish(&x, st == STATUS_CONFLICT ? STATUS_OK : st);
-}
-
-/* Its own codes and grants. */
-static enum status forget_terminal(struct auth *self, struct exchange *x,
-    const struct id *account, const struct id *terminal)
-{
-	struct db_batch *batch = db_batch_new(account, DB_GENERATION_ANY, NULL);
-	size_t count = 0;
-
-	enum status st =
-	    auth_db_forget_terminal(self->db, batch, account, terminal, &count);
-	if (st == STATUS_OK && count > 0)
-		st = db_submit(self->db, &batch, on_rows_gone, x);
-	db_batch_destroy(&batch);
-	return st;
-}
-
-static void on_terminal_revoked(void *arg, enum status st, uint64_t sequence)
-{
-	struct leaving *leaving = arg;
-	struct exchange *x = leaving->x;
-
-	(void)sequence;
-	if (st == STATUS_OK)
-		st = forget_terminal(
-		    leaving->auth, x, &leaving->account, &leaving->terminal);
-	free(leaving);
-	if (st != STATUS_PENDING)
-		exchange_finish(&x, st);
-}
-
-static enum status revoke_terminal(struct leaving *leaving)
-{
-	struct issue *issue = leaving->auth->issue;
-	struct order order = {
-		.kind = ORDER_REVOKE_TERMINAL,
-		.account = leaving->account,
-		.subject = leaving->terminal,
-	};
-
-	enum status st =
-	    issue_at_once(issue, &order, on_terminal_revoked, leaving);
-	if (st != STATUS_TOO_LARGE)
-		return st;
-	/* No room for one more: then all of the account log in again. */
-	order.kind = ORDER_REVOKE_ACCOUNT;
-	order.subject = (struct id){ 0 };
-	return issue_at_once(issue, &order, on_terminal_revoked, leaving);
-}
-
-enum status on_terminal_gone(void *state, struct exchange *x)
-{
-	struct auth *self = state;
-	Auth__TerminalGone *message;
-	struct leaving *leaving = NULL;
-
-	enum status st =
-	    exchange_unpack(x, &auth__terminal_gone__descriptor, &message);
-	if (st != STATUS_OK)
-		return st;
-	leaving = calloc(1, sizeof(*leaving));
-	if (!leaving)
-		return STATUS_NO_SPACE;
-	leaving->auth = self;
-	leaving->x = x;
-	st = id_from(&leaving->account, field_slice(message->account_id));
-	if (st == STATUS_OK)
-		st = id_from(
-		    &leaving->terminal, field_slice(message->terminal_id));
-	if (st == STATUS_OK &&
-	    (id_is_none(&leaving->account) || id_is_none(&leaving->terminal)))
-		st = STATUS_MALFORMED;
-	if (st != STATUS_OK)
-		st = exchange_refuse(
-		    x, st, "account_id, terminal_id: not 16 bytes, or zero");
-	else if (!orders_deleted(self->service->orders, &leaving->account))
-		st = revoke_terminal(leaving);
-	if (st == STATUS_PENDING)
-		return st;
-	free(leaving);
-	return auth_refuse_order(x, st);
 }

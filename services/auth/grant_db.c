@@ -7,10 +7,9 @@
 
 #define TABLE_GRANTS 4
 
-/* Layout; numbers are big-endian. */
-#define GRANT_VERSION       1
-#define GRANT_AT_DIRECTIONS 1
-#define GRANT_AT_KEY        5
+/* What is sealed; numbers are big-endian. */
+#define GRANT_AT_DIRECTIONS 0
+#define GRANT_AT_KEY        4
 #define GRANT_AT_GIVEN      (GRANT_AT_KEY + GRANT_PUBLIC_BYTES)
 #define GRANT_AT_USED       (GRANT_AT_GIVEN + 8)
 #define GRANT_BYTES         (GRANT_AT_USED + 8)
@@ -24,7 +23,7 @@ static struct slice key_of(const struct id *terminal)
 static enum status grant_parse(
     struct grant *out, const struct id *terminal, struct slice value)
 {
-	if (value.len != GRANT_BYTES || value.data[0] != GRANT_VERSION)
+	if (value.len != GRANT_BYTES)
 		return STATUS_MALFORMED;
 	*out = (struct grant){
 		.terminal = *terminal,
@@ -38,29 +37,50 @@ static enum status grant_parse(
 	return STATUS_OK;
 }
 
-static enum status damaged(size_t len)
+/* Errors of a row as they are told: what seals it has logged its own. */
+static enum status row_status(enum status st)
 {
-	log_error(NULL, "row_damaged", "table=%u len=%zu", TABLE_GRANTS, len);
-	return STATUS_INTERNAL;
+	switch (st) {
+	case STATUS_MALFORMED:
+	case STATUS_VERSION:
+		return STATUS_INTERNAL;
+	case STATUS_EXPIRED: /* the account was deleted, and all it had */
+		return STATUS_NOT_FOUND;
+	default:
+		return st;
+	}
 }
 
-enum status grant_db_get(struct db *db, const struct id *account,
-    const struct id *terminal, struct grant *out)
+static enum status read_row(
+    struct grant *out, struct slice key, struct slice plain)
 {
-	struct bytes value = { 0 };
+	struct id terminal;
+	enum status st = id_from(&terminal, key);
 
-	enum status st =
-	    db_get(db, account, TABLE_GRANTS, key_of(terminal), &value);
 	if (st == STATUS_OK)
-		st = grant_parse(out, terminal, bytes_slice(&value));
-	if (st == STATUS_MALFORMED)
-		st = damaged(value.len);
-	bytes_clear(&value);
+		st = grant_parse(out, &terminal, plain);
+	if (st != STATUS_OK)
+		log_error(NULL, "row_damaged", "table=%u len=%zu", TABLE_GRANTS,
+		    plain.len);
 	return st;
 }
 
-enum status grant_db_watch(struct db *db, const struct id *account,
-    const struct id *terminal, struct grant *out, uint64_t *generation_out)
+enum status grant_db_get(struct keyring *keyring, struct db *db,
+    const struct id *account, const struct id *terminal, struct grant *out)
+{
+	struct bytes plain = { 0 };
+
+	enum status st = sealed_row_get(
+	    keyring, db, account, TABLE_GRANTS, key_of(terminal), &plain);
+	if (st == STATUS_OK)
+		st = read_row(out, key_of(terminal), bytes_slice(&plain));
+	bytes_clear(&plain);
+	return row_status(st);
+}
+
+enum status grant_db_watch(struct keyring *keyring, struct db *db,
+    const struct id *account, const struct id *terminal, struct grant *out,
+    uint64_t *generation_out)
 {
 	struct db_account found;
 
@@ -68,25 +88,24 @@ enum status grant_db_watch(struct db *db, const struct id *account,
 	if (st != STATUS_OK)
 		return st;
 	*generation_out = found.generation;
-	return grant_db_get(db, account, terminal, out);
+	return grant_db_get(keyring, db, account, terminal, out);
 }
 
-/* Read the rows of a page to ${list}, which has room for them. */
-static enum status page_parse(struct grant *list, const struct db_page *page)
+static enum status open_entry(struct keyring *keyring, struct db *db,
+    const struct id *account, const struct db_entry *entry, struct grant *out)
 {
-	struct id terminal;
+	struct bytes plain = { 0 };
 
-	for (size_t i = 0; i < page->count; i++) {
-		const struct db_entry *entry = &page->entries[i];
-		if (id_from(&terminal, entry->key) != STATUS_OK ||
-		    grant_parse(&list[i], &terminal, entry->value) != STATUS_OK)
-			return damaged(entry->value.len);
-	}
-	return STATUS_OK;
+	enum status st = sealed_row_open(keyring, db, account, TABLE_GRANTS,
+	    entry->key, entry->value, &plain);
+	if (st == STATUS_OK)
+		st = read_row(out, entry->key, bytes_slice(&plain));
+	bytes_clear(&plain);
+	return st;
 }
 
-enum status grant_db_list(struct db *db, const struct id *account,
-    struct grant **list_out, size_t *count_out)
+enum status grant_db_list(struct keyring *keyring, struct db *db,
+    const struct id *account, struct grant **list_out, size_t *count_out)
 {
 	const struct slice all = { 0 };
 	struct db_page page = { 0 };
@@ -96,8 +115,11 @@ enum status grant_db_list(struct db *db, const struct id *account,
 	    db, account, TABLE_GRANTS, all, all, GRANTS_MAX, false, &page);
 	if (st == STATUS_OK && page.count > 0) {
 		list = calloc(page.count, sizeof(*list));
-		st = list ? page_parse(list, &page) : STATUS_NO_SPACE;
+		st = list ? STATUS_OK : STATUS_NO_SPACE;
 	}
+	for (size_t i = 0; st == STATUS_OK && i < page.count; i++)
+		st = open_entry(
+		    keyring, db, account, &page.entries[i], &list[i]);
 	if (st == STATUS_OK) {
 		*list_out = list;
 		*count_out = page.count;
@@ -105,19 +127,26 @@ enum status grant_db_list(struct db *db, const struct id *account,
 		free(list);
 	}
 	db_page_clear(&page);
-	return st;
+	return row_status(st);
 }
 
-void grant_db_put(struct db_batch *batch, const struct grant *grant)
+static void grant_format(
+    uint8_t out[static GRANT_BYTES], const struct grant *grant)
 {
-	uint8_t value[GRANT_BYTES] = { GRANT_VERSION };
+	put_be32(out + GRANT_AT_DIRECTIONS, grant->directions);
+	memcpy(out + GRANT_AT_KEY, grant->key, sizeof(grant->key));
+	put_be64(out + GRANT_AT_GIVEN, grant->given_ms);
+	put_be64(out + GRANT_AT_USED, grant->used_ms);
+}
 
-	put_be32(value + GRANT_AT_DIRECTIONS, grant->directions);
-	memcpy(value + GRANT_AT_KEY, grant->key, sizeof(grant->key));
-	put_be64(value + GRANT_AT_GIVEN, grant->given_ms);
-	put_be64(value + GRANT_AT_USED, grant->used_ms);
-	db_batch_put(batch, TABLE_GRANTS, key_of(&grant->terminal),
-	    slice_of(value, sizeof(value)));
+void grant_db_put(struct keyring *keyring, struct db *db,
+    struct db_batch *batch, const struct id *account, const struct grant *grant)
+{
+	uint8_t plain[GRANT_BYTES];
+
+	grant_format(plain, grant);
+	sealed_row_put(keyring, db, batch, account, TABLE_GRANTS,
+	    key_of(&grant->terminal), slice_of(plain, sizeof(plain)));
 }
 
 void grant_db_require(struct db_batch *batch, const struct id *terminal)

@@ -5,8 +5,9 @@
 #include "base/log.h"
 #include "base/util.h"
 
-#define TABLE_LANES   1
-#define TABLE_MOMENTS 3
+#define TABLE_LANES       1
+#define TABLE_INVITATIONS 2
+#define TABLE_MOMENTS     3
 
 /* Of the accounts that are no person's; the bucket's number follows. */
 #define BUCKET_ID "unknown names "
@@ -37,9 +38,11 @@ _Static_assert(sizeof(BUCKET_ID) - 1 + 2 == ID_BYTES, "a whole id");
 #define LANE_KEY_AT_TERMINAL (LANE_KEY_AT_KIND + 1)
 _Static_assert(LANE_KEY_AT_TERMINAL + ID_BYTES == LANE_KEY_BYTES, "no gap");
 
-#define MOMENT_VERSION   1
-#define MOMENT_BYTES     VALUE_HEAD
-#define MOMENT_KEY_BYTES (ID_BYTES + 1)
+#define TIME_VERSION 1 /* of a moment, and of an invitation: its expiry */
+#define TIME_BYTES   VALUE_HEAD
+
+#define MOMENT_KEY_BYTES     (ID_BYTES + 1)
+#define INVITATION_KEY_BYTES (ID_BYTES + INVITATION_HASH_BYTES)
 
 /* ---- keys ---- */
 
@@ -329,39 +332,66 @@ enum status journal_db_shut_lanes(struct db *journal, const struct id *account,
 	return st;
 }
 
-/* ---- moments ---- */
+/* ---- rows of a time and nothing else ---- */
+
+static enum status read_time(struct db *journal, const struct subject *subject,
+    uint8_t table, struct slice key, uint64_t *time_ms_out)
+{
+	const struct id account = rows_account(subject);
+	struct bytes value = { 0 };
+
+	enum status st = db_get(journal, &account, table, key, &value);
+	if (st == STATUS_MALFORMED ||
+	    (st == STATUS_OK &&
+		(value.len != TIME_BYTES || value.data[0] != TIME_VERSION)))
+		st = damaged(table, value.len);
+	if (st == STATUS_OK)
+		*time_ms_out = get_be64(value.data + VALUE_AT_TIME);
+	bytes_clear(&value);
+	return st;
+}
+
+static void time_format(uint8_t out[static TIME_BYTES], uint64_t time_ms)
+{
+	out[0] = TIME_VERSION;
+	put_be64(out + VALUE_AT_TIME, time_ms);
+}
 
 enum status journal_db_moment(struct db *journal, const struct subject *subject,
     enum moment moment, uint64_t *when_ms_out)
 {
-	const struct id account = rows_account(subject);
 	uint8_t key[MOMENT_KEY_BYTES];
-	struct bytes value = { 0 };
 
 	moment_key(key, subject, moment);
-	enum status st = db_get(journal, &account, TABLE_MOMENTS,
-	    slice_of(key, sizeof(key)), &value);
-	if (st == STATUS_MALFORMED ||
-	    (st == STATUS_OK &&
-		(value.len != MOMENT_BYTES || value.data[0] != MOMENT_VERSION)))
-		st = damaged(TABLE_MOMENTS, value.len);
-	if (st == STATUS_OK)
-		*when_ms_out = get_be64(value.data + VALUE_AT_TIME);
-	bytes_clear(&value);
-	return st;
+	return read_time(journal, subject, TABLE_MOMENTS,
+	    slice_of(key, sizeof(key)), when_ms_out);
 }
 
 enum status journal_db_put_moment(struct db *journal, struct db_batch *batch,
     const struct subject *subject, enum moment moment, uint64_t when_ms)
 {
-	uint8_t key[MOMENT_KEY_BYTES];
-	uint8_t value[MOMENT_BYTES] = { MOMENT_VERSION };
+	uint8_t key[MOMENT_KEY_BYTES], value[TIME_BYTES];
 
 	moment_key(key, subject, moment);
-	put_be64(value + VALUE_AT_TIME, when_ms);
+	time_format(value, when_ms);
 	return put_row(journal, batch, subject, TABLE_MOMENTS,
 	    slice_of(key, sizeof(key)), slice_of(value, sizeof(value)),
 	    rows_max(subject));
+}
+
+void journal_db_expect_moment(struct db_batch *batch,
+    const struct subject *subject, enum moment moment, uint64_t when_ms)
+{
+	uint8_t key[MOMENT_KEY_BYTES], value[TIME_BYTES];
+
+	moment_key(key, subject, moment);
+	time_format(value, when_ms);
+	if (when_ms > 0)
+		db_batch_expect(batch, TABLE_MOMENTS,
+		    slice_of(key, sizeof(key)), slice_of(value, sizeof(value)));
+	else
+		db_batch_forbid(
+		    batch, TABLE_MOMENTS, slice_of(key, sizeof(key)));
 }
 
 void journal_db_delete_moment(
@@ -371,4 +401,46 @@ void journal_db_delete_moment(
 
 	moment_key(key, subject, moment);
 	db_batch_delete(batch, TABLE_MOMENTS, slice_of(key, sizeof(key)));
+}
+
+static void invitation_key(uint8_t out[static INVITATION_KEY_BYTES],
+    const struct subject *subject,
+    const uint8_t hash[static INVITATION_HASH_BYTES])
+{
+	memcpy(out, subject->account.bytes, ID_BYTES);
+	memcpy(out + ID_BYTES, hash, INVITATION_HASH_BYTES);
+}
+
+enum status journal_db_invitation(struct db *journal,
+    const struct subject *subject,
+    const uint8_t hash[static INVITATION_HASH_BYTES], uint64_t *expiry_ms_out)
+{
+	uint8_t key[INVITATION_KEY_BYTES];
+
+	invitation_key(key, subject, hash);
+	return read_time(journal, subject, TABLE_INVITATIONS,
+	    slice_of(key, sizeof(key)), expiry_ms_out);
+}
+
+enum status journal_db_put_invitation(struct db *journal,
+    struct db_batch *batch, const struct subject *subject,
+    const uint8_t hash[static INVITATION_HASH_BYTES], uint64_t expiry_ms)
+{
+	uint8_t key[INVITATION_KEY_BYTES], value[TIME_BYTES];
+
+	invitation_key(key, subject, hash);
+	time_format(value, expiry_ms);
+	return put_row(journal, batch, subject, TABLE_INVITATIONS,
+	    slice_of(key, sizeof(key)), slice_of(value, sizeof(value)),
+	    INVITATIONS_MAX);
+}
+
+void journal_db_delete_invitation(struct db_batch *batch,
+    const struct subject *subject,
+    const uint8_t hash[static INVITATION_HASH_BYTES])
+{
+	uint8_t key[INVITATION_KEY_BYTES];
+
+	invitation_key(key, subject, hash);
+	db_batch_delete(batch, TABLE_INVITATIONS, slice_of(key, sizeof(key)));
 }

@@ -15,6 +15,8 @@
  *   2      subject (16) hash (32)                  an invitation
  *   3      subject (16) what (1)                   a moment
  *
+ * The hash of an invitation is under auth's names key.
+ *
  * A subject is an account, whose rows these are, or stands for a name that
  * is nobody's (A-09): such rows lie in one of JOURNAL_BUCKETS accounts that
  * are no person's, by hash, at most JOURNAL_BUCKET_ROWS_MAX in a table, and
@@ -104,7 +106,31 @@ enum status journal_db_moment(struct db *journal, const struct subject *subject,
 enum status journal_db_put_moment(struct db *journal, struct db_batch *batch,
     const struct subject *subject, enum moment moment, uint64_t when_ms);
 
+/** It must be as it was read (0: NOT_FOUND was), else CONFLICT. */
+void journal_db_expect_moment(struct db_batch *batch,
+    const struct subject *subject, enum moment moment, uint64_t when_ms);
+
 void journal_db_delete_moment(
     struct db_batch *batch, const struct subject *subject, enum moment moment);
+
+/* ---- invitations (A-07) ---- */
+
+#define INVITATIONS_MAX       4 /* of a subject; the first to expire goes */
+#define INVITATION_GOOD_MS    (24ull * 60 * 60 * 1000)
+#define INVITATION_HASH_BYTES KEY_BYTES
+
+/** When it expires; NOT_FOUND: there is none.  Errors as journal_db_lane. */
+enum status journal_db_invitation(struct db *journal,
+    const struct subject *subject,
+    const uint8_t hash[static INVITATION_HASH_BYTES], uint64_t *expiry_ms_out);
+
+/** Write it; results as journal_db_put_lane, but for the guard. */
+enum status journal_db_put_invitation(struct db *journal,
+    struct db_batch *batch, const struct subject *subject,
+    const uint8_t hash[static INVITATION_HASH_BYTES], uint64_t expiry_ms);
+
+void journal_db_delete_invitation(struct db_batch *batch,
+    const struct subject *subject,
+    const uint8_t hash[static INVITATION_HASH_BYTES]);
 
 #endif

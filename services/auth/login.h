@@ -2,7 +2,7 @@
 #define KEEPSAKE_AUTH_LOGIN_H
 
 #include "crypto/auth_keys.h"
-#include "lane.h"
+#include "journal_db.h"
 
 /*
  * A login (A-03): what auth must know between the challenge and the proof.
@@ -28,6 +28,8 @@ struct login {
 	struct id terminal;    /* for the ticket; none: for no terminal */
 	enum direction direction;
 	enum login_verdict verdict;
+	bool invited; /* by the invitation with this hash */
+	uint8_t invitation[INVITATION_HASH_BYTES];
 	struct opaque_expected expected; /* secret */
 };
 

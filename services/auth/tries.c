@@ -4,8 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/log.h"
-#include "notify.pb-c.h"
+#include "base/util.h"
 #include "sessions_db.h"
 
 #define BUSY_RETRY_MS 200
@@ -96,55 +95,56 @@ enum status tries_look(struct tries *self, struct turn *turn)
 
 /* ---- telling the owner ---- */
 
-/* Who has no owner gets the same work done for nobody. */
-static enum status put_notice(
-    struct tries *self, struct db_batch *batch, const struct turn *turn)
+enum status tries_tell(struct tries *self, struct db_batch *batch,
+    const struct subject *subject, Notify__Notice *notice)
 {
-	const struct subject *subject = &turn->key.subject;
-	Notify__Notice notice = NOTIFY__NOTICE__INIT;
-	Notify__Figure figures[] = {
-		NOTIFY__FIGURE__INIT,
-		NOTIFY__FIGURE__INIT,
-	};
-	Notify__Figure *pointers[] = { &figures[0], &figures[1] };
-
 	if (!subject->known)
 		return journal_db_put_moment(self->journal, batch, subject,
 		    MOMENT_NOTHING, clock_wall_ms());
-	figures[0].name = "lane";
-	figures[0].value = turn->key.kind;
-	figures[1].name = "code";
-	figures[1].value = turn->key.code;
-	notice.kind = NOTIFY__KIND__CODE_LOCKED;
-	notice.terminal_id =
-	    field_of(slice_of(turn->key.terminal.bytes, ID_BYTES));
-	if (turn->key.kind != LANE_BOUND)
-		notice.terminal_id = field_of(slice_of(NULL, 0));
-	notice.figures = pointers;
-	notice.n_figures = sizeof(pointers) / sizeof(pointers[0]);
-	outbox_put(self->outbox, batch, &subject->account, &notice);
+	outbox_put(self->outbox, batch, &subject->account, notice);
 	return STATUS_OK;
 }
 
-static void kick_notice(struct tries *self, const struct subject *subject)
+void tries_kick(struct tries *self, const struct subject *subject)
 {
-	struct db_batch *batch;
-
 	if (subject->known) {
 		/* The link closes before the last commits are done. */
 		if (self->service->peers[ROLE_NOTIFY])
 			outbox_kick(self->outbox, &subject->account);
 		return;
 	}
-	batch = journal_db_batch(subject);
+	/* What was told is deleted: so is what was not. */
+	struct db_batch *batch = journal_db_batch(subject);
 	journal_db_delete_moment(batch, subject, MOMENT_NOTHING);
 	(void)db_submit(self->journal, &batch, NULL, NULL);
 	db_batch_destroy(&batch);
 }
 
+static enum status tell_shut(
+    struct tries *self, struct db_batch *batch, const struct turn *turn)
+{
+	Notify__Notice notice = NOTIFY__NOTICE__INIT;
+	Notify__Figure lane = NOTIFY__FIGURE__INIT, code = NOTIFY__FIGURE__INIT;
+	Notify__Figure *figures[] = { &lane, &code };
+
+	lane.name = "lane";
+	lane.value = turn->key.kind;
+	code.name = "code";
+	code.value = turn->key.code;
+	notice.kind = NOTIFY__KIND__CODE_LOCKED;
+	if (turn->key.kind == LANE_BOUND)
+		notice.terminal_id =
+		    field_of(slice_of(turn->key.terminal.bytes, ID_BYTES));
+	notice.figures = figures;
+	notice.n_figures = nitems(figures);
+	return tries_tell(self, batch, &turn->key.subject, &notice);
+}
+
 /* ---- a turn ---- */
 
 static enum status begin_round(struct turn *turn);
+static enum status act_give_back(
+    struct turn *turn, uint64_t now_ms, bool *shuts);
 
 static void on_kept(
     void *arg, enum status status, uint64_t generation, size_t failed_op)
@@ -154,7 +154,7 @@ static void on_kept(
 	(void)generation;
 	(void)failed_op;
 	if (status == STATUS_OK && turn->shuts)
-		kick_notice(turn->tries, &turn->key.subject);
+		tries_kick(turn->tries, &turn->key.subject);
 	if (status == STATUS_OK)
 		status = turn->outcome;
 	else if (status == STATUS_CONFLICT)
@@ -169,8 +169,11 @@ static enum status write_lane(struct tries *self, struct turn *turn)
 
 	enum status st = journal_db_put_lane(self->journal, batch, &turn->key,
 	    turn->is_there ? &turn->found : NULL, &turn->lane);
+	if (turn->act == act_give_back && turn->invitation)
+		journal_db_delete_invitation(
+		    batch, &turn->key.subject, turn->invitation);
 	if (st == STATUS_OK && turn->shuts)
-		st = put_notice(self, batch, turn);
+		st = tell_shut(self, batch, turn);
 	if (st == STATUS_OK && turn->ticket)
 		sessions_put(self->journal, batch, turn->ticket);
 	if (st == STATUS_OK)
@@ -245,6 +248,14 @@ static enum status act_unlock(struct turn *turn, uint64_t now_ms, bool *shuts)
 	return lane_unlock(&turn->lane);
 }
 
+static enum status act_hand_back(
+    struct turn *turn, uint64_t now_ms, bool *shuts)
+{
+	(void)now_ms;
+	*shuts = false;
+	return lane_hand_back(&turn->lane);
+}
+
 enum status tries_take(struct tries *self, struct turn *turn)
 {
 	return begin(self, turn, act_take);
@@ -268,6 +279,11 @@ enum status tries_renew(struct tries *self, struct turn *turn)
 enum status tries_unlock(struct tries *self, struct turn *turn)
 {
 	return begin(self, turn, act_unlock);
+}
+
+enum status tries_hand_back(struct tries *self, struct turn *turn)
+{
+	return begin(self, turn, act_hand_back);
 }
 
 enum status tries_trust(

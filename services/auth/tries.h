@@ -21,8 +21,9 @@ void tries_destroy(struct tries **self_p);
 /** Of one lane; the caller's, who keeps it where it is until it is done. */
 struct turn {
 	struct lane_key key;
-	struct id id;        /* of the try; see tries_id */
-	uint64_t created_ms; /* of the account; 0: long ago, or unknown */
+	struct id id;              /* of the try; see tries_id */
+	uint64_t created_ms;       /* of the account; 0: long ago, or unknown */
+	const uint8_t *invitation; /* its hash: success uses it up; or NULL */
 
 	/* Earned by a right proof, with tries_give_back: its session is
 	 * written in the same commit (A-14).  Or NULL. */
@@ -78,10 +79,24 @@ enum status tries_give_back(struct tries *self, struct turn *turn);
 /** The code was replaced by one who had come by this lane. */
 enum status tries_renew(struct tries *self, struct turn *turn);
 
+/* ---- telling the owner ---- */
+
+/**
+ * Add a notice to a batch of the journal.  Who is nobody gets the same work
+ * done, and is told nothing.  Once the batch is committed call tries_kick.
+ */
+enum status tries_tell(struct tries *self, struct db_batch *batch,
+    const struct subject *subject, Notify__Notice *notice);
+
+void tries_kick(struct tries *self, const struct subject *subject);
+
 /* ---- for the operator (A-08) ---- */
 
 /** Lift a lock; NOT_FOUND and DENIED as lane_unlock. */
 enum status tries_unlock(struct tries *self, struct turn *turn);
+
+/** The same without end; NOT_FOUND as lane_hand_back. */
+enum status tries_hand_back(struct tries *self, struct turn *turn);
 
 /**
  * Where the journal was lost every lane counts as shut that it does not

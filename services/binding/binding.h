@@ -24,4 +24,8 @@ void binding_figures(void *state, struct exchange *exchange,
 /** BIND: the one request here that takes several steps; in bind.c. */
 enum status binding_on_bind(void *state, struct exchange *exchange);
 
+/* What keepsakectl asks: dispatch_ops.c. */
+enum status binding_on_bindings(void *state, struct exchange *exchange);
+enum status binding_on_export(void *state, struct exchange *exchange);
+
 #endif

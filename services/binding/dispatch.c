@@ -4,6 +4,7 @@
 #include "base/util.h"
 #include "binding.h"
 #include "binding_db.h"
+#include "ops.pb-c.h"
 
 /* Answer with all terminals of ${account}. */
 static enum status reply_terminals(
@@ -93,6 +94,8 @@ const struct handler binding_handlers[] = {
 	{ BINDING__TYPE__TERMINALS,    "TERMINALS",    FROM(ROLE_GATEWAY), ENROL | MANAGE, PLAIN, on_terminals },
 	{ BINDING__TYPE__LOOKUP,       "LOOKUP",       FROM(ROLE_AUTH),    NO_TICKET,      PLAIN, on_lookup },
 	{ BINDING__TYPE__TERMINALS_OF, "TERMINALS_OF", FROM(ROLE_NOTIFY),  NO_TICKET,      PLAIN, on_terminals_of },
+	{ OPS__TYPE__BINDINGS,         "BINDINGS",     FROM(ROLE_OPS),     NO_TICKET,      PLAIN, binding_on_bindings },
+	{ OPS__TYPE__EXPORT,           "EXPORT",       FROM(ROLE_OPS),     NO_TICKET,      PLAIN, binding_on_export },
 };
 /* clang-format on */
 

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "notify.h"
+#include "ops.pb-c.h"
 
 #define APPOINTMENTS_BURST 256
 
@@ -12,10 +13,15 @@
 #define NOTICES  GOOD_FOR(DIRECTION_NOTICES)
 
 const struct handler notify_handlers[] = {
-	{ NOTIFY__TYPE__SUBSCRIBE, "SUBSCRIBE", FROM(ROLE_GATEWAY), NOTICES,   RENEWED, notify_on_subscribe },
-	{ NOTIFY__TYPE__FETCH,     "FETCH",     FROM(ROLE_GATEWAY), NOTICES,   RENEWED, notify_on_fetch },
-	{ NOTIFY__TYPE__ACK,       "ACK",       FROM(ROLE_GATEWAY), NOTICES,   RENEWED, notify_on_ack },
-	{ NOTIFY__TYPE__TELL,      "TELL",      SERVICES,           NO_TICKET, PLAIN,   notify_on_tell },
+	{ NOTIFY__TYPE__SUBSCRIBE, "SUBSCRIBE",    FROM(ROLE_GATEWAY), NOTICES,   RENEWED, notify_on_subscribe },
+	{ NOTIFY__TYPE__FETCH,     "FETCH",        FROM(ROLE_GATEWAY), NOTICES,   RENEWED, notify_on_fetch },
+	{ NOTIFY__TYPE__ACK,       "ACK",          FROM(ROLE_GATEWAY), NOTICES,   RENEWED, notify_on_ack },
+	{ NOTIFY__TYPE__TELL,      "TELL",         SERVICES,           NO_TICKET, PLAIN,   notify_on_tell },
+	{ OPS__TYPE__QUEUE,        "QUEUE",        FROM(ROLE_OPS),     NO_TICKET, PLAIN,   notify_on_queue },
+	{ OPS__TYPE__DEAD_LETTERS, "DEAD_LETTERS", FROM(ROLE_OPS),     NO_TICKET, PLAIN,   notify_on_dead_letters },
+	{ OPS__TYPE__WAITING,      "WAITING",      FROM(ROLE_OPS),     NO_TICKET, PLAIN,   notify_on_waiting },
+	{ OPS__TYPE__EXPORT,       "EXPORT",       FROM(ROLE_OPS),     NO_TICKET, PLAIN,   notify_on_export },
+	{ OPS__TYPE__RESEND,       "RESEND",       FROM(ROLE_OPS),     NO_TICKET, PLAIN,   notify_on_resend },
 };
 /* clang-format on */
 

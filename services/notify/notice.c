@@ -29,6 +29,8 @@ static const char *check(const Notify__Notice *notice)
 		return "notice.terminal_id: neither empty nor 16 bytes";
 	if (notice->n_figures > NOTICE_FIGURES_MAX)
 		return "notice.figures: more than 16";
+	if (!text_is_clean(slice_text(notice->text)))
+		return "notice.text: not clean UTF-8";
 	for (size_t i = 0; i < notice->n_figures; i++) {
 		const char *why = check_figure(notice->figures[i]);
 		if (why)

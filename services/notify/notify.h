@@ -94,6 +94,14 @@ enum status notify_on_ack(void *state, struct exchange *exchange);
 /** Send what is due, and set when to come again. */
 void push_due(struct notify *self, struct presence *presence);
 
+/* ---- dispatch_ops.c: what keepsakectl asks ---- */
+
+enum status notify_on_queue(void *state, struct exchange *exchange);
+enum status notify_on_dead_letters(void *state, struct exchange *exchange);
+enum status notify_on_waiting(void *state, struct exchange *exchange);
+enum status notify_on_export(void *state, struct exchange *exchange);
+enum status notify_on_resend(void *state, struct exchange *exchange);
+
 /* ---- patrol.c ---- */
 
 /** Begin to look through all accounts, and again from time to time. */

@@ -4,41 +4,10 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "notify_rows.h"
 
-/*
- * NOTICE is stored_ms (8) and id (16): keys grow with time.
- *
- * Table        Key               Value, version 1 first
- * TOLD         id                stored_ms (8)
- * TOLD_TIMES   NOTICE            nothing
- * ARRIVED      NOTICE            the notice, packed
- * NOTICES      NOTICE            count (1), terminals left (16 each), packed
- * DELIVERIES   terminal, NOTICE  attempts (4), due_ms (8)
- * LETTERS      NOTICE, terminal  gave_up_ms (8), attempts (4), packed; the
- *                                terminal is none where none was known
- * LEASES       terminal          opened_ms (8), issued_ms (8), nonce (16),
- *                                peer (32)
- */
-enum table {
-	TABLE_TOLD = 1,
-	TABLE_TOLD_TIMES,
-	TABLE_ARRIVED,
-	TABLE_NOTICES,
-	TABLE_DELIVERIES,
-	TABLE_LETTERS,
-	TABLE_LEASES,
-};
-
-#define ROW_VERSION 1
-
-#define NOTICE_KEY_BYTES   (8 + ID_BYTES)
-#define DELIVERY_KEY_BYTES (ID_BYTES + NOTICE_KEY_BYTES)
-#define LETTER_KEY_BYTES   (NOTICE_KEY_BYTES + ID_BYTES)
-
-#define TOLD_BYTES        (1 + 8)
 #define NOTICE_HEAD_BYTES (1 + 1)
 #define DELIVERY_BYTES    (1 + 4 + 8)
-#define LETTER_HEAD_BYTES (1 + 8 + 4)
 #define LEASE_BYTES       (1 + 8 + 8 + TICKET_NONCE_BYTES + TICKET_PEER_BYTES)
 #define NOTICE_ROW_BYTES_MAX                                    \
 	(NOTICE_HEAD_BYTES + ACCOUNT_TERMINALS_MAX * ID_BYTES + \
@@ -66,14 +35,14 @@ static const struct slice all = { 0 };
 
 /* ---- keys and values ---- */
 
-static void put_notice_key(
+void put_notice_key(
     uint8_t out[static NOTICE_KEY_BYTES], const struct notice_key *key)
 {
 	put_be64(out, key->stored_ms);
 	memcpy(out + 8, key->id.bytes, ID_BYTES);
 }
 
-static void get_notice_key(struct notice_key *out, const uint8_t *at)
+void get_notice_key(struct notice_key *out, const uint8_t *at)
 {
 	out->stored_ms = get_be64(at);
 	memcpy(out->id.bytes, at + 8, ID_BYTES);
@@ -86,10 +55,8 @@ static void put_delivery_key(uint8_t out[static DELIVERY_KEY_BYTES],
 	put_notice_key(out + ID_BYTES, key);
 }
 
-/* Whether a row has our version and the lengths its table wants. */
-static enum status check_row(const char *table, struct slice key,
-    size_t key_bytes, struct slice value, size_t value_bytes_min,
-    size_t value_bytes_max)
+enum status check_row(const char *table, struct slice key, size_t key_bytes,
+    struct slice value, size_t value_bytes_min, size_t value_bytes_max)
 {
 	enum status st = STATUS_OK;
 
@@ -159,7 +126,7 @@ static void put_delivery(struct db_batch *batch, const struct id *terminal,
 	    slice_of(row, sizeof(row)));
 }
 
-static enum status decode_delivery(
+enum status decode_delivery(
     struct delivery *out, struct slice key, struct slice value)
 {
 	enum status st = check_row("deliveries", key, DELIVERY_KEY_BYTES, value,
@@ -192,7 +159,7 @@ enum status notify_db_told(struct db *db, const struct id *account,
 	return st;
 }
 
-void notify_db_put_arrived(
+void put_arrived(
     struct db_batch *batch, const struct notice_key *key, struct slice packed)
 {
 	uint8_t name[NOTICE_KEY_BYTES], told[TOLD_BYTES];
@@ -203,12 +170,18 @@ void notify_db_put_arrived(
 	told[0] = row[0] = ROW_VERSION;
 	put_be64(told + 1, key->stored_ms);
 	memcpy(row + 1, packed.data, packed.len);
-	db_batch_forbid(batch, TABLE_TOLD, id);
 	db_batch_put(batch, TABLE_TOLD, id, slice_of(told, sizeof(told)));
 	db_batch_put(batch, TABLE_TOLD_TIMES, slice_of(name, sizeof(name)),
 	    slice_of(told, 1));
 	db_batch_put(batch, TABLE_ARRIVED, slice_of(name, sizeof(name)),
 	    slice_of(row, 1 + packed.len));
+}
+
+void notify_db_put_arrived(
+    struct db_batch *batch, const struct notice_key *key, struct slice packed)
+{
+	db_batch_forbid(batch, TABLE_TOLD, slice_of(key->id.bytes, ID_BYTES));
+	put_arrived(batch, key, packed);
 }
 
 void notify_db_forget_told(struct db *db, struct db_batch *batch,

@@ -123,6 +123,80 @@ void notify_db_delete_lease(struct db_batch *batch, const struct id *terminal);
 enum status notify_db_leases(struct db *db, const struct id *account,
     struct lease out[static LEASES_A_PAGE], size_t *count_out);
 
+/* ---- for the operator: notify_db_letters.c ---- */
+
+#define QUEUE_PLACE_BYTES_MAX 48
+#define QUEUE_PAGE_MAX        100
+
+/** Where a row stands in its account's list, to go on behind it. */
+struct queue_place {
+	uint8_t bytes[QUEUE_PLACE_BYTES_MAX];
+	size_t len; /* 0: before the first */
+};
+
+#define GIST_FIGURES_BYTES 512
+
+/** What a notice says, for people; all zero where it is gone. */
+struct gist {
+	unsigned int kind;
+	char figures[GIST_FIGURES_BYTES]; /* "ordinal=3 chunks=40" */
+};
+
+/** A notice that waits: for a terminal, or for its terminals to be known. */
+struct queued {
+	struct queue_place place;
+	struct delivery delivery; /* due_ms 0: no try is due yet */
+	struct id terminal;       /* none: not known yet */
+	struct gist gist;         /* of the notice */
+};
+
+/**
+ * Read what waits in an account: deliveries, then what has arrived.
+ *
+ * after      go on behind this place, which may be anything
+ * count_out  how many; fewer than QUEUE_PAGE_MAX is the end
+ */
+enum status notify_db_queue(struct db *db, const struct id *account,
+    const struct queue_place *after, struct queued out[static QUEUE_PAGE_MAX],
+    size_t *count_out);
+
+/** A delivery that was given up. */
+struct letter {
+	struct queue_place place;
+	struct notice_key notice;
+	struct id terminal; /* none: no terminal was known */
+	uint64_t gave_up_ms;
+	uint32_t attempts;
+	struct gist gist;
+};
+
+/** The same for dead letters, oldest notice first. */
+enum status notify_db_letters(struct db *db, const struct id *account,
+    const struct queue_place *after, struct letter out[static QUEUE_PAGE_MAX],
+    size_t *count_out);
+
+/**
+ * Have dead letters arrive again, as if they came at ${now_ms}: as many as
+ * one batch takes, oldest first.  A notice keeps its id, so a terminal that
+ * had acknowledged it can drop the repeat.
+ *
+ * notice     only the letters of this one; NULL: all of the account
+ * notices_out, letters_out  how many; 0: the batch is empty
+ * more_out   whether there are others
+ */
+enum status notify_db_resend(struct db *db, struct db_batch *batch,
+    const struct id *account, const struct id *notice, uint64_t now_ms,
+    uint64_t *notices_out, uint64_t *letters_out, bool *more_out);
+
+/**
+ * List when ids were told that are still known, oldest first.
+ *
+ * after  go on behind this one; NULL to begin
+ */
+enum status notify_db_told_list(struct db *db, const struct id *account,
+    const struct notice_key *after,
+    struct notice_key out[static QUEUE_PAGE_MAX], size_t *count_out);
+
 /* ---- figures ---- */
 
 struct totals {

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "ops.pb-c.h"
 #include "store.h"
 
 /* ---- what several handlers do ---- */
@@ -95,6 +96,8 @@ const struct handler store_handlers[] = {
 	{ STORE__TYPE__SNAPSHOTS,      "SNAPSHOTS",      FROM(ROLE_GATEWAY), UPLOAD | DOWNLOAD, PLAIN,          store_on_snapshots },
 	{ STORE__TYPE__RESTORE_BEGIN,  "RESTORE_BEGIN",  FROM(ROLE_GATEWAY), DOWNLOAD,          KEPT,           store_on_restore_begin },
 	{ STORE__TYPE__GET,            "GET",            FROM(ROLE_GATEWAY), UPLOAD | DOWNLOAD, RENEWED,        store_on_get },
+	{ OPS__TYPE__USAGE,            "USAGE",          FROM(ROLE_OPS),     NO_TICKET,         PLAIN,          store_on_usage },
+	{ OPS__TYPE__EXPORT,           "EXPORT",         FROM(ROLE_OPS),     NO_TICKET,         PLAIN,          store_on_export },
 };
 /* clang-format on */
 

@@ -38,6 +38,10 @@ enum status store_on_get(void *state, struct exchange *x);
 enum status store_on_publish(void *state, struct exchange *x);
 enum status store_on_snapshots(void *state, struct exchange *x);
 
+/* What keepsakectl asks: dispatch_ops.c. */
+enum status store_on_usage(void *state, struct exchange *x);
+enum status store_on_export(void *state, struct exchange *x);
+
 /** Refuse as MALFORMED a field of ${len} bytes that should be ${expected}. */
 enum status store_refuse_length(
     struct exchange *x, const char *field, size_t len, const char *expected);

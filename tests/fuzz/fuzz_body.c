@@ -4,13 +4,56 @@
 #include "bus/unpack.h"
 #include "fuzz.h"
 #include "fuzz_body.h"
+#include "service/operator.h"
+#include "service/order.h"
+
+/* Who acts, as keepsakectl says: what is taken fits an audit record. */
+static void check_by(const Ops__By *by)
+{
+	char actor[OPERATOR_ACTOR_BYTES], detail[OPERATOR_DETAIL_BYTES];
+	const char *why = NULL;
+
+	if (operator_check(by, 0, &why) != STATUS_OK) {
+		must(why);
+		return;
+	}
+	operator_actor(actor, by);
+	operator_detail(detail, "what", by);
+	must(strlen(actor) < sizeof(actor) - 1 &&
+	     strlen(detail) < sizeof(detail) - 1);
+}
+
+/* An order that is taken can be sent and stored, and is the same then. */
+static void check_order(const Common__Order *message)
+{
+	Common__Order again = COMMON__ORDER__INIT;
+	uint8_t key[ORDER_KEY_BYTES], value[ORDER_VALUE_BYTES];
+	struct order order, stored;
+
+	if (order_from_message(&order, message) != STATUS_OK)
+		return;
+	order_to_message(&again, &order);
+	must(again.sequence == message->sequence);
+	must(again.kind == message->kind);
+	must(again.when_ms == message->when_ms);
+	order_pack(key, value, &order);
+	must(order_unpack(&stored, slice_of(key, sizeof(key)),
+		 slice_of(value, sizeof(value))) == STATUS_OK);
+	must(stored.kind == order.kind);
+	must(id_equal(&stored.account, &order.account));
+	must(id_equal(&stored.subject, &order.subject));
+}
 
 /* What a terminal says of itself, and what a service tells. */
 static void check_contents(const ProtobufCMessage *message)
 {
 	const char *why = NULL;
 
-	if (message->descriptor == &binding__bind__descriptor) {
+	if (message->descriptor == &common__orders__descriptor) {
+		const Common__Orders *orders = (const Common__Orders *)message;
+		for (size_t i = 0; i < orders->n_orders; i++)
+			check_order(orders->orders[i]);
+	} else if (message->descriptor == &binding__bind__descriptor) {
 		struct terminal terminal = { 0 };
 		if (terminal_describe(&terminal, (const Binding__Bind *)message,
 			&why) != STATUS_OK)
@@ -21,6 +64,8 @@ static void check_contents(const ProtobufCMessage *message)
 		if (tell->notice &&
 		    notice_check(tell->notice, &id, &why) != STATUS_OK)
 			must(why);
+	} else if (message->descriptor == &ops__resend__descriptor) {
+		check_by(((const Ops__Resend *)message)->by);
 	}
 }
 

@@ -5,6 +5,7 @@
 #include "binding.pb-c.h"
 #include "common.pb-c.h"
 #include "notify.pb-c.h"
+#include "ops.pb-c.h"
 #include "store.pb-c.h"
 
 /* Every message that is a body.  The corpus has the index: append. */
@@ -48,6 +49,20 @@ static const ProtobufCMessageDescriptor *const body_types[] = {
 	&notify__subscribed__descriptor,
 	&notify__notice_list__descriptor,
 	&notify__ack__descriptor,
+	&ops__list_query__descriptor,
+	&ops__list_page__descriptor,
+	&ops__account_name__descriptor,
+	&ops__account__descriptor,
+	&ops__resend__descriptor,
+	&ops__resent__descriptor,
+	&common__orders__descriptor,
+	&common__orders_kept__descriptor,
+	&auth__session_list__descriptor,
+	&auth__revoke__descriptor,
+	&auth__revoked__descriptor,
+	&auth__deregister__descriptor,
+	&auth__deregistered__descriptor,
+	&auth__terminal_gone__descriptor,
 };
 
 #endif

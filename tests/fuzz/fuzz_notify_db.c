@@ -1,6 +1,7 @@
 #include "hostile_db.h"
 
 #include "../../services/notify/notify_db.c"
+#include "../../services/notify/notify_db_letters.c"
 
 static const struct id terminal = { { 2 } };
 
@@ -50,6 +51,36 @@ static void notice(void)
 	bytes_clear(&packed);
 }
 
+static void queue(void)
+{
+	static struct queued page[QUEUE_PAGE_MAX];
+	const struct queue_place beginning = { .len = 0 };
+	size_t count;
+
+	if (notify_db_queue(NULL, &HOSTILE_ACCOUNT, &beginning, page, &count) !=
+	    STATUS_OK)
+		return;
+	must(count <= QUEUE_PAGE_MAX);
+	for (size_t i = 0; i < count; i++)
+		must(page[i].place.len <= QUEUE_PLACE_BYTES_MAX &&
+		     strlen(page[i].gist.figures) < GIST_FIGURES_BYTES);
+}
+
+static void letters(void)
+{
+	static struct letter page[QUEUE_PAGE_MAX];
+	const struct queue_place beginning = { .len = 0 };
+	size_t count;
+
+	if (notify_db_letters(
+		NULL, &HOSTILE_ACCOUNT, &beginning, page, &count) != STATUS_OK)
+		return;
+	must(count <= QUEUE_PAGE_MAX);
+	for (size_t i = 0; i < count; i++)
+		must(page[i].place.len <= QUEUE_PLACE_BYTES_MAX &&
+		     strlen(page[i].gist.figures) < GIST_FIGURES_BYTES);
+}
+
 /*
  * Damaged rows of notify; the first byte chooses what is done with them.
  *
@@ -59,10 +90,11 @@ static void notice(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct slice input = slice_of(data, len);
-	unsigned int choice = take_byte(&input) % 8;
+	unsigned int choice = take_byte(&input) % 11;
 	struct db_batch *batch = hostile_batch();
 	struct totals totals = { 0 };
 	struct buried buried;
+	uint64_t notices, resent;
 	bool last;
 
 	hostile_rows = input;
@@ -90,6 +122,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	case 6:
 		notify_db_forget_told(
 		    NULL, batch, &HOSTILE_ACCOUNT, UINT64_MAX);
+		break;
+	case 8:
+		queue();
+		break;
+	case 9:
+		letters();
+		break;
+	case 10:
+		notify_db_resend(NULL, batch, &HOSTILE_ACCOUNT, NULL, 1,
+		    &notices, &resent, &last);
+		must(notices <= resent);
 		break;
 	default:
 		notify_db_count(NULL, &HOSTILE_ACCOUNT, &totals);

@@ -15,6 +15,7 @@
 #include "fuzz_opaque.h"
 #include "service/keyfile_internal.h"
 #include "manifest.pb-c.h"
+#include "service/order.h"
 #include "service/audit_record.h"
 
 /*
@@ -173,6 +174,37 @@ static void body(const ProtobufCMessage *message)
 	bytes_clear(&packed);
 }
 
+/* What keepsakectl asks, and how it is answered. */
+static void operator_bodies(void)
+{
+	Ops__ListQuery query = OPS__LIST_QUERY__INIT;
+	Ops__ListPage page = OPS__LIST_PAGE__INIT;
+	Ops__ListRow row = OPS__LIST_ROW__INIT, *rows[] = { &row };
+	Ops__ListField field = OPS__LIST_FIELD__INIT, *fields[] = { &field };
+	Ops__Resend resend = OPS__RESEND__INIT;
+	Ops__By by = OPS__BY__INIT;
+
+	query.account_id = query.after =
+	    field_of(slice_of("0123456789abcdef", ID_BYTES));
+	body(&query.base);
+	field.name = (char *)"label";
+	field.value_case = OPS__LIST_FIELD__VALUE_TEXT;
+	field.text = (char *)"phone";
+	row.kind = (char *)"terminal";
+	row.n_fields = 1;
+	row.fields = fields;
+	page.n_rows = 1;
+	page.rows = rows;
+	page.next = query.after;
+	body(&page.base);
+	by.name = (char *)"ann";
+	by.reason = (char *)"asked for";
+	by.document = (char *)"passport:12AB";
+	resend.by = &by;
+	resend.account_id = resend.notice_id = query.after;
+	body(&resend.base);
+}
+
 static void bodies(void)
 {
 	uint8_t bytes[64] = { 1, 2, 3 };
@@ -237,6 +269,43 @@ static void bodies(void)
 	ack.notice_ids = ids;
 	ack.n_notice_ids = nitems(ids);
 	body(&ack.base);
+	operator_bodies();
+}
+
+/* What auth orders, and what makes it. */
+static void order_bodies(void)
+{
+	uint8_t bytes[ID_BYTES] = { 1, 2, 3 };
+	ProtobufCBinaryData id = { ID_BYTES, bytes };
+	Common__Order *order = &(Common__Order)COMMON__ORDER__INIT;
+	Common__Orders orders = COMMON__ORDERS__INIT;
+	Auth__Session *session = &(Auth__Session)AUTH__SESSION__INIT;
+	Auth__SessionList sessions = AUTH__SESSION_LIST__INIT;
+	Auth__Revoke revoke = AUTH__REVOKE__INIT;
+	Auth__Revoked revoked = AUTH__REVOKED__INIT;
+	Auth__TerminalGone gone = AUTH__TERMINAL_GONE__INIT;
+	char *store = "store";
+
+	order->sequence = order->when_ms = 1790000000000;
+	order->kind = ORDER_REVOKE_TERMINAL;
+	order->account_id = order->subject = id;
+	orders.latest = orders.reaches = order->sequence;
+	orders.orders = &order;
+	orders.n_orders = 1;
+	body(&orders.base);
+	session->session_id = session->terminal_id = id;
+	session->direction = COMMON__DIRECTION__UPLOAD;
+	session->current = true;
+	sessions.sessions = &session;
+	sessions.n_sessions = 1;
+	body(&sessions.base);
+	revoke.all = revoke.keep_current = true;
+	body(&revoke.base);
+	revoked.unconfirmed = &store;
+	revoked.n_unconfirmed = 1;
+	body(&revoked.base);
+	gone.account_id = gone.terminal_id = id;
+	body(&gone.base);
 }
 
 static void messages(void)
@@ -607,21 +676,47 @@ static void auth_rows(void)
 	save("auth_db", "told");
 }
 
-/* The first byte chooses in fuzz_grant_db.c. */
 static void grant_rows(void)
 {
-	for (unsigned int choice = 0; choice < 2; choice++) {
-		add_byte(choice);
-		for (unsigned int i = 0; i < 1 + choice; i++) {
-			add_row((uint8_t)(7 + i), ID_BYTES, 5 + 32 + 8 + 8);
-			add_many(0, 3);
-			add_byte(choice ? 0x22 : 0x02);
-			add_many(4, 32);
-			add_64(1790000000000);
-			add_64(1790000000000 * choice);
-		}
-		save("grant_db", choice ? "list" : "one");
+	add_many(0, 3);
+	add_byte(0x22);
+	add_many(4, 32);
+	add_64(1790000000000);
+	add_64(0);
+	save("grant_db", "both");
+}
+
+static void session_rows(void)
+{
+	for (unsigned int i = 0; i < 3; i++) {
+		add_row((uint8_t)(1 + i), 8 + TICKET_NONCE_BYTES, 34);
+		add_byte(DIRECTION_UPLOAD + i);
+		add_many(2, ID_BYTES);
+		add_64(1790000000000);
+		add_many(3, 8);
 	}
+	save("sessions_db", "three");
+}
+
+static void order_rows(void)
+{
+	struct order order = {
+		.sequence = 1790000000000,
+		.kind = ORDER_REVOKE_TICKET,
+		.account = { { 1 } },
+		.subject = { { 2 } },
+		.when_ms = 1790000000000,
+	};
+	uint8_t key[ORDER_KEY_BYTES], value[ORDER_VALUE_BYTES];
+
+	for (unsigned int i = 0; i < 4; i++) {
+		order_pack(key, value, &order);
+		add(slice_of(key, sizeof(key)));
+		add(slice_of(value, sizeof(value)));
+		order.kind++;
+		order.sequence++;
+	}
+	save("order", "four");
 }
 
 static void store_rows(void)
@@ -738,6 +833,18 @@ static void notify_rows(void)
 	add_row(7, ID_BYTES, 17 + 48);
 	add_many(3, 16 + 48);
 	save("notify_db", "lease");
+	add_byte(8);
+	add_delivery();
+	add_notice(2, 40);
+	save("notify_db", "queue");
+	for (uint8_t choice = 9; choice <= 10; choice++) {
+		add_byte(choice);
+		add_row(7, NOTICE_KEY_BYTES + ID_BYTES, 1 + 8 + 4 + 40);
+		add_many(3, 8 + 4 + 40);
+		add_row(7, ID_BYTES, 1 + 8);
+		add_many(0, 8);
+		save("notify_db", choice == 9 ? "letter" : "resent");
+	}
 }
 
 /* The first byte chooses in fuzz_audit.c. */
@@ -846,6 +953,8 @@ static void rows(void)
 	save("db_key", "escaped");
 	auth_rows();
 	grant_rows();
+	session_rows();
+	order_rows();
 	store_rows();
 	binding_rows();
 	notify_rows();
@@ -865,6 +974,7 @@ int main(int argc, char **argv)
 	opaque_ends(); /* before anything random is made */
 	headers();
 	bodies();
+	order_bodies();
 	messages();
 	tickets();
 	envelopes();

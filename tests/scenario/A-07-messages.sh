@@ -81,3 +81,26 @@ assert_equal "$(strip "$(told "${stranger[@]}")")" \
     "$(strip "$(told other --name nobody "${wrong[@]}" bind --serial s)")" \
     text
 case_pass
+
+case_begin "A-07 an invitation may come by standard input, and is one line"
+for wrong_line in '' $'\n'; do
+	said=$(printf %s "$wrong_line" | expect_error 1 malformed stranger \
+	    --name anna --invitation-file - bind --serial s)
+	assert_match 'one line' "$(json '.detail + .advice' "$said")" text
+done
+terminal_of_new owner bert
+terminal_enrolled guest
+for ((i = 0; i < 3; i++)); do
+	told guest --name bert "${wrong[@]}" bind --serial s >/dev/null
+done
+keepsake_as owner invite 2>"$WORLD/err" | keepsake_as guest --quiet \
+    --name bert --invitation-file - bind --serial guest
+assert_match 'Good for one terminal, until 20' "$(cat "$WORLD/err")" "for people"
+case_pass
+
+case_begin "A-07 who asks for an invitation hears no more than that"
+assert_json '.asked' \
+    "$(keepsake_as other --name nobody --json invite --ask)" JSON
+assert_match 'If there is such an account' \
+    "$(keepsake_as other --name bert invite --ask)" text
+case_pass

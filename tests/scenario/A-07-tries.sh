@@ -46,6 +46,7 @@ advance() { # OFFSET, from the real time
 		service_stop "$name"
 		service_start_ahead "$1" "$name"
 	done
+	auth_reached one
 }
 
 case_begin "A-07 the third wrong try locks the terminal that made them"

@@ -14,11 +14,7 @@ limit() { # account|address PER-MINUTE
 	sed -i "s/^proofs_per_minute_$1 =.*/proofs_per_minute_$1 = $2/" \
 	    "$WORLD_CONFIG"
 	service_start auth
-	wait_for 10 reachable || fail "auth is not reached"
-}
-
-reachable() {
-	[[ $(raw stranger ask auth.LOGIN_FINISH) != unavailable* ]]
+	auth_reached stranger
 }
 
 ask() { # TERMINAL ACCOUNT-NAME

@@ -109,6 +109,21 @@ expect_raw denied one --ticket "$manage" --body "$(field 1 "$account")" \
 assert_nothing_left
 assert_keeper_is_well
 assert_equal 1 "$(figure auth accounts)" accounts
+assert_equal 1 "$(figure binding terminals)" terminals
+case_pass
+
+case_begin "A-12 O-06 what remains is that it happened"
+for name in auth store binding; do
+	log=$(keepsakectl --json audit "$name" --account "$account")
+	assert_json 'any(.action == "account_erased")' "$log" "$name's log"
+	# Who it was, and what else, went with the key.
+	assert_json 'all(.readable == false and .actor == null and
+	    .detail == null)' "$log" "$name's log"
+	keepsakectl audit verify "$name" >/dev/null ||
+	    fail "$name's log is not whole"
+done
+assert_json 'any(.action == "account_deleted")' \
+    "$(keepsakectl --json audit auth --account "$account")" "auth's log"
 case_pass
 
 case_begin "A-12 A-09 a login is answered as for a name that never was"
@@ -198,9 +213,11 @@ done
 stop_all
 mkdir "$WORLD/copy"
 for name in auth store binding notify; do
-	cp -a --sparse=always "$WORLD/$name" "$WORLD/copy/$name"
+	cp -a --sparse=always "$WORLD/$name" "$WORLD/$name.ledger" \
+	    "$WORLD/copy"
 done
 start_all
+read -r _ account < <(raw_login one carla MANAGE)
 assert_equal '[]' "$(deregister one carla)"
 assert_nothing_left
 stop_all
@@ -216,6 +233,28 @@ assert_keeper_is_well
 begin_anew carla
 keepsake_as one --quiet backup "$WORLD/small"
 assert_restores one latest "$WORLD/small"
+case_pass
+
+case_begin "A-12 K-08 its keys are gone: the master key opens nothing"
+# Each ledger as it was when the copies were made, and as it is.
+for name in auth store binding; do
+	service_stop "$name"
+	mkdir "$WORLD/older"
+	cp -a --sparse=always "$WORLD/copy/$name" "$WORLD/older/data"
+	cp -a --sparse=always "$WORLD/copy/$name.ledger" "$WORLD/older/ledger"
+	{
+		printf '[common]\nkeys = %s/keys\n' "$WORLD"
+		printf '[%s]\nledger = %s/older/ledger\n' "$name" "$WORLD"
+	} >"$WORLD/older/conf"
+	find_key() { # CONFIG
+		"$BUILD/tests/tool/findkey" "$1" "$name" "$WORLD/older/data" \
+		    "$account" 2>/dev/null
+	}
+	assert_equal ok "$(find_key "$WORLD/older/conf")" "$name, before"
+	assert_equal expired "$(find_key "$WORLD_CONFIG")" "$name, after"
+	rm -rf "$WORLD/older"
+	service_start "$name"
+done
 case_pass
 
 case_begin "A-12 O-04 nor where only one service got its older copy back"
@@ -234,4 +273,18 @@ for name in auth store binding notify; do
 	service_start "$name"
 done
 assert_restores one latest "$WORLD/small"
+case_pass
+
+# Last, for the clock never goes back.
+case_begin "A-12 a proof of more than a minute ago does not do"
+read -r manage account < <(raw_login one carla MANAGE)
+service_stop auth
+service_start_ahead +70s auth
+answers() {
+	[[ $(raw one --ticket "$manage" ask auth.SESSIONS) == ok* ]]
+}
+wait_for 10 answers || fail "the ticket is not good any more"
+answer=$(expect_raw expired one --ticket "$manage" \
+    --body "$(field 1 "$account")" ask auth.DEREGISTER)
+assert_match 'a minute old at most' "$answer"
 case_pass

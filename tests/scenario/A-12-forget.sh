@@ -70,6 +70,9 @@ terminal_bind two --name anna # the binding was never gone
 keepsake_as two --quiet backup "$WORLD/tree"
 case_pass
 
+keepsake_as one --quiet backup --key local "$WORLD/tree"
+keepsake_as one --quiet grant add
+[ -e "$folder/keys/grant" ] || fail "no grant is kept"
 case_begin "A-12 the account goes by its name, and all that is here of it"
 answer anna || fail "$(cat "$WORLD/shown")"
 assert_equal 'enrolment lock terminal.key' \

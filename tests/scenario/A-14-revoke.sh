@@ -241,6 +241,23 @@ assert_equal 0 "$(keepsake_as two --json snapshots | jq length)" snapshots
 keepsake_as two --quiet backup "$WORLD/tree"
 case_pass
 
+case_begin "A-14 A-15 tickets that a grant earned are listed, and go with it"
+keepsake_as two --quiet grant add
+granted=$("$BUILD/tests/tool/thief" --state "$WORLD/terminal/two" ticket)
+read -r "tickets[auth]" _ < <(raw_login two anna MANAGE)
+manager one anna
+assert_json "[.sessions[].session_id] |
+    contains([\"$(session_of "$granted")\"])" "$(sessions one)" "listed"
+expect_raw ok two --ticket "$granted" ask store.SNAPSHOTS >/dev/null
+keepsake_as one --quiet grant remove "$terminal"
+is_refused() {
+	[[ $(raw two --ticket "$granted" ask store.SNAPSHOTS) == denied* ]]
+}
+wait_for 5 is_refused || fail "it is still good"
+# What its person signed in to is not the grant's.
+expect_use ok two auth
+case_pass
+
 case_begin "A-14 nothing is pushed to a session that was revoked"
 present() { # COUNT
 	[ "$(figure notify terminals_present)" -eq "$1" ]
@@ -301,7 +318,8 @@ done
 assert_json '.sessions | any(.current)' "$(sessions one)" "still there"
 case_pass
 
-case_begin "A-14 the tickets of a terminal whose binding went are refused"
+case_begin "A-14 A-15 a terminal whose binding went has no ticket and no grant"
+keepsake_as two --quiet grant add
 log_in two anna
 manager one anna
 for wrong in "" "$(field 1 "$account")" \
@@ -318,6 +336,7 @@ refuses() {
 for name in store notify auth; do
 	wait_for 5 refuses "$name" || fail "$name: $(use two "$name")"
 done
+assert_json '. == []' "$(keepsake_as one --json grant list)" grants
 # Again, as binding may: the same.
 assert_match '^ok ' "$(peer auth binding 0x0181 "$gone")" "gone again"
 assert_json '.sessions | any(.current)' "$(sessions one)" "the others"

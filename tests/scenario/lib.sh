@@ -467,6 +467,15 @@ raw_begin() { # TERMINAL ARGUMENTS... ACCOUNT-NAME DIRECTION
 	"$BUILD/tests/tool/rawlogin" --state "$WORLD/terminal/$name" "$@"
 }
 
+# Wait until a terminal reaches auth, which was started again.
+auth_reached() { # TERMINAL
+	wait_for 10 auth_answers "$1" || fail "auth is not reached"
+}
+
+auth_answers() { # TERMINAL
+	[[ $(raw "$1" ask auth.LOGIN_FINISH) != unavailable* ]]
+}
+
 # Insist on the status of a raw request; prints the whole answer.
 expect_raw() { # STATUS TERMINAL ARGUMENTS...
 	local want=$1 answer

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/util.h"
+#include "ring.h"
 #include "scratch.h"
 
 /* Units of a program, not of a library: compiled in as they are. */
@@ -205,7 +206,7 @@ static void db_setup(void)
 	setup();
 	scratch_make();
 	const struct db_options options = {
-		.path = scratch,
+		.path = scratch_path("db"),
 		.service = "auth",
 		.format = 1,
 		.map_bytes = 1 << 20,
@@ -213,10 +214,12 @@ static void db_setup(void)
 		.reserve_bytes = 1 << 20,
 	};
 	ck_assert_int_eq(db_open(&options, &db), STATUS_OK);
+	ring_open("auth");
 }
 
 static void db_teardown(void)
 {
+	ring_close();
 	db_close(&db);
 	scratch_remove();
 }
@@ -257,23 +260,26 @@ START_TEST(rows_come_and_go)
 	size_t count = 9;
 
 	ck_assert_int_eq(
-	    grant_db_get(db, &anna, &phone, &found), STATUS_NOT_FOUND);
-	ck_assert_int_eq(grant_db_list(db, &anna, &list, &count), STATUS_OK);
+	    grant_db_get(ring, db, &anna, &phone, &found), STATUS_NOT_FOUND);
+	ck_assert_int_eq(
+	    grant_db_list(ring, db, &anna, &list, &count), STATUS_OK);
 	ck_assert_uint_eq(count, 0);
 	ck_assert_ptr_null(list);
 	of_nas.used_ms = 77;
 	of_nas.directions = 1u << DIRECTION_REPORT;
 	struct db_batch *batch = batch_of(DB_GENERATION_ANY);
-	grant_db_put(batch, &of_phone);
-	grant_db_put(batch, &of_nas);
+	grant_db_put(ring, db, batch, &anna, &of_phone);
+	grant_db_put(ring, db, batch, &anna, &of_nas);
 	ck_assert_int_eq(commit(batch), STATUS_OK);
-	ck_assert_int_eq(grant_db_get(db, &anna, &nas, &found), STATUS_OK);
+	ck_assert_int_eq(
+	    grant_db_get(ring, db, &anna, &nas, &found), STATUS_OK);
 	ck_assert_mem_eq(&found.key, &of_nas.key, sizeof(found.key));
 	ck_assert(id_equal(&found.terminal, &nas));
 	ck_assert_uint_eq(found.directions, of_nas.directions);
 	ck_assert_uint_eq(found.given_ms, of_nas.given_ms);
 	ck_assert_uint_eq(found.used_ms, 77);
-	ck_assert_int_eq(grant_db_list(db, &anna, &list, &count), STATUS_OK);
+	ck_assert_int_eq(
+	    grant_db_list(ring, db, &anna, &list, &count), STATUS_OK);
 	ck_assert_uint_eq(count, 2);
 	ck_assert(id_equal(&list[0].terminal, &nas));
 	ck_assert(id_equal(&list[1].terminal, &phone));
@@ -287,8 +293,9 @@ START_TEST(rows_come_and_go)
 	grant_db_delete(batch, &phone);
 	ck_assert_int_eq(commit(batch), STATUS_NOT_FOUND);
 	ck_assert_int_eq(
-	    grant_db_get(db, &anna, &phone, &found), STATUS_NOT_FOUND);
-	ck_assert_int_eq(grant_db_get(db, &anna, &nas, &found), STATUS_OK);
+	    grant_db_get(ring, db, &anna, &phone, &found), STATUS_NOT_FOUND);
+	ck_assert_int_eq(
+	    grant_db_get(ring, db, &anna, &nas, &found), STATUS_OK);
 }
 END_TEST
 
@@ -298,22 +305,25 @@ START_TEST(watched_row)
 	struct grant grant = some_grant(&phone), found;
 	uint64_t generation = 0;
 
-	ck_assert_int_eq(grant_db_watch(db, &anna, &phone, &found, &generation),
+	ck_assert_int_eq(
+	    grant_db_watch(ring, db, &anna, &phone, &found, &generation),
 	    STATUS_NOT_FOUND);
 	struct db_batch *batch = batch_of(DB_GENERATION_ANY);
-	grant_db_put(batch, &grant);
+	grant_db_put(ring, db, batch, &anna, &grant);
 	ck_assert_int_eq(commit(batch), STATUS_OK);
 	ck_assert_int_eq(
-	    grant_db_watch(db, &anna, &phone, &found, &generation), STATUS_OK);
+	    grant_db_watch(ring, db, &anna, &phone, &found, &generation),
+	    STATUS_OK);
 	batch = batch_of(DB_GENERATION_ANY);
 	grant_db_delete(batch, &phone);
 	ck_assert_int_eq(commit(batch), STATUS_OK);
 	batch = batch_of(generation);
-	grant_db_put(batch, &found);
+	grant_db_put(ring, db, batch, &anna, &found);
 	ck_assert_int_eq(commit(batch), STATUS_CONFLICT);
 }
 END_TEST
 
+/* What is sealed, and yet no grant; and what is not sealed by this account. */
 /* clang-format off */
 static const struct {
 	const char *name;
@@ -321,34 +331,33 @@ static const struct {
 	uint8_t byte;
 	enum status want;
 } values[] = {
-	{ "A-15 a grant",              53, 4, 0x22, STATUS_OK },
-	{ "A-15 for upload",           53, 4, 0x02, STATUS_OK },
-	{ "A-15 another version",      53, 0, 2,    STATUS_INTERNAL },
-	{ "A-15 for nothing",          53, 4, 0,    STATUS_INTERNAL },
-	{ "A-15 for download, too",    53, 4, 0x26, STATUS_INTERNAL },
-	{ "A-15 for what is not",      53, 1, 0x80, STATUS_INTERNAL },
-	{ "A-15 a byte less",          52, 4, 0x22, STATUS_INTERNAL },
-	{ "A-15 a byte more",          54, 4, 0x22, STATUS_INTERNAL },
+	{ "A-15 a grant",              52, 3, 0x22, STATUS_OK },
+	{ "A-15 for upload",           52, 3, 0x02, STATUS_OK },
+	{ "A-15 for nothing",          52, 3, 0,    STATUS_INTERNAL },
+	{ "A-15 for download, too",    52, 3, 0x26, STATUS_INTERNAL },
+	{ "A-15 for what is not",      52, 0, 0x80, STATUS_INTERNAL },
+	{ "A-15 a byte less",          51, 3, 0x22, STATUS_INTERNAL },
+	{ "A-15 a byte more",          53, 3, 0x22, STATUS_INTERNAL },
 	{ "A-15 a byte alone",         1,  0, 1,    STATUS_INTERNAL },
 };
 /* clang-format on */
 
 START_TEST(damaged_rows)
 {
-	uint8_t value[64] = { 1, 0, 0, 0, 0x22 };
+	uint8_t plain[64] = { 0, 0, 0, 0x22 };
 	struct grant found, *list = NULL;
 	size_t count = 0;
 
-	value[values[_i].at] = values[_i].byte;
+	plain[values[_i].at] = values[_i].byte;
 	struct db_batch *batch = batch_of(DB_GENERATION_ANY);
-	db_batch_put(batch, TABLE_GRANTS, key_of(&phone),
-	    slice_of(value, values[_i].len));
+	sealed_row_put(ring, db, batch, &anna, TABLE_GRANTS, key_of(&phone),
+	    slice_of(plain, values[_i].len));
 	ck_assert_int_eq(commit(batch), STATUS_OK);
-	enum status got = grant_db_get(db, &anna, &phone, &found);
+	enum status got = grant_db_get(ring, db, &anna, &phone, &found);
 	ck_assert_msg(got == values[_i].want, "%s: got %s", values[_i].name,
 	    status_word(got));
 	ck_assert_int_eq(
-	    grant_db_list(db, &anna, &list, &count), values[_i].want);
+	    grant_db_list(ring, db, &anna, &list, &count), values[_i].want);
 	free(list);
 }
 END_TEST
@@ -356,16 +365,44 @@ END_TEST
 START_TEST(damaged_key_of_a_row)
 {
 	struct grant *list = NULL;
-	const uint8_t value[53] = { 1, 0, 0, 0, 2 };
+	const uint8_t plain[52] = { 0, 0, 0, 2 };
 	size_t count = 0;
 
 	struct db_batch *batch = batch_of(DB_GENERATION_ANY);
-	db_batch_put(batch, TABLE_GRANTS, slice_of("short", 5),
-	    slice_of(value, sizeof(value)));
+	sealed_row_put(ring, db, batch, &anna, TABLE_GRANTS,
+	    slice_of("short", 5), slice_of(plain, sizeof(plain)));
 	ck_assert_int_eq(commit(batch), STATUS_OK);
 	ck_assert_int_eq(
-	    grant_db_list(db, &anna, &list, &count), STATUS_INTERNAL);
+	    grant_db_list(ring, db, &anna, &list, &count), STATUS_INTERNAL);
 	ck_assert_ptr_null(list);
+}
+END_TEST
+
+/* K-08: nothing of it is in clear, and another terminal's row is none. */
+START_TEST(rows_are_sealed)
+{
+	struct grant grant = some_grant(&phone), found;
+	struct bytes value = { 0 };
+
+	struct db_batch *batch = batch_of(DB_GENERATION_ANY);
+	grant_db_put(ring, db, batch, &anna, &grant);
+	ck_assert_int_eq(commit(batch), STATUS_OK);
+	ck_assert_int_eq(
+	    db_get(db, &anna, TABLE_GRANTS, key_of(&phone), &value), STATUS_OK);
+	ck_assert_ptr_null(
+	    memmem(value.data, value.len, grant.key, sizeof(grant.key)));
+	batch = batch_of(DB_GENERATION_ANY);
+	db_batch_put(batch, TABLE_GRANTS, key_of(&nas), bytes_slice(&value));
+	ck_assert_int_eq(commit(batch), STATUS_OK);
+	bytes_clear(&value);
+	ck_assert_int_eq(
+	    grant_db_get(ring, db, &anna, &nas, &found), STATUS_INTERNAL);
+	ck_assert_int_eq(
+	    grant_db_get(ring, db, &anna, &phone, &found), STATUS_OK);
+	/* With the account's key the row goes. */
+	ck_assert_int_eq(keyring_shred(ring, db, &anna), STATUS_OK);
+	ck_assert_int_eq(
+	    grant_db_get(ring, db, &anna, &phone, &found), STATUS_NOT_FOUND);
 }
 END_TEST
 
@@ -382,12 +419,13 @@ int main(void)
 	tcase_add_test(tcase, proofs);
 	tcase_add_test(tcase, ticket_is_for_no_more);
 	suite_add_tcase(suite, tcase);
-	tcase = tcase_create("A-15 rows of grants");
+	tcase = tcase_create("A-15 K-08 rows of grants");
 	tcase_add_checked_fixture(tcase, db_setup, db_teardown);
 	tcase_add_test(tcase, rows_come_and_go);
 	tcase_add_test(tcase, watched_row);
 	tcase_add_loop_test(tcase, damaged_rows, 0, nitems(values));
 	tcase_add_test(tcase, damaged_key_of_a_row);
+	tcase_add_test(tcase, rows_are_sealed);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

@@ -362,8 +362,8 @@ END_TEST
 
 START_TEST(moment_damaged)
 {
-	static const uint8_t values[][MOMENT_BYTES + 1] = { { 2 }, { 1 } };
-	static const size_t lens[] = { MOMENT_BYTES, MOMENT_BYTES + 1 };
+	static const uint8_t values[][TIME_BYTES + 1] = { { 2 }, { 1 } };
+	static const size_t lens[] = { TIME_BYTES, TIME_BYTES + 1 };
 	uint8_t key[MOMENT_KEY_BYTES];
 	uint64_t when_ms;
 
@@ -376,6 +376,87 @@ START_TEST(moment_damaged)
 		ck_assert_int_eq(
 		    journal_db_moment(db, &anna, MOMENT_TRUSTED, &when_ms),
 		    STATUS_INTERNAL);
+	}
+}
+END_TEST
+
+/* ---- invitations ---- */
+
+static void put_invitation(
+    const struct subject *subject, uint8_t number, uint64_t expiry_ms)
+{
+	const uint8_t hash[INVITATION_HASH_BYTES] = { number };
+	struct db_batch *batch = journal_db_batch(subject);
+
+	ck_assert_int_eq(
+	    journal_db_put_invitation(db, batch, subject, hash, expiry_ms),
+	    STATUS_OK);
+	ck_assert_int_eq(commit(batch), STATUS_OK);
+}
+
+static enum status invitation_of(const struct subject *subject, uint8_t number)
+{
+	const uint8_t hash[INVITATION_HASH_BYTES] = { number };
+	uint64_t expiry_ms = 0;
+
+	enum status st = journal_db_invitation(db, subject, hash, &expiry_ms);
+	if (st == STATUS_OK)
+		ck_assert_uint_eq(expiry_ms, NOW + number);
+	return st;
+}
+
+START_TEST(invitation_rows)
+{
+	const uint8_t hash[INVITATION_HASH_BYTES] = { 1 };
+
+	ck_assert_int_eq(invitation_of(&anna, 1), STATUS_NOT_FOUND);
+	put_invitation(&anna, 1, NOW + 1);
+	ck_assert_int_eq(invitation_of(&anna, 1), STATUS_OK);
+	ck_assert_int_eq(invitation_of(&bert, 1), STATUS_NOT_FOUND);
+	struct db_batch *batch = journal_db_batch(&anna);
+	journal_db_delete_invitation(batch, &anna, hash);
+	ck_assert_int_eq(commit(batch), STATUS_OK);
+	ck_assert_int_eq(invitation_of(&anna, 1), STATUS_NOT_FOUND);
+}
+END_TEST
+
+/* So many at a time: the one that expires first makes room. */
+START_TEST(invitations_bounded)
+{
+	static const uint8_t order[] = { 5, 3, 9, 7, 8, 6 };
+
+	for (size_t i = 0; i < nitems(order); i++)
+		put_invitation(&anna, order[i], NOW + order[i]);
+	for (size_t i = 0; i < nitems(order); i++)
+		ck_assert_int_eq(invitation_of(&anna, order[i]),
+		    order[i] > 5 ? STATUS_OK : STATUS_NOT_FOUND);
+	/* Written again it takes nobody's place. */
+	put_invitation(&anna, 6, NOW + 6);
+	ck_assert_int_eq(invitation_of(&anna, 7), STATUS_OK);
+}
+END_TEST
+
+START_TEST(moment_guarded)
+{
+	static const struct {
+		uint64_t expected_ms, next_ms;
+		enum status want;
+	} steps[] = {
+		{ 1, 2, STATUS_CONFLICT },
+		{ 0, 1, STATUS_OK },
+		{ 0, 2, STATUS_CONFLICT },
+		{ 1, 2, STATUS_OK },
+		{ 1, 3, STATUS_CONFLICT },
+	};
+
+	for (size_t i = 0; i < nitems(steps); i++) {
+		struct db_batch *batch = journal_db_batch(&anna);
+		journal_db_expect_moment(
+		    batch, &anna, MOMENT_INVITED, steps[i].expected_ms);
+		ck_assert_int_eq(journal_db_put_moment(db, batch, &anna,
+				     MOMENT_INVITED, steps[i].next_ms),
+		    STATUS_OK);
+		ck_assert_int_eq(commit(batch), steps[i].want);
 	}
 }
 END_TEST
@@ -499,6 +580,9 @@ int main(void)
 	tcase_add_test(tc, lane_compare_and_set);
 	tcase_add_test(tc, terminal_deleted);
 	tcase_add_test(tc, moment_rows);
+	tcase_add_test(tc, moment_guarded);
+	tcase_add_test(tc, invitation_rows);
+	tcase_add_test(tc, invitations_bounded);
 	tc = case_of(suite, "R-03 damaged rows");
 	tcase_add_loop_test(tc, damaged_table, 0, nitems(damaged_rows));
 	tcase_add_test(tc, moment_damaged);

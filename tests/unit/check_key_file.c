@@ -163,6 +163,38 @@ START_TEST(grant_is_written_and_read)
 }
 END_TEST
 
+START_TEST(keys_of_an_account_are_forgotten)
+{
+	const struct local_key ours = { .account = { { 1 } } };
+	const struct local_key theirs = { .account = { { 2 } } };
+	const struct id first = { { 3 } }, second = { { 4 } },
+			third = { { 5 } };
+	struct privileged *place = NULL;
+	struct local_key found;
+
+	ck_assert_int_eq(
+	    privileged_new(&place, scratch_path("keys")), STATUS_OK);
+	ck_assert_int_eq(local_keys_forget(place, &ours.account), STATUS_OK);
+	ck_assert_int_eq(local_key_keep(place, &first, &ours), STATUS_OK);
+	ck_assert_int_eq(local_key_keep(place, &second, &theirs), STATUS_OK);
+	ck_assert_int_eq(local_key_keep(place, &third, &ours), STATUS_OK);
+	scratch_write("keys/letter.key", "x", 1, 0600);
+	ck_assert_int_eq(local_keys_forget(place, &ours.account), STATUS_OK);
+	ck_assert_int_eq(local_key_find(place, &first, &ours.account, &found),
+	    STATUS_NOT_FOUND);
+	ck_assert_int_eq(local_key_find(place, &third, &ours.account, &found),
+	    STATUS_NOT_FOUND);
+	ck_assert_int_eq(
+	    local_key_find(place, &second, &theirs.account, &found), STATUS_OK);
+	ck_assert_int_eq(access(scratch_path("keys/letter.key"), F_OK), 0);
+	ck_assert_int_eq(local_keys_forget(place, &ours.account), STATUS_OK);
+	ck_assert_int_eq(chmod(scratch_path("keys"), 0755), 0);
+	ck_assert_int_eq(
+	    local_keys_forget(place, &theirs.account), STATUS_DENIED);
+	privileged_destroy(&place);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("key_file");
@@ -174,6 +206,10 @@ int main(void)
 	tcase_add_test(tcase, local_key_is_written);
 	tcase_add_test(tcase, grant_is_written_and_read);
 	suite_add_tcase(suite, tcase);
+	TCase *forget = tcase_create("A-12 local keys forgotten");
+	tcase_add_checked_fixture(forget, setup, teardown);
+	tcase_add_test(forget, keys_of_an_account_are_forgotten);
+	suite_add_tcase(suite, forget);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
 	int failed = srunner_ntests_failed(runner);

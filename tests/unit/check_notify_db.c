@@ -380,21 +380,26 @@ static const struct {
 	Notify__Kind kind;
 	uint64_t when_ms;
 	size_t figures;
-	const char *name;
+	const char *name, *text;
 } told[] = {
-	{ NULL, 16, 0, NOTIFY__KIND__BACKUP_DONE, 1, 3, "chunks" },
-	{ NULL, 16, 16, (Notify__Kind)99, 1, 0, "" },
-	{ NULL, 16, 16, NOTIFY__KIND__REGISTERED, 1, 16, "x" },
-	{ "notice.notice_id", 15, 0, NOTIFY__KIND__REGISTERED, 1, 0, "" },
-	{ "notice.notice_id", 0, 0, NOTIFY__KIND__REGISTERED, 1, 0, "" },
-	{ "notice.kind", 16, 0, NOTIFY__KIND__NO_KIND, 1, 0, "" },
-	{ "notice.when_ms", 16, 0, NOTIFY__KIND__REGISTERED, 0, 0, "" },
-	{ "notice.terminal_id", 16, 3, NOTIFY__KIND__REGISTERED, 1, 0, "" },
-	{ "notice.figures", 16, 0, NOTIFY__KIND__REGISTERED, 1, 17, "x" },
-	{ "notice.figures", 16, 0, NOTIFY__KIND__REGISTERED, 1, 1, "" },
-	{ "notice.figures", 16, 0, NOTIFY__KIND__REGISTERED, 1, 1, "a\tb" },
+	{ NULL, 16, 0, NOTIFY__KIND__BACKUP_DONE, 1, 3, "chunks", NULL },
+	{ NULL, 16, 16, (Notify__Kind)99, 1, 0, "", NULL },
+	{ NULL, 16, 16, NOTIFY__KIND__REGISTERED, 1, 16, "x", NULL },
+	{ "notice.notice_id", 15, 0, NOTIFY__KIND__REGISTERED, 1, 0, "", NULL },
+	{ "notice.notice_id", 0, 0, NOTIFY__KIND__REGISTERED, 1, 0, "", NULL },
+	{ "notice.kind", 16, 0, NOTIFY__KIND__NO_KIND, 1, 0, "", NULL },
+	{ "notice.when_ms", 16, 0, NOTIFY__KIND__REGISTERED, 0, 0, "", NULL },
+	{ "notice.terminal_id", 16, 3, NOTIFY__KIND__REGISTERED, 1, 0, "",
+	    NULL },
+	{ "notice.figures", 16, 0, NOTIFY__KIND__REGISTERED, 1, 17, "x", NULL },
+	{ "notice.figures", 16, 0, NOTIFY__KIND__REGISTERED, 1, 1, "", NULL },
+	{ "notice.figures", 16, 0, NOTIFY__KIND__REGISTERED, 1, 1, "a\tb",
+	    NULL },
 	{ "notice.figures", 16, 0, NOTIFY__KIND__REGISTERED, 1, 1,
-	    "a name that is too long for a figure" },
+	    "a name that is too long for a figure", NULL },
+	{ NULL, 16, 0, NOTIFY__KIND__INVITATION, 1, 0, "", "7QK3M-X0HFS" },
+	{ "notice.text", 16, 0, NOTIFY__KIND__INVITATION, 1, 0, "", "a\nb" },
+	{ "notice.text", 16, 0, NOTIFY__KIND__INVITATION, 1, 0, "", "\xff" },
 };
 
 START_TEST(checked_notices)
@@ -405,6 +410,8 @@ START_TEST(checked_notices)
 	struct id id;
 
 	figure.name = (char *)told[_i].name;
+	if (told[_i].text)
+		notice.text = (char *)told[_i].text;
 	figure.value = UINT64_MAX;
 	for (size_t i = 0; i < nitems(figures); i++)
 		figures[i] = &figure;

@@ -17,6 +17,7 @@ static const struct id phone = { "phone of anna" };
 static const struct id tablet = { "tablet of anna" };
 static const struct id nonce = { "nonce" };
 static const struct id other_nonce = { "other nonce" };
+static const struct id nobody = { { 0 } };
 
 /* ---- one order ---- */
 
@@ -70,6 +71,7 @@ static const struct {
 	{ "A-14 the account's",                  ORDER(ORDER_REVOKE_ACCOUNT, NOBODY),  &anna, &phone,  &nonce,       -1, true },
 	{ "A-14 the account's next",             ORDER(ORDER_REVOKE_ACCOUNT, NOBODY),  &anna, &phone,  &nonce,       1,  false },
 	{ "A-14 another account's",              ORDER(ORDER_REVOKE_ACCOUNT, NOBODY),  &bert, &phone,  &nonce,       -1, false },
+	{ "A-14 none is spared, not nonce zero",  ORDER(ORDER_REVOKE_ACCOUNT, NOBODY),  &anna, &phone,  &nobody,      -1, true },
 	{ "A-14 the one that is spared",         ORDER(ORDER_REVOKE_ACCOUNT, NONCE),   &anna, &phone,  &nonce,       -1, false },
 	{ "A-14 one that is not spared",         ORDER(ORDER_REVOKE_ACCOUNT, NONCE),   &anna, &phone,  &other_nonce, -1, true },
 	{ "A-12 a deleted account's",            ORDER(ORDER_DELETE_ACCOUNT, NOBODY),  &anna, &phone,  &nonce,       -1, true },

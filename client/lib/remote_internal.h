@@ -1,0 +1,134 @@
+#ifndef KEEPSAKE_CLIENT_REMOTE_INTERNAL_H
+#define KEEPSAKE_CLIENT_REMOTE_INTERNAL_H
+
+#include <pthread.h>
+
+#include "base/bounds.h"
+#include "bus/caller.h"
+#include "bus/unpack.h"
+#include "remote.h"
+
+/* What the files of remote.h share; the thread is remote.c's. */
+
+/*
+ * A request on its way.  Made by who asks; owned by the network thread from
+ * the hand-over on, except that a question stays its asker's.
+ */
+struct request {
+	struct remote *remote;
+	struct request *next; /* waiting to be handed over */
+	uint32_t type;
+	struct bytes body;
+	zmq_msg_t payload;
+	bool has_payload;
+	bool is_put;
+	/* On the network thread; frees the request unless it is a question. */
+	void (*ended)(struct request *self, enum status status,
+	    const struct answer *answer);
+
+	/* A put. */
+	struct request *next_put, *previous_put; /* all not acknowledged */
+	struct chunk_id id;
+	struct chunk_id *refs;
+	size_t refs_count;
+	size_t waits; /* for so many earlier puts that it refers to */
+	uint64_t number;
+	bool under_way;
+	size_t bytes;
+
+	/* A fetch. */
+	remote_fetched_fn *fetched;
+	void *arg;
+
+	/* A question: under the mutex. */
+	bool done;
+	enum status status;
+	struct bytes answer;
+};
+
+struct remote {
+	struct id account;
+	uint8_t ticket[TICKET_BYTES_MAX]; /* both secret */
+	size_t ticket_len;
+	uint32_t timeout_ms;
+
+	pthread_t thread;
+	bool has_thread;
+	int wake_fd; /* says to the thread: look at the queue */
+
+	/* The network thread's own. */
+	struct bus *bus;
+	struct loop *loop;
+	struct caller *caller;
+	struct request *puts; /* not acknowledged, newest first */
+	uint64_t puts_made;
+
+	/* Under the mutex. */
+	pthread_mutex_t mutex;
+	pthread_cond_t changed; /* room in a window, an answer, a failure */
+	struct request *queue, **queue_end;
+	bool stopping;
+	size_t puts_count, puts_bytes;
+	size_t fetches_count;
+	enum status failure; /* the one that sticks */
+	char detail[DETAIL_BYTES_MAX + 1];
+	const char *advice;
+	struct id lease;
+	struct remote_traffic traffic;
+};
+
+/* ---- remote.c ---- */
+
+/** NULL without memory. */
+struct request *remote_request_new(struct remote *remote, uint32_t type);
+
+/** Free it, and leave NULL; NULL is fine. */
+void remote_request_destroy(struct request **self_p);
+
+/** Give ${request} to the network thread; the mutex is held. */
+void remote_hand_over(struct remote *self, struct request *request);
+
+/** Send it, on the network thread. */
+void remote_send(struct request *request);
+
+/** Note a failure for people, unless one is noted; the mutex is held. */
+void remote_note(struct remote *self, enum status status, const char *detail,
+    const char *advice);
+
+/**
+ * A failure that sending again cannot cure, which this side saw; the mutex is
+ * not held.
+ */
+void remote_fail_here(
+    struct remote *self, enum status status, const char *detail);
+
+/**
+ * The same on the network thread, whose the caller is, with the mutex held.
+ *
+ * answer  what came instead of success; NULL: it was not even sent
+ */
+void remote_fail_there(
+    struct remote *self, enum status status, const struct answer *answer);
+
+/** The lease of the transfer; none before it has begun. */
+struct id remote_lease(struct remote *self);
+
+static inline ProtobufCBinaryData remote_id_field(const struct id *id)
+{
+	return field_of(slice_of(id->bytes, ID_BYTES));
+}
+
+static inline ProtobufCBinaryData remote_chunk_field(const struct chunk_id *id)
+{
+	return field_of(slice_of(id->bytes, CHUNK_ID_BYTES));
+}
+
+/* ---- remote_chunks.c; on the network thread ---- */
+
+/** Add ${put}, and send it unless it must wait for what it refers to. */
+void remote_put_begin(struct remote *self, struct request *put);
+
+/** End the puts that wait for others: their turn will not come. */
+void remote_puts_drop(struct remote *self);
+
+#endif
