@@ -434,9 +434,10 @@ static void teardown(void)
 {
 	journal_close();
 	asker_disconnect(&auth);
-	stage_teardown();
+	stage_close(); /* whose server asks the orders, on its loop */
 	orders_destroy(&orders);
 	ck_assert_ptr_null(orders);
+	stage_teardown();
 }
 
 /* The process ends, and another begins, as service_main has it. */
