@@ -7,6 +7,7 @@
 #include "base/util.h"
 #include "sessions_db.h"
 
+#define KICK_BATCHES  3
 #define BUSY_RETRY_MS 200
 #define ROUNDS_MAX    8    /* races lost in a row */
 #define WATCHES_MAX   1024 /* others are looked at with the next try */
@@ -134,11 +135,14 @@ void tries_kick(struct tries *self, const struct subject *subject)
 			outbox_kick(self->outbox, &subject->account);
 		return;
 	}
-	/* What was told is deleted: so is what was not. */
-	struct db_batch *batch = journal_db_batch(subject);
-	journal_db_delete_moment(batch, subject, MOMENT_NOTHING);
-	(void)db_submit(self->journal, &batch, NULL, NULL);
-	db_batch_destroy(&batch);
+	/* Of an owner what was told is deleted, and the event is put on record
+	 * and off its row: so is nothing, in as many batches. */
+	for (unsigned int i = 0; i < KICK_BATCHES; i++) {
+		struct db_batch *batch = journal_db_batch(subject);
+		journal_db_delete_moment(batch, subject, MOMENT_NOTHING);
+		(void)db_submit(self->journal, &batch, NULL, NULL);
+		db_batch_destroy(&batch);
+	}
 }
 
 static void put_shut(

@@ -7,6 +7,7 @@
 #include "base/util.h"
 #include "crypto/arena.h"
 #include "ring.h"
+#include "service/audit_heads.h"
 #include "scratch.h"
 #include "service/tables.h"
 #include "skip_time.h"
@@ -60,6 +61,24 @@ static void close_db(struct db **db_p)
 	db_close(db_p);
 }
 
+/* What it does is on record. */
+static void open_audit(void)
+{
+	struct conf *conf = NULL;
+
+	ck_assert_int_eq(
+	    setenv("KEEPSAKE_AUTH_LEDGER", scratch_path("ledger"), 1), 0);
+	ck_assert_int_eq(
+	    conf_load(settings, settings_count, NULL, &conf), STATUS_OK);
+	enum status st = audit_signer_make(conf, "auth");
+	ck_assert(st == STATUS_OK || st == STATUS_CONFLICT);
+	ck_assert_int_eq(
+	    audit_new(&service.audit, conf, "auth", service.program.loop,
+		service.db, service.journal, ring),
+	    STATUS_OK);
+	conf_destroy(&conf);
+}
+
 /* The process begins, and knows anna. */
 static void begin(void)
 {
@@ -81,13 +100,16 @@ static void begin(void)
 	db_batch_put(batch, 1, slice_text("row"), slice_text("value"));
 	ck_assert_int_eq(db_submit_wait(service.db, &batch), STATUS_OK);
 	db_batch_destroy(&batch);
+	open_audit();
 	ck_assert_int_eq(tries_new(&tries, &service), STATUS_OK);
 }
 
 static void end(void)
 {
+	audit_disconnect(service.audit);
 	db_stop(service.journal);
 	tries_destroy(&tries);
+	audit_destroy(&service.audit);
 	ring_close();
 	arena_close();
 	close_db(&service.db);
