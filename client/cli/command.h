@@ -47,7 +47,7 @@ struct options {
 	const char *number;
 	const char *data_file; /* "-": standard input */
 	const char *output;    /* "-": standard output */
-	uint32_t timeout_ms; /* 0: as the library has it */
+	uint32_t timeout_ms;   /* 0: as the library has it */
 	bool json;
 	bool quiet;
 	bool verify;
