@@ -246,6 +246,7 @@ case_pass
 case_begin "A-14 A-15 tickets that a grant earned are listed, and go with it"
 keepsake_as two --quiet grant add
 granted=$("$BUILD/tests/tool/thief" --state "$WORLD/terminal/two" ticket)
+read -r "tickets[auth]" _ < <(raw_login two anna MANAGE)
 manager one anna
 assert_json "[.sessions[].session_id] |
     contains([\"$(session_of "$granted")\"])" "$(sessions one)" "listed"
