@@ -49,6 +49,13 @@ static enum status submit(struct auth *self, struct exchange *x,
 	return st;
 }
 
+static void put_event(struct auth *self, struct db_batch *batch,
+    const struct id *account, const char *action, const char *actor)
+{
+	audit_put_journal(self->service->audit, batch, account,
+	    &(struct audit_event){ .action = action, .actor = actor });
+}
+
 /* ---- asked for by somebody ---- */
 
 static void on_invited(
@@ -92,6 +99,9 @@ static enum status write_invite(struct invite *self)
 		st = auth_put_invitation(auth, batch, &self->subject, code,
 		    now_ms + INVITATION_GOOD_MS);
 	if (st == STATUS_OK && self->tells) {
+		if (self->subject.known)
+			put_event(auth, batch, &self->subject.account,
+			    "invitation_asked", "anybody");
 		notice.kind = NOTIFY__KIND__INVITATION;
 		notice.text = code;
 		st = tries_tell(auth->tries, batch, &self->subject, &notice);
@@ -148,9 +158,13 @@ static void on_made(
     void *arg, enum status st, uint64_t generation, size_t failed_op)
 {
 	struct exchange *x = arg;
+	struct auth *self = x->parked;
 
 	(void)generation;
 	(void)failed_op;
+	if (st == STATUS_OK)
+		audit_kick(self->service->audit, self->service->journal,
+		    &x->ticket.account);
 	exchange_finish(&x, st);
 }
 
@@ -178,6 +192,8 @@ enum status on_invitation(void *state, struct exchange *x)
 	st = auth_put_invitation(self, batch, &subject, code, reply.expiry_ms);
 	if (st == STATUS_OK)
 		st = sealed_reply(&sealed, &reply.base);
+	put_event(self, batch, &subject.account, "invitation_made", "owner");
+	x->parked = self;
 	if (st == STATUS_OK)
 		st = submit(self, x, &batch, on_made, x);
 out:

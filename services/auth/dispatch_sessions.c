@@ -165,14 +165,14 @@ static void finish_revoking(struct revoking **self_p, enum status st)
 	char *names[FOLLOWERS + 1];
 
 	if (st == STATUS_OK) {
-		audit_note(self->auth->service->audit, &x->ticket.account,
-		    &(struct audit_event){ .action = "sessions_revoked",
-			.actor = "owner",
-			.terminal = &x->ticket.terminal });
 		auth_fill_names(names, &self->unconfirmed);
 		reply.unconfirmed = names;
 		reply.n_unconfirmed = self->unconfirmed.count;
 		st = exchange_reply(x, &reply.base);
+	} else {
+		audit_note(self->auth->service->audit, &x->ticket.account,
+		    &(struct audit_event){
+			.action = "revoke_failed", .actor = "owner" });
 	}
 	free(self);
 	*self_p = NULL;
@@ -206,6 +206,19 @@ static void on_revoked(
 		finish_revoking(&self, st);
 }
 
+/* It is on record: now it may take effect. */
+static void on_recorded(void *arg, enum status st)
+{
+	struct revoking *self = arg;
+	struct exchange *x = self->x;
+
+	if (st == STATUS_OK)
+		st = auth_refuse_order(x, issue_order(self->auth->issue,
+					      &self->order, on_revoked, self));
+	if (st != STATUS_PENDING)
+		finish_revoking(&self, st);
+}
+
 enum status on_revoke(void *state, struct exchange *x)
 {
 	Auth__Revoke *message;
@@ -221,8 +234,12 @@ enum status on_revoke(void *state, struct exchange *x)
 		st = read_revoke(state, x, message, &revoking->order);
 	if (st == STATUS_OK)
 		st = auth_refuse_order(
-		    x, issue_order(revoking->auth->issue, &revoking->order,
-			   on_revoked, revoking));
+		    x, audit_write(revoking->auth->service->audit,
+			   &x->ticket.account,
+			   &(struct audit_event){ .action = "sessions_revoked",
+			       .actor = "owner",
+			       .terminal = &x->ticket.terminal },
+			   on_recorded, revoking));
 	if (st != STATUS_PENDING)
 		free(revoking);
 	return st;

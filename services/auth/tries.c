@@ -127,6 +127,8 @@ enum status tries_tell(struct tries *self, struct db_batch *batch,
 void tries_kick(struct tries *self, const struct subject *subject)
 {
 	if (subject->known) {
+		audit_kick(
+		    self->service->audit, self->journal, &subject->account);
 		/* The link closes before the last commits are done. */
 		if (self->service->peers[ROLE_NOTIFY])
 			outbox_kick(self->outbox, &subject->account);
@@ -137,6 +139,22 @@ void tries_kick(struct tries *self, const struct subject *subject)
 	journal_db_delete_moment(batch, subject, MOMENT_NOTHING);
 	(void)db_submit(self->journal, &batch, NULL, NULL);
 	db_batch_destroy(&batch);
+}
+
+static void put_shut(
+    struct tries *self, struct db_batch *batch, const struct lane_key *key)
+{
+	static const char *const ways[] = {
+		[LANE_BOUND] = "three wrong tries by a bound terminal",
+		[LANE_INVITED] = "three wrong tries with an invitation",
+		[LANE_STRANGER] = "three wrong tries by strangers",
+	};
+
+	audit_put_journal(self->service->audit, batch, &key->subject.account,
+	    &(struct audit_event){ .action = "code_locked",
+		.actor = "system",
+		.terminal = key->kind == LANE_BOUND ? &key->terminal : NULL,
+		.detail = ways[key->kind] });
 }
 
 static enum status tell_shut(
@@ -156,6 +174,8 @@ static enum status tell_shut(
 		    field_of(slice_of(turn->key.terminal.bytes, ID_BYTES));
 	notice.figures = figures;
 	notice.n_figures = nitems(figures);
+	if (turn->key.subject.known)
+		put_shut(self, batch, &turn->key);
 	return tries_tell(self, batch, &turn->key.subject, &notice);
 }
 

@@ -78,6 +78,8 @@ static const ProtobufCMessageDescriptor *const body_types[] = {
 	&ops__invitation__descriptor,
 	&ops__revoke__descriptor,
 	&ops__ordered__descriptor,
+	&auth__invite__descriptor,
+	&auth__invitation__descriptor,
 };
 
 #endif

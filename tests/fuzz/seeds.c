@@ -306,6 +306,41 @@ static void bodies(void)
 	operator_bodies();
 }
 
+/* What comes before a login, and a code that is changed after one. */
+static void login_bodies(void)
+{
+	uint8_t bytes[OPAQUE_RECORD_BYTES] = { 1, 2, 3 };
+	ProtobufCBinaryData ke1 = { OPAQUE_KE1_BYTES, bytes };
+	ProtobufCBinaryData name = { 80, bytes };
+	Auth__Factors factors = AUTH__FACTORS__INIT;
+	Auth__LoginBegin begin = AUTH__LOGIN_BEGIN__INIT;
+	Auth__LoginFinish finish = AUTH__LOGIN_FINISH__INIT;
+	Auth__CodeFinish code = AUTH__CODE_FINISH__INIT;
+	Auth__Invite invite = AUTH__INVITE__INIT;
+	Auth__Invitation invitation = AUTH__INVITATION__INIT;
+
+	factors.name_sealed = name;
+	factors.direction = COMMON__DIRECTION__UPLOAD;
+	body(&factors.base);
+	begin.name_sealed = name;
+	begin.ke1 = ke1;
+	begin.direction = COMMON__DIRECTION__BIND;
+	body(&begin.base);
+	finish.cookie = name;
+	body(&finish.base);
+	code.cookie = name;
+	code.opaque_record =
+	    (ProtobufCBinaryData){ OPAQUE_RECORD_BYTES, bytes };
+	code.factors = 5;
+	code.slot = AUTH__CODE_SLOT__TERMINAL_CODE;
+	body(&code.base);
+	invite.name_sealed = name;
+	body(&invite.base);
+	invitation.code = "7QK3M-X0HFS";
+	invitation.expiry_ms = 1790000000000;
+	body(&invitation.base);
+}
+
 /* What auth orders, and what makes it. */
 static void order_bodies(void)
 {
@@ -1077,6 +1112,7 @@ int main(int argc, char **argv)
 	opaque_ends(); /* before anything random is made */
 	headers();
 	bodies();
+	login_bodies();
 	order_bodies();
 	messages();
 	tickets();

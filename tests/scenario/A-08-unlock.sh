@@ -232,6 +232,31 @@ assert_equal '' "$(ls "$WORLD/part")" files
 service_start store
 case_pass
 
+case_begin "A-08 R-01 auth killed at any moment: what is unlocked is on record"
+on_record() { # how often bert's terminal was unlocked, as the log has it
+	keepsakectl --json audit auth --account "$bert" |
+	    jq '[.[] | select(.action == "unlocked")] | length'
+}
+opened=0
+for round in 1 2 3 4 5; do
+	lock other
+	"$BUILD/keepsakectl" --config "$WORLD_CONFIG" unlock "$bert" \
+	    "${SEEN[@]}" >/dev/null 2>&1 &
+	unlocking=$!
+	sleep "0.0$((RANDOM % 8))" # a moment, not a time to wait for
+	kill -KILL "${SERVICE_PID[auth]}" "$unlocking" 2>/dev/null || true
+	wait "$unlocking" 2>/dev/null || true
+	service_kill auth
+	service_start auth
+	[ "$(keepsakectl --json locks "$bert")" = '[]' ] ||
+	    keepsakectl unlock "$bert" "${SEEN[@]}" >/dev/null
+	opened=$((opened + 1))
+	[ "$(on_record)" -ge "$opened" ] ||
+	    fail "round $round: opened $opened times, on record $(on_record)"
+done
+keepsakectl audit verify >/dev/null
+case_pass
+
 case_begin "A-08 other terminals were not touched by any of it"
 keepsake_as two --json snapshots >/dev/null
 keepsake_as other --json snapshots >/dev/null

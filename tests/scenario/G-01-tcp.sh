@@ -20,7 +20,6 @@ notify binding"
 declare -A PORT=()
 lines=()
 while read -r server client; do
-	# Two of the same would be noticed: a door that cannot bind is fatal.
 	PORT[$server.$client]=$(free_port)
 	endpoint=tcp://127.0.0.1:${PORT[$server.$client]}
 	lines+=("[$server] listen_$client = $endpoint"

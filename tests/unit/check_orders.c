@@ -441,9 +441,9 @@ static void teardown(void)
 {
 	journal_close();
 	asker_disconnect(&auth);
-	stage_teardown();
-	orders_destroy(&orders);
+	orders_destroy(&orders); /* its timers are the loop's */
 	ck_assert_ptr_null(orders);
+	stage_teardown();
 }
 
 /* The process ends, and another begins, as service_main has it. */
