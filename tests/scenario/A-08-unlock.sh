@@ -262,6 +262,25 @@ keepsake_as two --json snapshots >/dev/null
 keepsake_as other --json snapshots >/dev/null
 case_pass
 
+case_begin "A-08 what the loss of the journal has locked is shown and unlocked"
+service_stop auth
+rm -r "$WORLD/auth.ledger/journal"
+service_start auth
+expect_error 4 locked two snapshots >/dev/null
+assert_json '.[0].row == "journal_lost" and .[0].account == null' \
+    "$(keepsakectl --json locks)" "of all accounts"
+assert_json "length == 1 and .[0].account == \"$anna\" and
+    (.[0].since | test(\"Z\$\"))" "$(keepsakectl --json locks "$anna")" \
+    "of one"
+assert_match 'all that the loss of the journal had locked' \
+    "$(keepsakectl unlock "$anna" "${SEEN[@]}")" said
+keepsake_as two --json snapshots >/dev/null
+assert_equal '[]' "$(keepsakectl --json locks "$anna")" "of one, unlocked"
+expect_error 4 locked other snapshots >/dev/null
+assert_json 'any(.[]; .detail | test("loss of the journal"))' \
+    "$(records unlocked)" records
+case_pass
+
 case_begin "A-08 O-03 neither document, reason nor name is in a log"
 code=$(cat "$WORLD/secret.invitation")
 if grep -rE "7X3Z|forgot it|anna|bert|$code" "$WORLD_LOG" |

@@ -64,6 +64,18 @@ assert_json 'map(select(.row == "terminal")) | length == 1 and
 assert_equal '[]' "$(keepsakectl --json bindings $NOBODY)" "of nobody"
 case_pass
 
+case_begin "O-01 D-09 what is kept of cards, but for the data"
+printf 'what only the card knows' >"$WORLD/data"
+keepsake_as one --quiet card save --iccid 8988211000000530082 \
+    --number +4915112345678 --data-file "$WORLD/data"
+assert_json 'map(select(.row == "card")) | length == 1 and
+    .[0].iccid == "8988211000000530082" and .[0].number == "+4915112345678" and
+    .[0].data_bytes > 0 and (.[0] | has("data") | not)' \
+    "$(keepsakectl --json bindings "$anna")" bindings
+keepsakectl bindings "$anna" | grep -q '^8988211000000530082 ' ||
+    fail "not for people"
+case_pass
+
 case_begin "O-01 what waits in the queue: for whom, what, since when"
 queued() { # COUNT
 	[ "$(keepsakectl --json queue "$anna" | jq length)" -ge "$1" ]

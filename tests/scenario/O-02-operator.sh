@@ -14,6 +14,9 @@ mkdir "$WORLD/tree"
 date >"$WORLD/tree/file"
 keepsake_as one --quiet backup "$WORLD/tree"
 keepsake_as other --quiet backup "$WORLD/tree"
+printf 'what only the card knows' >"$WORLD/data"
+keepsake_as one --quiet card save --iccid 8988211000000530082 \
+    --number +4915112345678 --data-file "$WORLD/data"
 account() { # NAME: its id
 	printf '%s\n' "$1" | keepsakectl --json account --name-file - |
 	    jq -r '.account[0].id'
@@ -44,6 +47,10 @@ assert_json '.held.account[0].kind == "nickname" and
 assert_json '.held.terminal | map(.serial) | sort ==
     ["serial-of-one", "serial-of-two"]' \
     "$(cat "$WORLD/export/binding.json")" binding
+assert_json '.held.card | length == 1 and
+    .[0].iccid == "8988211000000530082" and
+    (.[0].data | test("^[0-9a-f]+$"))' \
+    "$(cat "$WORLD/export/binding.json")" card
 assert_json '(.held.snapshot | length == 1) and
     .held.snapshot[0].ordinal == 1 and .held.usage[0].snapshots == 1' \
     "$(cat "$WORLD/export/store.json")" store
