@@ -51,8 +51,9 @@ typedef void command_fn(struct ops *self, int argc, char **argv);
 command_fn command_status, command_figures, command_keys, command_enrolment;
 command_fn command_accounts, command_account, command_bindings;
 command_fn command_queue, command_dead_letters, command_resend;
-command_fn command_locks, command_unlock;
+command_fn command_locks, command_unlock, command_invite, command_hand_back;
 command_fn command_sessions, command_revoke, command_delete;
+command_fn command_disable, command_enable;
 command_fn command_export, command_audit;
 
 #endif

@@ -76,6 +76,14 @@ static const struct command {
 	  "the document's kind and last four characters and the reason are put on record;\n"
 	  "then the lanes of bound terminals and of invitations are opened, or those that\n"
 	  "--lane names. A lane can be unlocked ten times; see handback." },
+	{ "invite",       "ACCOUNT --document KIND:LAST4 --reason TEXT", "a one-time code for a new terminal", 0, 0, ACCOUNT | BY | DOCUMENT, command_invite,
+	  "Prints a code for a person at the desk who has shown an identity document: with\n"
+	  "it and the password the owner signs in with a new terminal, also while the lane\n"
+	  "of strangers is closed. It is good once, for a day." },
+	{ "handback",     "ACCOUNT --to FOLDER --document KIND:LAST4 --reason TEXT", "hand a person's data back", 0, 0, ACCOUNT | BY | DOCUMENT | BIT(SPECIAL_TO), command_hand_back,
+	  "For who cannot be helped by unlock any more: opens the lane of invitations,\n"
+	  "however often that was done, writes what export writes into FOLDER, and prints\n"
+	  "a one-time code as invite does." },
 	{ "queue",        "[ACCOUNT]",           "list the notices that wait",                     0, 0, ACCOUNT, command_queue,
 	  "Lists what is not acknowledged yet: for which account and terminal, how often\n"
 	  "it was tried and when it is due. A terminal of \"-\": it is not known yet to whom." },
@@ -91,6 +99,11 @@ static const struct command {
 	  "Ends a session, those of a terminal, or all of the account. Services that have\n"
 	  "not confirmed it are named, and the exit status is 1: it holds for them when\n"
 	  "they are back." },
+	{ "disable",      "ACCOUNT --reason TEXT", "let nobody log in, and end all sessions", 0, 0, ACCOUNT | BY, command_disable,
+	  "Nothing is deleted; enable takes it back. Services that have not confirmed that\n"
+	  "the sessions ended are named, and the exit status is 1." },
+	{ "enable",       "ACCOUNT --reason TEXT", "take disable back",                            0, 0, ACCOUNT | BY, command_enable,
+	  "The owner, and terminals with a grant, can log in again." },
 	{ "export",       "ACCOUNT --to FOLDER", "write down all that is held of a person",        0, 0, ACCOUNT | BY | BIT(SPECIAL_TO), command_export,
 	  "Answers a data-protection request: writes FOLDER/auth.json, store.json,\n"
 	  "binding.json and notify.json with all that the server can read of the account,\n"

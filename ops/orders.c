@@ -104,3 +104,39 @@ void command_delete(struct ops *self, int argc, char **argv)
 	deed.by = &by;
 	order(self, OPS__TYPE__REMOVE, &deed.base, "deleted");
 }
+
+void command_disable(struct ops *self, int argc, char **argv)
+{
+	Ops__Deed deed = OPS__DEED__INIT;
+	struct id account;
+	Ops__By by;
+
+	if (ops_by(self, OPERATOR_NEEDS_REASON, &by) != STATUS_OK ||
+	    ops_account(self, &argc, &argv, false, &account) != STATUS_OK)
+		return;
+	deed.account_id = field_of(slice_of(account.bytes, ID_BYTES));
+	deed.by = &by;
+	order(self, OPS__TYPE__DISABLE, &deed.base,
+	    "disabled: nobody can log in until keepsakectl enable");
+}
+
+void command_enable(struct ops *self, int argc, char **argv)
+{
+	Ops__Deed deed = OPS__DEED__INIT;
+	struct id account;
+	Ops__By by;
+
+	if (ops_by(self, OPERATOR_NEEDS_REASON, &by) != STATUS_OK ||
+	    ops_account(self, &argc, &argv, false, &account) != STATUS_OK)
+		return;
+	deed.account_id = field_of(slice_of(account.bytes, ID_BYTES));
+	deed.by = &by;
+	enum status st =
+	    ops_ask(self, "auth", OPS__TYPE__ENABLE, &deed.base, NULL, NULL);
+	if (st != STATUS_OK)
+		ops_refused(self, "auth", st);
+	else if (self->json)
+		rows_print_json(json_pack("{s:b}", "enabled", 1));
+	else
+		printf("enabled: its owner can log in again\n");
+}

@@ -163,8 +163,11 @@ void command_figures(struct ops *self, int argc, char **argv)
 		rows_print_json(json_incref(figures));
 		goto out;
 	}
-	json_object_foreach(figures, name, value) printf(
-	    "%s %" JSON_INTEGER_FORMAT "\n", name, json_integer_value(value));
+	json_object_foreach(figures, name, value)
+	{
+		printf("%s %" JSON_INTEGER_FORMAT "\n", name,
+		    json_integer_value(value));
+	}
 out:
 	json_decref(figures);
 	json_decref(survey.reports);

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "binding.pb-c.h"
 #include "bus/unpack.h"
+#include "grant_file.h"
 #include "keepsake_internal.h"
 
 /* The account's terminals: listed, and, with verification information,
@@ -166,7 +167,11 @@ static enum status forget_terminal(
 	if (!id_equal(&kept.terminal, terminal))
 		return STATUS_OK;
 	kept.terminal = (struct id){ 0 };
-	return call_keep_account(self, &kept);
+	st = grant_remove(self->place); /* it was this binding's */
+	if (st != STATUS_OK)
+		call_refuse_place(self, st);
+	enum status kept_too = call_keep_account(self, &kept);
+	return st == STATUS_OK ? kept_too : st;
 }
 
 static enum status unbind(struct keepsake *self, const uint8_t *terminal,

@@ -255,12 +255,18 @@ static enum status find_grant(struct keepsake *self, struct grant **out)
 	default:
 		return call_refuse_plainly(self, st);
 	}
-	if (id_equal(&account.account, &(*out)->keys.account))
-		return STATUS_OK;
-	return call_refuse(self, STATUS_CONFLICT,
-	    "leave --name out, or make one: keepsake grant add",
-	    "the grant in %s is of another account",
-	    privileged_folder(self->place));
+	if (!id_equal(&account.account, &(*out)->keys.account))
+		return call_refuse(self, STATUS_CONFLICT,
+		    "leave --name out, or make one: keepsake grant add",
+		    "the grant in %s is of another account",
+		    privileged_folder(self->place));
+	if (!id_equal(&account.terminal, &(*out)->terminal))
+		return call_refuse(self, STATUS_CONFLICT,
+		    "make it anew, with the password: keepsake grant add",
+		    "the grant in %s is of before this terminal was bound "
+		    "anew",
+		    privileged_folder(self->place));
+	return STATUS_OK;
 }
 
 static enum status refuse_proof(struct keepsake *self, enum status status)

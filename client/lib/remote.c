@@ -90,16 +90,21 @@ void remote_fail_there(
 		    session_advice_here(status));
 }
 
-void remote_hand_over(struct remote *self, struct request *request)
+void remote_wake(struct remote *self)
 {
 	uint64_t one = 1;
 
-	request->next = NULL;
-	*self->queue_end = request;
-	self->queue_end = &request->next;
 	/* A full counter is no failure: the thread is awake then. */
 	if (write(self->wake_fd, &one, sizeof(one)) < 0)
 		return;
+}
+
+void remote_hand_over(struct remote *self, struct request *request)
+{
+	request->next = NULL;
+	*self->queue_end = request;
+	self->queue_end = &request->next;
+	remote_wake(self);
 }
 
 /* ---- the network thread ---- */
@@ -235,13 +240,10 @@ out:
 
 static void stop_thread(struct remote *self)
 {
-	uint64_t one = 1;
-
 	pthread_mutex_lock(&self->mutex);
 	fail(self, STATUS_UNAVAILABLE, NULL, "");
 	self->stopping = true;
-	if (write(self->wake_fd, &one, sizeof(one)) < 0)
-		self->stopping = true; /* the counter is full: awake */
+	remote_wake(self);
 	pthread_mutex_unlock(&self->mutex);
 	pthread_join(self->thread, NULL);
 }

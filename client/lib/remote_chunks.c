@@ -98,6 +98,8 @@ static void put_ended(
 	pthread_mutex_unlock(&self->mutex);
 	if (status == STATUS_OK)
 		release_waiting(self, put);
+	else
+		remote_wake(self); /* who waited for it is to be dropped */
 	remote_request_destroy(&put);
 }
 

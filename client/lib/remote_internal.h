@@ -85,6 +85,9 @@ struct request *remote_request_new(struct remote *remote, uint32_t type);
 /** Free it, and leave NULL; NULL is fine. */
 void remote_request_destroy(struct request **self_p);
 
+/** Have the network thread look at its queue, and at what has failed. */
+void remote_wake(struct remote *self);
+
 /** Give ${request} to the network thread; the mutex is held. */
 void remote_hand_over(struct remote *self, struct request *request);
 

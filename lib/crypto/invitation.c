@@ -37,13 +37,13 @@ void invitation_make(char text_out[static INVITATION_TEXT_BYTES])
 /* The number of a character; FIELD where it is none. */
 static unsigned int number_of(uint8_t character)
 {
-	static const char likenesses[] = "O0I1L1";
+	static const uint8_t likenesses[] = "O0I1L1";
 
 	if (character >= 'a' && character <= 'z')
 		character = (uint8_t)(character - 'a' + 'A');
 	for (size_t i = 0; likenesses[i]; i += 2)
 		if (character == likenesses[i])
-			character = (uint8_t)likenesses[i + 1];
+			character = likenesses[i + 1];
 	const char *found = character ? strchr(alphabet, character) : NULL;
 	return found ? (unsigned int)(found - alphabet) : FIELD;
 }

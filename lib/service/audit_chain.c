@@ -587,7 +587,18 @@ enum status audit_chain_new(struct audit_chain **out, const struct conf *conf,
 
 void audit_chain_disconnect(struct audit_chain *self)
 {
+	struct event *event = self->first, *next;
+
 	self->connected = false;
+	for (; event; event = next) {
+		next = event->next;
+		if (event->state != WAITING || !event->done)
+			continue;
+		audit_done_fn *done = event->done;
+		void *arg = event->arg;
+		event_destroy(&event);
+		done(arg, STATUS_UNAVAILABLE);
+	}
 }
 
 void audit_chain_destroy(struct audit_chain **self_p)

@@ -42,7 +42,10 @@ void audit_chain_disconnect(struct audit_chain *self);
 /** Export the head, and close, after the databases. */
 void audit_chain_destroy(struct audit_chain **self_p);
 
-/** OK: the record is on the disk.  Else as db_done_fn, and it is not. */
+/**
+ * OK: the record is on the disk.  Else as db_done_fn, and it is not; or
+ * UNAVAILABLE at audit_chain_disconnect.
+ */
 typedef void audit_done_fn(void *arg, enum status status);
 
 /**

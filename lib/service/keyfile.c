@@ -90,6 +90,14 @@ static enum status make(struct keyfile *self, const struct master *master)
 	return st;
 }
 
+static bool header_same(
+    const struct keyfile_header *one, const struct keyfile_header *two)
+{
+	return one->blocks == two->blocks &&
+	       strcmp(one->service, two->service) == 0 &&
+	       memcmp(one->master_id, two->master_id, MASTER_ID_BYTES) == 0;
+}
+
 static enum status read_header(struct keyfile *self)
 {
 	uint8_t bytes[HEADER_BYTES];
@@ -116,7 +124,7 @@ static enum status read_header(struct keyfile *self)
 			   ? two
 			   : one;
 	if (st_one == STATUS_OK && st_two == STATUS_OK &&
-	    memcmp(&one, &two, sizeof(one)) == 0)
+	    header_same(&one, &two))
 		return STATUS_OK;
 	log_warning(NULL, "account_keys_header_mended", NULL);
 	return header_write(self->fd, self->path, &self->header);

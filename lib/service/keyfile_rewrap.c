@@ -26,7 +26,7 @@ static void name_of(
 /* Overwrite and remove ${name}, unless it is the file ${fd} itself. */
 static enum status remove_wiped(const char *name, int fd)
 {
-	struct stat ours, found;
+	struct stat ours = { 0 }, found = { 0 };
 	enum status st = STATUS_OK;
 
 	int other = open(name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);

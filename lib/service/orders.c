@@ -29,7 +29,8 @@ struct orders {
 	struct order_table *table;
 	uint64_t sequence;   /* the highest kept */
 	uint64_t numbered;   /* the highest given out */
-	uint64_t touched_ms; /* auth was heard of; on clock_interval_ms */
+	uint64_t started_ms; /* this and the next on clock_interval_ms */
+	uint64_t touched_ms; /* auth was heard of */
 	bool touched;
 	struct timer prune;
 	struct timer search;  /* through the deletions that are known */
@@ -68,6 +69,12 @@ bool orders_in_touch(const struct orders *self)
 	return self->options.issuer ||
 	       (self->touched &&
 		   clock_interval_ms() - self->touched_ms < ORDERS_SILENCE_MS);
+}
+
+bool orders_settled(const struct orders *self)
+{
+	return self->options.issuer || self->touched ||
+	       clock_interval_ms() - self->started_ms >= ORDERS_FIRST_MS;
 }
 
 uint64_t orders_sequence(const struct orders *self)
@@ -523,6 +530,7 @@ enum status orders_new(
 	if (!self)
 		return STATUS_NO_SPACE;
 	self->options = *options;
+	self->started_ms = clock_interval_ms();
 	self->prune = (struct timer){ .fired = on_prune, .arg = self };
 	self->search = (struct timer){ .fired = on_search, .arg = self };
 	self->table = order_table_new();

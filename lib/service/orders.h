@@ -16,6 +16,7 @@
 
 #define ORDERS_BEAT_MS       1000
 #define ORDERS_SILENCE_MS    10000 /* then auth counts as out of touch */
+#define ORDERS_FIRST_MS      3000  /* at the start: to hear auth first */
 #define ORDERS_A_MESSAGE_MAX 100
 
 /* Revocations that are kept at a time; a deletion is always taken. */
@@ -70,6 +71,13 @@ bool orders_deleted(const struct orders *self, const struct id *account);
  * past its expiry.
  */
 bool orders_in_touch(const struct orders *self);
+
+/**
+ * Whether auth was heard of since the start, or does not seem to be there:
+ * what it revoked while this service was down is known before a ticket is
+ * taken.
+ */
+bool orders_settled(const struct orders *self);
 
 /** The highest number kept; what auth is answered with. */
 uint64_t orders_sequence(const struct orders *self);

@@ -24,6 +24,7 @@
 #define STOP_MS_MAX       10000
 #define STOPPING_RETRY_MS 500
 #define BUSY_RETRY_MS     200
+#define SETTLE_RETRY_MS   200
 #define TOUCH_RETRY_MS    1000 /* auth is out of touch */
 #define FIGURES_MAX       64
 
@@ -451,6 +452,9 @@ static enum status check_orders(struct exchange *x)
 	const char *refusal = orders_refusal(orders, &x->ticket);
 	if (refusal)
 		return exchange_refuse(x, STATUS_DENIED, "%s", refusal);
+	if (!orders_settled(orders))
+		return exchange_retry(x, STATUS_UNAVAILABLE, SETTLE_RETRY_MS,
+		    "starting: auth is asked first what was revoked");
 	if (x->ticket_expired && !orders_in_touch(orders))
 		return exchange_retry(x, STATUS_UNAVAILABLE, TOUCH_RETRY_MS,
 		    "the ticket has expired, and auth cannot be asked whether "

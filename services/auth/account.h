@@ -25,6 +25,7 @@ struct account {
 	enum name_kind kind;            /* of the name it was registered by */
 	uint64_t created_ms;            /* wall time */
 	uint8_t key[ACCOUNT_KEY_BYTES]; /* public, from the root key */
+	char name[NAME_BYTES_MAX + 1];  /* canonical; "" from before format 2 */
 };
 
 /** Which of an account's credentials.  Stored: append, never renumber. */

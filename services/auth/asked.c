@@ -119,8 +119,9 @@ enum status asked_find_account(struct asked *self)
 	else if (st != STATUS_OK)
 		return st;
 	subject->known = st == STATUS_OK;
-	st = auth_db_account(self->auth->db, &subject->account, &account);
+	st = auth_db_account(&self->auth->rows, &subject->account, &account);
 	self->created_ms = account.created_ms;
+	sodium_memzero(&account, sizeof(account));
 	return st == STATUS_NOT_FOUND ? STATUS_OK : st;
 }
 
@@ -142,14 +143,14 @@ static enum status find_credential(struct asked *self)
 		self->slot.kind = CREDENTIAL_TERMINAL;
 		self->slot.terminal = self->lane.terminal;
 		st = auth_db_credential(
-		    self->auth->db, account, &self->slot, &self->credential);
+		    &self->auth->rows, account, &self->slot, &self->credential);
 	}
 	if (st == STATUS_NOT_FOUND) {
 		self->slot = self->direction == DIRECTION_BIND
 				 ? verification_slot
 				 : owner_slot;
 		st = auth_db_credential(
-		    self->auth->db, account, &self->slot, &self->credential);
+		    &self->auth->rows, account, &self->slot, &self->credential);
 	}
 	self->has_credential = st == STATUS_OK;
 	self->lane.code = self->slot.kind;

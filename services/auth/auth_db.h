@@ -3,6 +3,7 @@
 
 #include "account.h"
 #include "db/db.h"
+#include "service/sealed_row.h"
 
 /*
  * What auth keeps, and the only file that knows how.
@@ -12,33 +13,61 @@
  *   2      slot (1)                  a credential: record, wrapped root
  *          slot (1) terminal (16)    the same, a terminal's own
  *   3      what (1)                  when the owner was last told of it
+ *   5      (empty)                   whether it is disabled
  *
- * Names are in the database's space 1, as their keyed hashes.  The first byte
- * of each value is the version of its layout, so that another layout, like
- * another table or slot, can come without a migration.
+ * Names are in the database's space 1, as their keyed hashes.  Tables 1 and 2
+ * are sealed under the account's key (service/sealed_row.h); format 1 had them
+ * in clear.  The first byte of each value is the version of its layout, so
+ * that another layout, like another table or slot, can come without a
+ * migration.  Table 4 is grant_db.h's.
  */
 
 #define AUTH_DB_FORMAT 2
 
+/** Bring a database of an older format here; see struct service_kind. */
+enum status auth_db_migrate(struct keyring *keyring, struct db *db);
+
+#define FALSE_ROW_BYTES 320 /* about as long as the longest row */
+
+/** Where the rows are, and what opens them. */
+struct auth_rows {
+	struct db *db; /* borrowed, as is: */
+	struct keyring *keyring;
+	/* Opened where there is no row, so that none costs as much. */
+	uint8_t false_key[KEY_BYTES];
+	uint8_t false_row[FALSE_ROW_BYTES];
+};
+
+void auth_rows_init(
+    struct auth_rows *self, struct db *db, struct keyring *keyring);
+
 /*
  * Reads.  A row that cannot be understood is logged and INTERNAL; otherwise
- * errors are those of db_get.
+ * errors are those of db_get.  Of an account whose key was shredded there is
+ * nothing left: NOT_FOUND.
  */
 
 /** Whose name it is; NOT_FOUND where it is nobody's. */
 enum status auth_db_name(struct db *db,
     const uint8_t hash[static NAME_HASH_BYTES], struct id *account_out);
 
-/** Read an account; NOT_FOUND where there is none. */
+/**
+ * Read an account; NOT_FOUND where there is none.  ${out} is to be wiped
+ * after use.
+ */
 enum status auth_db_account(
-    struct db *db, const struct id *id, struct account *out);
+    const struct auth_rows *rows, const struct id *id, struct account *out);
 
 /**
  * Read a credential; NOT_FOUND where the account has none in ${slot}.
  * ${out} is to be wiped after use.
  */
-enum status auth_db_credential(struct db *db, const struct id *id,
-    const struct code_slot *slot, struct credential *out);
+enum status auth_db_credential(const struct auth_rows *rows,
+    const struct id *id, const struct code_slot *slot, struct credential *out);
+
+/** Whether an operator has disabled the account (O-02). */
+enum status auth_db_disabled(
+    struct db *db, const struct id *id, bool *disabled_out);
 
 /**
  * Find the code that comes behind ${after} in the order of slots, NULL: the
@@ -57,12 +86,18 @@ enum status auth_db_asked_again(
 /** Registered accounts; 0 where the database cannot be read. */
 uint64_t auth_db_accounts(struct db *db);
 
-/* Parts of a batch. */
+/* Parts of a batch of the account ${id}. */
 
-void auth_db_put_account(struct db_batch *batch, const struct account *account);
+void auth_db_put_account(const struct auth_rows *rows, struct db_batch *batch,
+    const struct id *id, const struct account *account);
 
-void auth_db_put_credential(struct db_batch *batch,
-    const struct code_slot *slot, const struct credential *credential);
+void auth_db_put_credential(const struct auth_rows *rows,
+    struct db_batch *batch, const struct id *id, const struct code_slot *slot,
+    const struct credential *credential);
+
+/** Disable it, or enable it again, at ${now_ms}, wall time. */
+void auth_db_put_disabled(
+    struct db_batch *batch, bool disabled, uint64_t now_ms);
 
 void auth_db_delete_credential(
     struct db_batch *batch, const struct code_slot *slot);
@@ -78,8 +113,9 @@ void auth_db_forbid_credential(
     struct db_batch *batch, const struct code_slot *slot);
 
 /** The slot must hold ${credential} as it was read, else CONFLICT. */
-void auth_db_expect_credential(struct db_batch *batch,
-    const struct code_slot *slot, const struct credential *credential);
+void auth_db_expect_credential(const struct auth_rows *rows,
+    struct db_batch *batch, const struct id *id, const struct code_slot *slot,
+    const struct credential *credential);
 
 /**
  * Note that the owner is told at ${now_ms}; CONFLICT where that was noted by

@@ -29,15 +29,16 @@ void change_end(struct change *self)
 enum status change_read(struct change *self)
 {
 	const struct id *account = &self->x->ticket.account;
-	struct db *db = self->auth->db;
+	const struct auth_rows *rows = &self->auth->rows;
 	struct account owner;
 
-	enum status st = auth_db_account(db, account, &owner);
+	enum status st = auth_db_account(rows, account, &owner);
+	sodium_memzero(&owner, sizeof(owner));
 	if (st == STATUS_NOT_FOUND)
 		return exchange_refuse(self->x, st, "there is no such account");
 	if (st != STATUS_OK)
 		return st;
-	st = auth_db_credential(db, account, &self->slot, &self->found);
+	st = auth_db_credential(rows, account, &self->slot, &self->found);
 	self->is_there = st == STATUS_OK;
 	return st == STATUS_NOT_FOUND ? STATUS_OK : st;
 }
@@ -189,6 +190,8 @@ enum status change_commit(
     struct change *self, const struct credential *next, const char *action)
 {
 	const struct ticket *ticket = &self->x->ticket;
+	const struct auth_rows *rows = &self->auth->rows;
+	const struct id *account = &ticket->account;
 	Auth__Empty reply = AUTH__EMPTY__INIT;
 	struct settling *settling = settling_new(self);
 	enum status st = settling ? STATUS_OK : STATUS_NO_SPACE;
@@ -207,11 +210,12 @@ enum status change_commit(
 	    db_batch_new(&ticket->account, DB_GENERATION_ANY, NULL);
 	auth_db_require_account(batch);
 	if (self->is_there)
-		auth_db_expect_credential(batch, &self->slot, &self->found);
+		auth_db_expect_credential(
+		    rows, batch, account, &self->slot, &self->found);
 	else
 		auth_db_forbid_credential(batch, &self->slot);
 	if (next)
-		auth_db_put_credential(batch, &self->slot, next);
+		auth_db_put_credential(rows, batch, account, &self->slot, next);
 	else
 		auth_db_delete_credential(batch, &self->slot);
 	put_notice(self, batch);
@@ -221,6 +225,8 @@ enum status change_commit(
 		.terminal = &ticket->terminal });
 	self->x->parked = settling;
 	st = exchange_commit(self->x, &batch, on_changed);
+	if (st == STATUS_CONFLICT) /* seen before it was submitted */
+		exchange_refuse(self->x, st, "%s", self->conflict);
 	if (st != STATUS_PENDING)
 		free(settling);
 	return st;

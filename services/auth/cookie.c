@@ -5,7 +5,7 @@
 #include "base/clock.h"
 
 /* Raised whenever a struct in a cookie changes: older ones are refused. */
-#define COOKIE_LAYOUT 2
+#define COOKIE_LAYOUT 3
 
 #define EXPIRY_BYTES     8
 #define ASSOCIATED_BYTES (3 + PEER_ID_BYTES)

@@ -1,7 +1,9 @@
 #include "deed.h"
 
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum status deed_check(struct auth *auth, struct exchange *x,
     ProtobufCBinaryData account, const Ops__By *by, unsigned int needs,
@@ -16,7 +18,8 @@ enum status deed_check(struct auth *auth, struct exchange *x,
 	enum status st = operator_check(by, needs, &why);
 	if (st != STATUS_OK)
 		return exchange_refuse(x, st, "%s", why);
-	st = auth_db_account(auth->db, out, &found);
+	st = auth_db_account(&auth->rows, out, &found);
+	sodium_memzero(&found, sizeof(found));
 	return st == STATUS_NOT_FOUND ? auth_refuse_unknown(x) : st;
 }
 
@@ -97,20 +100,21 @@ static enum status put_on_record(struct deed *self, const char *what)
 	    self->lasting ? NULL : &self->account, &event, on_recorded, self);
 }
 
-enum status deed_begin(struct deed **self_p, const char *what)
+enum status deed_begin(const struct deed *model, size_t size, const char *what)
 {
-	struct deed *self = *self_p;
+	struct auth *auth = model->auth;
+	struct exchange *x = model->x;
+	struct deed *self = malloc(size);
 
 	if (!self)
 		return STATUS_NO_SPACE;
-	*self_p = NULL;
-	self->next = self->auth->deeds;
-	self->auth->deeds = self;
+	memcpy(self, model, size);
+	self->next = auth->deeds;
+	auth->deeds = self;
 	enum status st = put_on_record(self, what);
 	if (st == STATUS_PENDING)
 		return st;
-	struct exchange *x = self->x;
-	unlink_deed(self);
+	auth->deeds = self->next;
 	free(self);
 	return exchange_refuse(
 	    x, st, "this cannot be put on record, so it was not done");

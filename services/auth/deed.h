@@ -11,7 +11,7 @@
  * is on record as failed, too.
  */
 
-/** The first member of each deed's own struct, which is from calloc. */
+/** The first member of each deed's own struct. */
 struct deed {
 	struct auth *auth;
 	struct exchange *x;
@@ -44,19 +44,19 @@ enum status deed_check(struct auth *auth, struct exchange *x,
 /**
  * Put it on record, then do it.
  *
- * self_p  taken, and left NULL; auth, x, account, by, action and act are
- *         filled.  NULL in it: there was no memory
- * what    more for the record, or ""
+ * model  begins a struct of ${size} bytes, which is copied; auth, x, account,
+ *        by, action and act are filled
+ * what   more for the record, or ""
  *
  * Returns as a handler does.
  */
-enum status deed_begin(struct deed **self_p, const char *what);
+enum status deed_begin(const struct deed *model, size_t size, const char *what);
 
 /** It is done, or not: answer, and free it. */
 void deed_end(struct deed **self_p, enum status status);
 
 /** Parts of listings, which an export has, too. */
-listing_part_fn auth_list_lanes, auth_list_sessions;
+listing_part_fn auth_list_lanes, auth_list_sessions, auth_list_grants;
 
 /** Free those that have not ended, as the service ends. */
 void deed_destroy_all(struct auth *auth);

@@ -1,6 +1,7 @@
 #include "dispatch_internal.h"
 
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,8 +43,12 @@ const struct handler auth_handlers[] = {
 	{ OPS__TYPE__EXPORT,               "EXPORT",              FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_export },
 	{ OPS__TYPE__LOCKS,                "LOCKS",               FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_locks },
 	{ OPS__TYPE__UNLOCK,               "UNLOCK",              FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_unlock },
+	{ OPS__TYPE__HAND_BACK,            "HAND_BACK",           FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_hand_back },
+	{ OPS__TYPE__INVITE,               "INVITE",              FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_ops_invite },
 	{ OPS__TYPE__SESSIONS,             "SESSIONS",            FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_ops_sessions },
 	{ OPS__TYPE__REVOKE,               "REVOKE",              FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_ops_revoke },
+	{ OPS__TYPE__DISABLE,              "DISABLE",             FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_disable },
+	{ OPS__TYPE__ENABLE,               "ENABLE",              FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_enable },
 	{ OPS__TYPE__REMOVE,               "REMOVE",              FROM(ROLE_OPS),     NO_TICKET,                  PLAIN, on_remove },
 };
 /* clang-format on */
@@ -179,6 +184,12 @@ static enum status check_trust(struct auth *self)
 	return STATUS_CONFLICT;
 }
 
+enum status auth_migrate(struct service *service, struct db *db, uint32_t from)
+{
+	(void)from; /* 1: there is no other */
+	return auth_db_migrate(service->keyring, db);
+}
+
 enum status auth_open(struct service *service, void **state_out)
 {
 	struct auth *self = calloc(1, sizeof(*self));
@@ -188,6 +199,7 @@ enum status auth_open(struct service *service, void **state_out)
 	*state_out = self; /* closed by auth_close, whatever follows */
 	self->service = service;
 	self->db = service->db;
+	auth_rows_init(&self->rows, service->db, service->keyring);
 	self->ticket_ms =
 	    conf_number(service->program.conf, "auth", "ticket_ms");
 	self->allow_identifier_only =
@@ -197,6 +209,8 @@ enum status auth_open(struct service *service, void **state_out)
 	self->contact = conf_text(service->program.conf, "common", "contact");
 	if (self->contact[0] == '\0')
 		self->contact = "the operator of this server";
+	snprintf(self->disabled, sizeof(self->disabled),
+	    "this account is disabled: ask %s", self->contact);
 	enum status st = trust_keys(&self->keys, service->program.conf);
 	if (st == STATUS_OK)
 		st = check_trust(self);
@@ -223,6 +237,7 @@ void auth_close(void **state_p)
 	limits_destroy(&self->by_account);
 	limits_destroy(&self->by_address);
 	auth_keys_destroy(&self->keys);
+	sodium_memzero(self, sizeof(*self));
 	free(self);
 	*state_p = NULL;
 }
@@ -231,7 +246,13 @@ void auth_figures(void *state, struct exchange *x,
     void (*add)(struct exchange *exchange, const char *name, uint64_t value))
 {
 	const struct auth *self = state;
+	struct db_stats journal;
 
+	if (db_stats(self->service->journal, &journal) == STATUS_OK) {
+		add(x, "journal_rows", journal.rows);
+		add(x, "journal_commits", journal.commits);
+		add(x, "journal_batches", journal.batches);
+	}
 	uint64_t known = auth_db_accounts(self->db);
 	uint64_t deleted = orders_deletions(self->service->orders);
 

@@ -7,6 +7,9 @@
 extern const struct handler auth_handlers[];
 extern const size_t auth_handlers_count;
 
+/** Bring the database to AUTH_DB_FORMAT; as service_kind wants it. */
+enum status auth_migrate(struct service *service, struct db *db, uint32_t from);
+
 /** Read the keys; as service_kind wants it. */
 enum status auth_open(struct service *service, void **state_out);
 void auth_close(void **state_p);

@@ -1,3 +1,4 @@
+#include <sodium.h>
 #include <stdlib.h>
 
 #include "dispatch_internal.h"
@@ -43,14 +44,19 @@ static void forget_lanes(
 static enum status forget_terminal(struct auth *self, struct exchange *x,
     const struct id *account, const struct id *terminal)
 {
+	const struct code_slot own = {
+		.kind = CREDENTIAL_TERMINAL,
+		.terminal = *terminal,
+	};
 	struct account found;
 
-	enum status st = auth_db_account(self->db, account, &found);
+	enum status st = auth_db_account(&self->rows, account, &found);
+	sodium_memzero(&found, sizeof(found));
 	if (st != STATUS_OK)
 		return st == STATUS_NOT_FOUND ? STATUS_OK : st;
 	forget_lanes(self, account, terminal);
 	struct db_batch *batch = db_batch_new(account, DB_GENERATION_ANY, NULL);
-	auth_db_delete_terminal(batch, terminal);
+	auth_db_delete_credential(batch, &own);
 	grant_db_delete(batch, terminal);
 	st = db_submit(self->db, &batch, on_rows_gone, x);
 	db_batch_destroy(&batch);

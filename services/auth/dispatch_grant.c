@@ -11,19 +11,20 @@
 static const char no_account[] = "there is no such account";
 
 /* The owner's notice and the line of the audit log, in the same batch. */
-static void tell(struct auth *self, struct db_batch *batch, struct exchange *x,
-    Notify__Kind kind, const struct id *terminal)
+static void tell(struct auth *self, struct db_batch *batch,
+    const struct id *account, Notify__Kind kind, const char *actor,
+    const struct id *terminal)
 {
 	Notify__Notice notice = NOTIFY__NOTICE__INIT;
 
 	notice.kind = kind;
 	notice.terminal_id = field_of(slice_of(terminal->bytes, ID_BYTES));
-	outbox_put(self->service->outbox, batch, &x->ticket.account, &notice);
-	audit_put(self->service->audit, batch, &x->ticket.account,
+	outbox_put(self->service->outbox, batch, account, &notice);
+	audit_put(self->service->audit, batch, account,
 	    &(struct audit_event){ .action = kind == NOTIFY__KIND__GRANT_GIVEN
 						 ? "grant_given"
 						 : "grant_removed",
-		.actor = "owner",
+		.actor = actor,
 		.terminal = terminal });
 }
 
@@ -72,7 +73,8 @@ enum status on_grant_add(void *state, struct exchange *x)
 	auth_db_require_account(batch);
 	grant_db_put(self->service->keyring, self->db, batch,
 	    &x->ticket.account, &grant);
-	tell(self, batch, x, NOTIFY__KIND__GRANT_GIVEN, &grant.terminal);
+	tell(self, batch, &x->ticket.account, NOTIFY__KIND__GRANT_GIVEN,
+	    "owner", &grant.terminal);
 	x->parked = self;
 	return exchange_commit(x, &batch, on_grant_written);
 }
@@ -155,8 +157,8 @@ static enum status remove_row(struct removal *self)
 	    db_batch_new(&x->ticket.account, DB_GENERATION_ANY, NULL);
 	grant_db_require(batch, &self->terminal);
 	grant_db_delete(batch, &self->terminal);
-	tell(
-	    self->auth, batch, x, NOTIFY__KIND__GRANT_REMOVED, &self->terminal);
+	tell(self->auth, batch, &x->ticket.account, NOTIFY__KIND__GRANT_REMOVED,
+	    "owner", &self->terminal);
 	x->parked = self->auth;
 	return exchange_commit(x, &batch, on_grant_gone);
 }
@@ -240,17 +242,16 @@ enum status on_grant_remove(void *state, struct exchange *x)
 
 /* ---- grants that go with what is revoked ---- */
 
-/* Whether ${order}, which ${x} asked for, ends ${grant}. */
+/* Whether ${order} ends ${grant}; ${keeper} may be NULL. */
 static bool is_revoked(const struct grant *grant, const struct order *order,
-    const struct exchange *x)
+    const struct id *keeper)
 {
 	switch (order->kind) {
 	case ORDER_REVOKE_TERMINAL:
 		return id_equal(&grant->terminal, &order->subject);
 	case ORDER_REVOKE_ACCOUNT:
 		/* Not where the one who asks stays. */
-		return id_is_none(&order->subject) ||
-		       !id_equal(&grant->terminal, &x->ticket.terminal);
+		return !keeper || !id_equal(&grant->terminal, keeper);
 	case ORDER_REVOKE_TICKET:
 	case ORDER_DELETE_ACCOUNT:
 	default:
@@ -258,10 +259,10 @@ static bool is_revoked(const struct grant *grant, const struct order *order,
 	}
 }
 
-enum status auth_end_grants(struct auth *self, struct exchange *x,
-    const struct order *order, db_done_fn *done, void *arg)
+enum status auth_end_grants(struct auth *self, const struct order *order,
+    const struct id *keeper, const char *actor, db_done_fn *done, void *arg)
 {
-	const struct id *account = &x->ticket.account;
+	const struct id *account = &order->account;
 	struct grant *list = NULL;
 	size_t count = 0, ended = 0;
 
@@ -271,10 +272,10 @@ enum status auth_end_grants(struct auth *self, struct exchange *x,
 		return st;
 	struct db_batch *batch = db_batch_new(account, DB_GENERATION_ANY, NULL);
 	for (size_t i = 0; i < count; i++) {
-		if (!is_revoked(&list[i], order, x))
+		if (!is_revoked(&list[i], order, keeper))
 			continue;
 		grant_db_delete(batch, &list[i].terminal);
-		tell(self, batch, x, NOTIFY__KIND__GRANT_REMOVED,
+		tell(self, batch, account, NOTIFY__KIND__GRANT_REMOVED, actor,
 		    &list[i].terminal);
 		ended++;
 	}

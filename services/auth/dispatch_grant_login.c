@@ -26,6 +26,11 @@ static enum status find_grant(struct auth *self, struct exchange *x,
 
 	if (st == STATUS_NOT_FOUND)
 		return exchange_refuse(x, STATUS_DENIED, "%s", no_grant);
+	bool disabled = false;
+	if (st == STATUS_OK)
+		st = auth_db_disabled(self->db, &login->account, &disabled);
+	if (st == STATUS_OK && disabled)
+		return exchange_refuse(x, STATUS_DENIED, "%s", self->disabled);
 	if (st == STATUS_OK && !grant_allows(out, login->direction))
 		return exchange_refuse(x, STATUS_DENIED,
 		    "this terminal's grant is not for %s",

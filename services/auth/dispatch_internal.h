@@ -22,6 +22,7 @@
 struct auth {
 	struct service *service; /* borrowed */
 	struct db *db;           /* the service's */
+	struct auth_rows rows;   /* in it, as far as they are sealed */
 	struct auth_keys *keys;
 	struct tries *tries;
 	struct issue *issue;
@@ -29,6 +30,7 @@ struct auth {
 	struct limits *by_account, *by_address; /* how often who may ask */
 	uint64_t ticket_ms;                     /* how long a ticket is good */
 	bool allow_identifier_only;
+	char disabled[DETAIL_BYTES_MAX + 1]; /* said of such an account */
 	const char *contact; /* who is to be asked for help; the settings' */
 
 	/* Since the start. */
@@ -69,15 +71,18 @@ enum status on_grant_list(void *state, struct exchange *x);
 enum status on_grant_remove(void *state, struct exchange *x);
 
 /**
- * End the grants of terminals that ${order}, which ${x} asked for, has signed
- * out: else those would sign in again by themselves.
+ * End the grants of terminals that ${order} has signed out: else those would
+ * sign in again by themselves.
+ *
+ * keeper  the terminal that asked for it and stays; NULL: none does
+ * actor   for the record
  *
  * STATUS_OK       there are none
  * STATUS_PENDING  ${done} will be called; on OK auth_grants_ended is due
  * other           as db_submit
  */
-enum status auth_end_grants(struct auth *self, struct exchange *x,
-    const struct order *order, db_done_fn *done, void *arg);
+enum status auth_end_grants(struct auth *self, const struct order *order,
+    const struct id *keeper, const char *actor, db_done_fn *done, void *arg);
 
 /** They are gone: tell of it. */
 void auth_grants_ended(struct auth *self, const struct id *account);
@@ -94,11 +99,15 @@ enum status on_export(void *state, struct exchange *x);
 /* dispatch_ops_locks.c */
 enum status on_locks(void *state, struct exchange *x);
 enum status on_unlock(void *state, struct exchange *x);
+enum status on_hand_back(void *state, struct exchange *x);
+enum status on_ops_invite(void *state, struct exchange *x);
 
 /* dispatch_ops_orders.c */
 enum status on_ops_sessions(void *state, struct exchange *x);
 enum status on_ops_revoke(void *state, struct exchange *x);
 enum status on_remove(void *state, struct exchange *x);
+enum status on_disable(void *state, struct exchange *x);
+enum status on_enable(void *state, struct exchange *x);
 
 /** Refuse an account that is not there, which keepsakectl named. */
 enum status auth_refuse_unknown(struct exchange *x);
@@ -162,6 +171,18 @@ enum status auth_limit_account(struct auth *self, struct exchange *x,
 /** Read a name; results as name_parse. */
 enum status auth_read_name(
     struct exchange *x, struct name *out, struct slice text);
+
+/**
+ * Make an invitation, as a part of a batch of the journal.
+ *
+ * code       to be wiped after use
+ * expiry_ms  wall time
+ *
+ * Results as journal_db_put_invitation.
+ */
+enum status auth_put_invitation(struct auth *self, struct db_batch *batch,
+    const struct subject *subject, char code[static INVITATION_TEXT_BYTES],
+    uint64_t expiry_ms);
 
 /** What stands for an invitation to ${account} in the journal. */
 void auth_hash_invitation(const struct auth *self,

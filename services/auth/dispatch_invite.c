@@ -20,8 +20,7 @@ struct invite {
 	bool tells; /* the owner, by a notice */
 };
 
-/* Make one, as a part of ${batch}. */
-static enum status put_invitation(struct auth *self, struct db_batch *batch,
+enum status auth_put_invitation(struct auth *self, struct db_batch *batch,
     const struct subject *subject, char code[static INVITATION_TEXT_BYTES],
     uint64_t expiry_ms)
 {
@@ -48,6 +47,13 @@ static enum status submit(struct auth *self, struct exchange *x,
 		return exchange_retry(
 		    x, st, BUSY_RETRY_MS, "the database has much to do");
 	return st;
+}
+
+static void put_event(struct auth *self, struct db_batch *batch,
+    const struct id *account, const char *action, const char *actor)
+{
+	audit_put_journal(self->service->audit, batch, account,
+	    &(struct audit_event){ .action = action, .actor = actor });
 }
 
 /* ---- asked for by somebody ---- */
@@ -90,9 +96,12 @@ static enum status write_invite(struct invite *self)
 	st = journal_db_put_moment(journal, batch, &self->subject,
 	    MOMENT_INVITED, self->tells ? now_ms : asked_ms);
 	if (st == STATUS_OK && self->tells)
-		st = put_invitation(auth, batch, &self->subject, code,
+		st = auth_put_invitation(auth, batch, &self->subject, code,
 		    now_ms + INVITATION_GOOD_MS);
 	if (st == STATUS_OK && self->tells) {
+		if (self->subject.known)
+			put_event(auth, batch, &self->subject.account,
+			    "invitation_asked", "anybody");
 		notice.kind = NOTIFY__KIND__INVITATION;
 		notice.text = code;
 		st = tries_tell(auth->tries, batch, &self->subject, &notice);
@@ -149,9 +158,13 @@ static void on_made(
     void *arg, enum status st, uint64_t generation, size_t failed_op)
 {
 	struct exchange *x = arg;
+	struct auth *self = x->parked;
 
 	(void)generation;
 	(void)failed_op;
+	if (st == STATUS_OK)
+		audit_kick(self->service->audit, self->service->journal,
+		    &x->ticket.account);
 	exchange_finish(&x, st);
 }
 
@@ -176,9 +189,11 @@ enum status on_invitation(void *state, struct exchange *x)
 	batch = journal_db_batch(&subject);
 	reply.expiry_ms = clock_wall_ms() + INVITATION_GOOD_MS;
 	reply.code = code;
-	st = put_invitation(self, batch, &subject, code, reply.expiry_ms);
+	st = auth_put_invitation(self, batch, &subject, code, reply.expiry_ms);
 	if (st == STATUS_OK)
 		st = sealed_reply(&sealed, &reply.base);
+	put_event(self, batch, &subject.account, "invitation_made", "owner");
+	x->parked = self;
 	if (st == STATUS_OK)
 		st = submit(self, x, &batch, on_made, x);
 out:

@@ -249,7 +249,7 @@ static enum status reply_ticket(struct proof *self)
 	struct credential verification;
 
 	enum status st = auth_db_credential(
-	    auth->db, account, &verification_slot, &verification);
+	    &auth->rows, account, &verification_slot, &verification);
 	sodium_memzero(&verification, sizeof(verification));
 	if (st != STATUS_OK && st != STATUS_NOT_FOUND)
 		return st;
@@ -315,19 +315,24 @@ static enum status judge(struct proof *self, struct slice ke3)
 	struct auth *auth = self->auth;
 	const struct login *login = &self->login;
 
-	enum status st = auth_db_credential(auth->db,
+	enum status st = auth_db_credential(&auth->rows,
 	    &login->lane.subject.account, &login->slot, &self->credential);
 	if (st != STATUS_OK && st != STATUS_NOT_FOUND)
 		return st;
+	bool known = st == STATUS_OK, disabled;
 	st =
-	    login_proof(login, st == STATUS_OK ? &self->credential : NULL, ke3);
+	    auth_db_disabled(auth->db, &login->lane.subject.account, &disabled);
+	if (st != STATUS_OK)
+		return st;
+	st = login_proof(login, known ? &self->credential : NULL, ke3);
 	self->turn.key = login->lane;
 	self->turn.id = login->try;
 	self->turn.invitation = login->invited ? login->invitation : NULL;
 	self->turn.arg = self;
 	if (st == STATUS_OK) {
 		auth->logins_ok++;
-		self->refusal = login_verdict_text(login->verdict);
+		self->refusal = disabled ? auth->disabled
+					 : login_verdict_text(login->verdict);
 		login_ticket(&self->ticket, login, self->x->header.peer.id,
 		    auth->ticket_ms);
 		if (!self->refusal && !was_revoked(self))

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "crypto/code.h"
@@ -13,6 +14,7 @@
 /* What keepsakectl asks auth. */
 
 #define ACCOUNTS_A_STEP 64
+#define LANES_A_STEP    16
 #define ACCOUNTS_A_PAGE 4096 /* looked at: tombstones make no rows */
 
 static const char *const kind_words[] = {
@@ -74,26 +76,49 @@ out:
 
 /* ---- accounts ---- */
 
-/* False: stop; see listing_row_end. */
-static bool list_account(
-    struct listing *listing, const struct id *id, const struct account *account)
+/* Lanes that are shut, but for those of strangers, which open by themselves. */
+static enum status count_locked(
+    struct auth *self, const struct id *id, uint64_t *out)
 {
-	listing_row(listing, "account");
-	listing_id(listing, "id", id);
-	list_word(
-	    listing, "kind", kind_words, nitems(kind_words), account->kind);
-	listing_time(listing, "created", account->created_ms);
-	return listing_row_end(listing, slice_of(id->bytes, ID_BYTES));
+	struct lane_cursor cursor = { 0 };
+	struct lane_listed page[LANES_A_STEP];
+	enum status st = STATUS_OK;
+	size_t count;
+
+	*out = 0;
+	while (st == STATUS_OK && !cursor.ended) {
+		st = journal_db_shut_lanes(self->service->journal, id,
+		    clock_wall_ms(), &cursor, page, nitems(page), &count);
+		for (size_t i = 0; i < count && st == STATUS_OK; i++)
+			*out += page[i].key.kind != LANE_STRANGER;
+	}
+	return st;
 }
 
 static enum status list_one(
     struct auth *self, struct listing *listing, const struct id *id)
 {
-	struct account account;
+	struct account account = { 0 };
+	bool disabled = false;
+	uint64_t locked = 0;
 
-	enum status st = auth_db_account(self->db, id, &account);
+	enum status st = auth_db_account(&self->rows, id, &account);
 	if (st == STATUS_OK)
-		list_account(listing, id, &account);
+		st = auth_db_disabled(self->db, id, &disabled);
+	if (st == STATUS_OK)
+		st = count_locked(self, id, &locked);
+	if (st == STATUS_OK) {
+		listing_row(listing, "account");
+		listing_id(listing, "id", id);
+		list_word(listing, "kind", kind_words, nitems(kind_words),
+		    account.kind);
+		listing_text(listing, "name", account.name);
+		listing_time(listing, "created", account.created_ms);
+		listing_flag(listing, "disabled", disabled);
+		listing_number(listing, "locked_lanes", locked);
+		listing_row_end(listing, slice_of(id->bytes, ID_BYTES));
+	}
+	sodium_memzero(&account, sizeof(account));
 	return st;
 }
 
@@ -174,7 +199,7 @@ static enum status list_codes(
 		    self->db, account, begun ? &slot : NULL, &slot);
 		if (st == STATUS_OK)
 			st = auth_db_credential(
-			    self->db, account, &slot, &found);
+			    &self->rows, account, &slot, &found);
 		if (st != STATUS_OK)
 			return st == STATUS_NOT_FOUND ? STATUS_OK : st;
 		begun = true;
@@ -203,7 +228,7 @@ enum status on_accounts(void *state, struct exchange *x)
 /* ---- EXPORT ---- */
 
 static listing_part_fn *const export_parts[] = { list_accounts, list_codes,
-	auth_list_sessions, auth_list_lanes };
+	auth_list_sessions, auth_list_grants, auth_list_lanes };
 
 static enum status answer_export(struct auth *self, struct exchange *x)
 {
@@ -218,9 +243,13 @@ static enum status act_export(struct deed *deed)
 
 enum status on_export(void *state, struct exchange *x)
 {
-	struct deed *deed = NULL;
+	struct deed deed = {
+		.auth = state,
+		.x = x,
+		.action = "exported",
+		.act = act_export,
+	};
 	Ops__ListQuery *message;
-	struct id account;
 
 	enum status st =
 	    exchange_unpack(x, &ops__list_query__descriptor, &message);
@@ -229,18 +258,9 @@ enum status on_export(void *state, struct exchange *x)
 		return answer_export(state, x);
 	if (st == STATUS_OK)
 		st = deed_check(state, x, message->account_id, message->by,
-		    OPERATOR_NEEDS_NOTHING, &account);
+		    OPERATOR_NEEDS_NOTHING, &deed.account);
 	if (st != STATUS_OK)
 		return st;
-	deed = calloc(1, sizeof(*deed));
-	if (deed)
-		*deed = (struct deed){
-			.auth = state,
-			.x = x,
-			.account = account,
-			.by = message->by,
-			.action = "exported",
-			.act = act_export,
-		};
-	return deed_begin(&deed, "");
+	deed.by = message->by;
+	return deed_begin(&deed, sizeof(deed), "");
 }

@@ -1,5 +1,6 @@
 #include "deed.h"
 
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,8 +62,9 @@ static enum status is_mistrusted(
 	    service->journal, &subject, MOMENT_TRUSTED, &trusted_ms);
 	if (st != STATUS_NOT_FOUND)
 		return st;
-	st = auth_db_account(self->db, account, &found);
+	st = auth_db_account(&self->rows, account, &found);
 	*out = st == STATUS_OK && found.created_ms < service->journal_since_ms;
+	sodium_memzero(&found, sizeof(found));
 	return st;
 }
 
@@ -181,22 +183,70 @@ enum status on_locks(void *state, struct exchange *x)
 	return listing_answer(state, x, parts, nitems(parts), false);
 }
 
-/* ---- UNLOCK ---- */
+/* ---- invitations from the desk ---- */
+
+static void on_invited(
+    void *arg, enum status status, uint64_t generation, size_t failed_op)
+{
+	struct deed *deed = arg;
+
+	(void)generation;
+	(void)failed_op;
+	deed_end(&deed, status);
+}
+
+/* Make an invitation for who is at the desk. */
+static enum status act_invite(struct deed *deed)
+{
+	const struct subject subject = {
+		.account = deed->account,
+		.known = true,
+	};
+	Ops__Invitation reply = OPS__INVITATION__INIT;
+	struct auth *auth = deed->auth;
+	struct db_batch *batch = journal_db_batch(&subject);
+	char code[INVITATION_TEXT_BYTES];
+
+	reply.expiry_ms = clock_wall_ms() + INVITATION_GOOD_MS;
+	reply.code = code;
+	enum status st =
+	    auth_put_invitation(auth, batch, &subject, code, reply.expiry_ms);
+	if (st == STATUS_OK)
+		st = exchange_reply(deed->x, &reply.base);
+	if (st == STATUS_OK)
+		st =
+		    db_submit(auth->service->journal, &batch, on_invited, deed);
+	db_batch_destroy(&batch);
+	sodium_memzero(code, sizeof(code));
+	return st;
+}
+
+/* ---- UNLOCK, HAND_BACK ---- */
 
 struct unlocking {
 	struct deed deed;
-	bool trusts; /* open also what the loss of the journal has shut */
+	bool hands_back; /* not bound by LANE_UNLOCKS_MAX; then invites */
+	bool trusts;     /* open also what the loss of the journal has shut */
 	struct lane_key keys[LANES_A_DEED];
 	size_t count, next;
 	struct turn turn;
 	uint32_t unlocked, exhausted;
 };
 
-/* Find the lanes that are to be unlocked, and those that cannot be. */
-static enum status find_lanes(
-    struct unlocking *self, const struct id *account, const char *lane)
+static bool is_wanted(
+    const struct unlocking *self, const struct lane_key *key, const char *lane)
 {
-	struct auth *auth = self->deed.auth;
+	if (self->hands_back)
+		return key->kind == LANE_INVITED;
+	if (*lane == '\0')
+		return key->kind != LANE_STRANGER;
+	return strcmp(lane, lane_word(key->kind)) == 0;
+}
+
+/* Find the lanes that are to be unlocked, and those that cannot be. */
+static enum status find_lanes(struct unlocking *self, const char *lane)
+{
+	struct deed *deed = &self->deed;
 	struct lane_listed listed[LANES_A_STEP];
 	struct lane_cursor cursor = { 0 };
 	size_t count;
@@ -204,22 +254,19 @@ static enum status find_lanes(
 	while (!cursor.ended && self->count < LANES_A_DEED) {
 		size_t room =
 		    min_of((size_t)LANES_A_STEP, LANES_A_DEED - self->count);
-		enum status st = journal_db_shut_lanes(auth->service->journal,
-		    account, clock_wall_ms(), &cursor, listed, room, &count);
+		enum status st = journal_db_shut_lanes(
+		    deed->auth->service->journal, &deed->account,
+		    clock_wall_ms(), &cursor, listed, room, &count);
 		if (st != STATUS_OK)
 			return st;
 		for (size_t i = 0; i < count; i++) {
-			const struct lane_key *key = &listed[i].key;
-			bool wanted =
-			    *lane == '\0'
-				? key->kind != LANE_STRANGER
-				: strcmp(lane, lane_word(key->kind)) == 0;
-			if (!wanted)
+			if (!is_wanted(self, &listed[i].key, lane))
 				continue;
-			if (listed[i].lane.unlocks >= LANE_UNLOCKS_MAX)
+			if (!self->hands_back &&
+			    listed[i].lane.unlocks >= LANE_UNLOCKS_MAX)
 				self->exhausted++;
 			else
-				self->keys[self->count++] = *key;
+				self->keys[self->count++] = listed[i].key;
 		}
 	}
 	return STATUS_OK;
@@ -243,6 +290,8 @@ static enum status end_unlocking(struct unlocking *self)
 {
 	Ops__Unlocked reply = OPS__UNLOCKED__INIT;
 
+	if (self->hands_back)
+		return act_invite(&self->deed);
 	reply.lanes = self->unlocked;
 	reply.exhausted = self->exhausted;
 	reply.trusted = self->trusts;
@@ -282,7 +331,9 @@ static enum status unlock_next(struct unlocking *self)
 			.done = on_unlocked,
 			.arg = self,
 		};
-		enum status st = tries_unlock(tries, &self->turn);
+		enum status st = self->hands_back
+				     ? tries_hand_back(tries, &self->turn)
+				     : tries_unlock(tries, &self->turn);
 		if (st == STATUS_DENIED)
 			self->exhausted++;
 		else if (st != STATUS_NOT_FOUND)
@@ -332,6 +383,30 @@ static void say_lanes(char *out, size_t size, const struct unlocking *self)
 	}
 }
 
+/*
+ * Begin a deed that opens lanes.
+ *
+ * lane  as UNLOCK names it; not looked at where it hands back
+ */
+static enum status begin_unlocking(
+    const struct deed *deed, bool hands_back, const char *lane)
+{
+	struct unlocking model = { .deed = *deed, .hands_back = hands_back };
+	char what[120];
+
+	model.deed.act = act_unlock;
+	enum status st =
+	    is_mistrusted(deed->auth, &deed->account, &model.trusts);
+	if (st == STATUS_OK)
+		st = find_lanes(&model, lane);
+	if (st == STATUS_OK && model.count == 0 && !model.trusts && !hands_back)
+		st = refuse_nothing(&model, deed->x, lane);
+	if (st != STATUS_OK)
+		return st;
+	say_lanes(what, sizeof(what), &model);
+	return deed_begin(&model.deed, sizeof(model), what);
+}
+
 static bool is_lane(const char *word)
 {
 	for (size_t i = 1; i < nitems(lane_words); i++)
@@ -340,47 +415,57 @@ static bool is_lane(const char *word)
 	return *word == '\0';
 }
 
+#define AT_THE_DESK (OPERATOR_NEEDS_REASON | OPERATOR_NEEDS_DOCUMENT)
+
 enum status on_unlock(void *state, struct exchange *x)
 {
-	struct auth *auth = state;
-	struct unlocking *self = NULL;
-	struct deed *deed = NULL;
+	struct deed deed = { .auth = state, .x = x, .action = "unlocked" };
 	Ops__Unlock *message;
-	struct id account;
-	char what[120];
 
 	enum status st = exchange_unpack(x, &ops__unlock__descriptor, &message);
 	if (st == STATUS_OK)
-		st = deed_check(auth, x, message->account_id, message->by,
-		    OPERATOR_NEEDS_REASON | OPERATOR_NEEDS_DOCUMENT, &account);
+		st = deed_check(state, x, message->account_id, message->by,
+		    AT_THE_DESK, &deed.account);
 	if (st == STATUS_OK && !is_lane(message->lane))
 		st = exchange_refuse(x, STATUS_MALFORMED,
 		    "lane: expected bound, invited or stranger");
 	if (st != STATUS_OK)
 		return st;
-	self = calloc(1, sizeof(*self));
-	if (!self)
-		return STATUS_NO_SPACE;
-	self->deed = (struct deed){
-		.auth = auth,
-		.x = x,
-		.account = account,
-		.by = message->by,
-		.action = "unlocked",
-		.act = act_unlock,
-	};
-	st = is_mistrusted(auth, &account, &self->trusts);
+	deed.by = message->by;
+	return begin_unlocking(&deed, false, message->lane);
+}
+
+enum status on_hand_back(void *state, struct exchange *x)
+{
+	struct deed deed = { .auth = state, .x = x, .action = "handed_back" };
+	Ops__Deed *message;
+
+	enum status st = exchange_unpack(x, &ops__deed__descriptor, &message);
 	if (st == STATUS_OK)
-		st = find_lanes(self, &account, message->lane);
-	if (st == STATUS_OK && self->count == 0 && !self->trusts)
-		st = refuse_nothing(self, x, message->lane);
+		st = deed_check(state, x, message->account_id, message->by,
+		    AT_THE_DESK, &deed.account);
 	if (st != STATUS_OK)
-		goto out;
-	say_lanes(what, sizeof(what), self);
-	deed = &self->deed;
-	self = NULL;
-	st = deed_begin(&deed, what);
-out:
-	free(self);
-	return st;
+		return st;
+	deed.by = message->by;
+	return begin_unlocking(&deed, true, "");
+}
+
+enum status on_ops_invite(void *state, struct exchange *x)
+{
+	struct deed deed = {
+		.auth = state,
+		.x = x,
+		.action = "invited",
+		.act = act_invite,
+	};
+	Ops__Deed *message;
+
+	enum status st = exchange_unpack(x, &ops__deed__descriptor, &message);
+	if (st == STATUS_OK)
+		st = deed_check(state, x, message->account_id, message->by,
+		    AT_THE_DESK, &deed.account);
+	if (st != STATUS_OK)
+		return st;
+	deed.by = message->by;
+	return deed_begin(&deed, sizeof(deed), "");
 }

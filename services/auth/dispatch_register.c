@@ -55,6 +55,7 @@ enum status on_register_begin(void *state, struct exchange *x)
 	st = auth_reply_offer(self, &sealed, &offer);
 out:
 	sodium_memzero(&name, sizeof(name));
+	sodium_memzero(&registration, sizeof(registration));
 	sealed_end(&sealed);
 	return st;
 }
@@ -126,8 +127,8 @@ static enum status check_repeat(struct pending *self)
 	const struct credential *want = &self->credential;
 	struct credential found;
 
-	enum status st = auth_db_credential(
-	    self->auth->db, &self->registration.account, &owner_slot, &found);
+	enum status st = auth_db_credential(&self->auth->rows,
+	    &self->registration.account, &owner_slot, &found);
 	if (st == STATUS_OK &&
 	    (sodium_memcmp(found.record, want->record, OPAQUE_RECORD_BYTES) !=
 		    0 ||
@@ -171,8 +172,9 @@ static void write_account(struct pending *self)
 	const struct id *account = &self->registration.account;
 	struct db_batch *batch = db_batch_new(account, 0, NULL);
 
-	auth_db_put_account(batch, &self->account);
-	auth_db_put_credential(batch, &owner_slot, &self->credential);
+	auth_db_put_account(&self->auth->rows, batch, account, &self->account);
+	auth_db_put_credential(
+	    &self->auth->rows, batch, account, &owner_slot, &self->credential);
 	auth_db_confirm_name(batch, self->registration.name_hash);
 	notice.kind = NOTIFY__KIND__REGISTERED;
 	outbox_put(self->auth->service->outbox, batch, account, &notice);
@@ -228,7 +230,7 @@ static void on_name_taken(struct pending *self)
 {
 	enum status st = STATUS_CONFLICT;
 
-	if (!name_is_address(self->registration.kind)) {
+	if (!name_is_address(self->registration.name.kind)) {
 		exchange_refuse(self->x, st, "that nickname is taken");
 		pending_end(&self, st);
 		return;

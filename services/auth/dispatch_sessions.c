@@ -63,7 +63,8 @@ enum status on_sessions(void *state, struct exchange *x)
 
 	enum status st = exchange_unpack(x, &auth__empty__descriptor, &message);
 	if (st == STATUS_OK)
-		st = auth_live_sessions(self, &x->ticket.account, sessions, &count);
+		st = auth_live_sessions(
+		    self, &x->ticket.account, sessions, &count);
 	if (st != STATUS_OK)
 		return st;
 	for (size_t i = 0; i < count; i++) {
@@ -83,7 +84,8 @@ static enum status check_session(
 	struct session sessions[SESSIONS_MAX];
 	size_t count;
 
-	enum status st = auth_live_sessions(self, &x->ticket.account, sessions, &count);
+	enum status st =
+	    auth_live_sessions(self, &x->ticket.account, sessions, &count);
 	if (st != STATUS_OK)
 		return st;
 	for (size_t i = 0; i < count; i++)
@@ -163,14 +165,14 @@ static void finish_revoking(struct revoking **self_p, enum status st)
 	char *names[FOLLOWERS + 1];
 
 	if (st == STATUS_OK) {
-		audit_note(self->auth->service->audit, &x->ticket.account,
-		    &(struct audit_event){ .action = "sessions_revoked",
-			.actor = "owner",
-			.terminal = &x->ticket.terminal });
 		auth_fill_names(names, &self->unconfirmed);
 		reply.unconfirmed = names;
 		reply.n_unconfirmed = self->unconfirmed.count;
 		st = exchange_reply(x, &reply.base);
+	} else {
+		audit_note(self->auth->service->audit, &x->ticket.account,
+		    &(struct audit_event){
+			.action = "revoke_failed", .actor = "owner" });
 	}
 	free(self);
 	*self_p = NULL;
@@ -193,11 +195,26 @@ static void on_revoked(
     void *arg, enum status st, const struct unconfirmed *unconfirmed)
 {
 	struct revoking *self = arg;
+	bool stays = !id_is_none(&self->order.subject);
 
 	self->unconfirmed = *unconfirmed;
 	if (st == STATUS_OK)
-		st = auth_end_grants(
-		    self->auth, self->x, &self->order, on_grants_ended, self);
+		st = auth_end_grants(self->auth, &self->order,
+		    stays ? &self->x->ticket.terminal : NULL, "owner",
+		    on_grants_ended, self);
+	if (st != STATUS_PENDING)
+		finish_revoking(&self, st);
+}
+
+/* It is on record: now it may take effect. */
+static void on_recorded(void *arg, enum status st)
+{
+	struct revoking *self = arg;
+	struct exchange *x = self->x;
+
+	if (st == STATUS_OK)
+		st = auth_refuse_order(x, issue_order(self->auth->issue,
+					      &self->order, on_revoked, self));
 	if (st != STATUS_PENDING)
 		finish_revoking(&self, st);
 }
@@ -217,8 +234,12 @@ enum status on_revoke(void *state, struct exchange *x)
 		st = read_revoke(state, x, message, &revoking->order);
 	if (st == STATUS_OK)
 		st = auth_refuse_order(
-		    x, issue_order(revoking->auth->issue, &revoking->order,
-			   on_revoked, revoking));
+		    x, audit_write(revoking->auth->service->audit,
+			   &x->ticket.account,
+			   &(struct audit_event){ .action = "sessions_revoked",
+			       .actor = "owner",
+			       .terminal = &x->ticket.terminal },
+			   on_recorded, revoking));
 	if (st != STATUS_PENDING)
 		free(revoking);
 	return st;

@@ -88,10 +88,11 @@ enum status on_verification_state(void *state, struct exchange *x)
 	if (st == STATUS_OK)
 		st = id_from(&id, field_slice(message->account_id));
 	if (st == STATUS_OK)
-		st = auth_db_account(self->db, &id, &account);
+		st = auth_db_account(&self->rows, &id, &account);
+	sodium_memzero(&account, sizeof(account));
 	if (st != STATUS_OK)
 		return st;
-	st = auth_db_credential(self->db, &id, &verification_slot, &found);
+	st = auth_db_credential(&self->rows, &id, &verification_slot, &found);
 	sodium_memzero(&found, sizeof(found));
 	if (st != STATUS_OK && st != STATUS_NOT_FOUND)
 		return st;

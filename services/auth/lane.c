@@ -176,15 +176,28 @@ void lane_renew(struct lane *self)
 			forget_try(self, &self->tries[i]);
 }
 
+static void open_lane(struct lane *self)
+{
+	self->locked = false;
+	self->closed_until_ms = 0;
+	forget_tries(self);
+}
+
 enum status lane_unlock(struct lane *self)
 {
 	if (!lane_shut(self))
 		return STATUS_NOT_FOUND;
 	if (self->unlocks >= LANE_UNLOCKS_MAX)
 		return STATUS_DENIED;
-	self->locked = false;
-	self->closed_until_ms = 0;
 	self->unlocks++;
-	forget_tries(self);
+	open_lane(self);
+	return STATUS_OK;
+}
+
+enum status lane_hand_back(struct lane *self)
+{
+	if (!lane_shut(self))
+		return STATUS_NOT_FOUND;
+	open_lane(self);
 	return STATUS_OK;
 }

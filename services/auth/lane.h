@@ -131,4 +131,13 @@ void lane_renew(struct lane *self);
  */
 enum status lane_unlock(struct lane *self);
 
+/**
+ * What is behind the lane is handed back to its owner (A-08): it opens,
+ * however often that was done.  The lane was aged.
+ *
+ * STATUS_OK         it is open, with all its tries
+ * STATUS_NOT_FOUND  it is not shut; unchanged
+ */
+enum status lane_hand_back(struct lane *self);
+
 #endif

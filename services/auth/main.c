@@ -7,6 +7,7 @@ int main(int argc, char **argv)
 		.name = "auth",
 		.about = "accounts, OPAQUE, tickets",
 		.format = AUTH_DB_FORMAT,
+		.migrate = auth_migrate,
 		.doors =
 		    FROM(ROLE_GATEWAY) | FROM(ROLE_BINDING) | FROM(ROLE_OPS),
 		.peers =

@@ -11,7 +11,7 @@ void registration_begin(struct registration *out, const struct name *name,
 	memset(out, 0, sizeof(*out)); /* it is sealed with its padding */
 	randombytes_buf(out->account.bytes, ID_BYTES);
 	name_hash(out->name_hash, name, names_key);
-	out->kind = name->kind;
+	out->name = *name;
 }
 
 bool registration_tells_owner(uint64_t told_ms, uint64_t now_ms)
@@ -29,9 +29,10 @@ enum status registration_account(struct account *out,
 		return STATUS_MALFORMED;
 	*why_out = NULL;
 	*out = (struct account){
-		.kind = registration->kind,
+		.kind = registration->name.kind,
 		.created_ms = clock_wall_ms(),
 	};
 	memcpy(out->key, account_key.data, sizeof(out->key));
+	memcpy(out->name, registration->name.text, sizeof(out->name));
 	return STATUS_OK;
 }

@@ -14,7 +14,7 @@
 struct registration {
 	struct id account; /* of the account to be: random */
 	uint8_t name_hash[NAME_HASH_BYTES];
-	enum name_kind kind;
+	struct name name; /* to be wiped after use */
 };
 
 /** Begin one for ${name}: a new random account id. */

@@ -7,14 +7,41 @@
 #include "base/util.h"
 #include "sessions_db.h"
 
+#define KICK_BATCHES  3
 #define BUSY_RETRY_MS 200
-#define ROUNDS_MAX    8 /* races lost in a row */
+#define ROUNDS_MAX    8    /* races lost in a row */
+#define WATCHES_MAX   1024 /* others are looked at with the next try */
 
 struct tries {
 	struct service *service; /* borrowed */
 	struct db *journal;      /* the service's */
 	struct outbox *outbox;   /* of the journal */
+	struct watch *watches;   /* lanes whose last try is open */
+	size_t watches_count;
 };
+
+/* A lane that silence will shut, if nothing else is heard. */
+struct watch {
+	struct watch *next, *previous;
+	struct tries *tries;
+	struct timer timer;
+	struct turn turn;
+};
+
+static void watch_end(struct watch *watch)
+{
+	struct tries *self = watch->tries;
+
+	loop_timer_cancel(self->service->program.loop, &watch->timer);
+	if (watch->previous)
+		watch->previous->next = watch->next;
+	else
+		self->watches = watch->next;
+	if (watch->next)
+		watch->next->previous = watch->previous;
+	self->watches_count--;
+	free(watch);
+}
 
 enum status tries_new(struct tries **out, struct service *service)
 {
@@ -35,6 +62,8 @@ void tries_destroy(struct tries **self_p)
 
 	if (!self)
 		return;
+	while (self->watches)
+		watch_end(self->watches);
 	outbox_destroy(&self->outbox);
 	free(self);
 	*self_p = NULL;
@@ -84,15 +113,6 @@ static enum status read_lane(struct tries *self, struct turn *turn)
 	return st;
 }
 
-enum status tries_look(struct tries *self, struct turn *turn)
-{
-	enum status st = read_lane(self, turn);
-
-	if (st == STATUS_OK)
-		lane_age(&turn->lane, clock_wall_ms());
-	return st;
-}
-
 /* ---- telling the owner ---- */
 
 enum status tries_tell(struct tries *self, struct db_batch *batch,
@@ -108,16 +128,37 @@ enum status tries_tell(struct tries *self, struct db_batch *batch,
 void tries_kick(struct tries *self, const struct subject *subject)
 {
 	if (subject->known) {
+		audit_kick(
+		    self->service->audit, self->journal, &subject->account);
 		/* The link closes before the last commits are done. */
 		if (self->service->peers[ROLE_NOTIFY])
 			outbox_kick(self->outbox, &subject->account);
 		return;
 	}
-	/* What was told is deleted: so is what was not. */
-	struct db_batch *batch = journal_db_batch(subject);
-	journal_db_delete_moment(batch, subject, MOMENT_NOTHING);
-	(void)db_submit(self->journal, &batch, NULL, NULL);
-	db_batch_destroy(&batch);
+	/* Of an owner what was told is deleted, and the event is put on record
+	 * and off its row: so is nothing, in as many batches. */
+	for (unsigned int i = 0; i < KICK_BATCHES; i++) {
+		struct db_batch *batch = journal_db_batch(subject);
+		journal_db_delete_moment(batch, subject, MOMENT_NOTHING);
+		(void)db_submit(self->journal, &batch, NULL, NULL);
+		db_batch_destroy(&batch);
+	}
+}
+
+static void put_shut(
+    struct tries *self, struct db_batch *batch, const struct lane_key *key)
+{
+	static const char *const ways[] = {
+		[LANE_BOUND] = "three wrong tries by a bound terminal",
+		[LANE_INVITED] = "three wrong tries with an invitation",
+		[LANE_STRANGER] = "three wrong tries by strangers",
+	};
+
+	audit_put_journal(self->service->audit, batch, &key->subject.account,
+	    &(struct audit_event){ .action = "code_locked",
+		.actor = "system",
+		.terminal = key->kind == LANE_BOUND ? &key->terminal : NULL,
+		.detail = ways[key->kind] });
 }
 
 static enum status tell_shut(
@@ -137,14 +178,18 @@ static enum status tell_shut(
 		    field_of(slice_of(turn->key.terminal.bytes, ID_BYTES));
 	notice.figures = figures;
 	notice.n_figures = nitems(figures);
+	if (turn->key.subject.known)
+		put_shut(self, batch, &turn->key);
 	return tries_tell(self, batch, &turn->key.subject, &notice);
 }
 
 /* ---- a turn ---- */
 
 static enum status begin_round(struct turn *turn);
+static enum status act_take(struct turn *turn, uint64_t now_ms, bool *shuts);
 static enum status act_give_back(
     struct turn *turn, uint64_t now_ms, bool *shuts);
+static void watch_lane(struct tries *self, const struct lane_key *key);
 
 static void on_kept(
     void *arg, enum status status, uint64_t generation, size_t failed_op)
@@ -155,6 +200,9 @@ static void on_kept(
 	(void)failed_op;
 	if (status == STATUS_OK && turn->shuts)
 		tries_kick(turn->tries, &turn->key.subject);
+	if (status == STATUS_OK && turn->act == act_take &&
+	    turn->outcome == STATUS_OK && lane_remaining(&turn->lane) == 0)
+		watch_lane(turn->tries, &turn->key);
 	if (status == STATUS_OK)
 		status = turn->outcome;
 	else if (status == STATUS_CONFLICT)
@@ -218,6 +266,55 @@ static enum status act_take(struct turn *turn, uint64_t now_ms, bool *shuts)
 	return lane_take(&turn->lane, &turn->id, now_ms, &turn->retry_ms);
 }
 
+/* Only what the time has done. */
+static enum status act_age(struct turn *turn, uint64_t now_ms, bool *shuts)
+{
+	(void)turn;
+	(void)now_ms;
+	return *shuts ? STATUS_OK : STATUS_NOT_FOUND;
+}
+
+static void on_watched(void *arg, enum status status)
+{
+	(void)status; /* where it failed the next try finds the same */
+	watch_end(arg);
+}
+
+static void on_silence(void *arg)
+{
+	struct watch *watch = arg;
+
+	enum status st = begin(watch->tries, &watch->turn, act_age);
+	if (st != STATUS_PENDING)
+		watch_end(watch);
+}
+
+/* The last try of a lane was taken: look what becomes of it. */
+static void watch_lane(struct tries *self, const struct lane_key *key)
+{
+	struct watch *watch;
+
+	if (self->watches_count == WATCHES_MAX)
+		return;
+	watch = calloc(1, sizeof(*watch));
+	if (!watch)
+		return;
+	watch->tries = self;
+	watch->timer = (struct timer){ .fired = on_silence, .arg = watch };
+	watch->turn = (struct turn){
+		.key = *key,
+		.done = on_watched,
+		.arg = watch,
+	};
+	watch->next = self->watches;
+	if (self->watches)
+		self->watches->previous = watch;
+	self->watches = watch;
+	self->watches_count++;
+	loop_timer_set(
+	    self->service->program.loop, &watch->timer, LANE_OPEN_MS_MAX + 1);
+}
+
 static enum status act_fail(struct turn *turn, uint64_t now_ms, bool *shuts)
 {
 	*shuts |= lane_fail(&turn->lane, &turn->id, now_ms);
@@ -248,6 +345,14 @@ static enum status act_unlock(struct turn *turn, uint64_t now_ms, bool *shuts)
 	return lane_unlock(&turn->lane);
 }
 
+static enum status act_hand_back(
+    struct turn *turn, uint64_t now_ms, bool *shuts)
+{
+	(void)now_ms;
+	*shuts = false;
+	return lane_hand_back(&turn->lane);
+}
+
 enum status tries_take(struct tries *self, struct turn *turn)
 {
 	return begin(self, turn, act_take);
@@ -271,6 +376,11 @@ enum status tries_renew(struct tries *self, struct turn *turn)
 enum status tries_unlock(struct tries *self, struct turn *turn)
 {
 	return begin(self, turn, act_unlock);
+}
+
+enum status tries_hand_back(struct tries *self, struct turn *turn)
+{
+	return begin(self, turn, act_hand_back);
 }
 
 enum status tries_trust(

@@ -8,8 +8,8 @@
 /*
  * Tries on their way to the disk: each turn reads a lane, does one thing to
  * it (lane.h), and is done when that is durable.  A turn that loses a race
- * begins again.  Who shuts a lane, and so is shut out, is told to its owner
- * in the same commit (N-04).
+ * begins again.  That a lane is shut its owner is told in the same commit
+ * (N-04); also where silence shut it, which a timer looks for.
  */
 
 struct tries;
@@ -49,14 +49,6 @@ struct turn {
 /** The id of the try that a request takes: another body is another try. */
 void tries_id(struct id *out, const struct header *header, struct slice body);
 
-/**
- * Look at the lane, without changing it.
- *
- * STATUS_OK  turn->lane is as it is now, aged
- * other      as db_get; logged
- */
-enum status tries_look(struct tries *self, struct turn *turn);
-
 /*
  * Each returns PENDING, and calls turn->done when the outcome is durable, or
  * the outcome itself, where nothing had to be written:
@@ -94,6 +86,9 @@ void tries_kick(struct tries *self, const struct subject *subject);
 
 /** Lift a lock; NOT_FOUND and DENIED as lane_unlock. */
 enum status tries_unlock(struct tries *self, struct turn *turn);
+
+/** The same without end; NOT_FOUND as lane_hand_back. */
+enum status tries_hand_back(struct tries *self, struct turn *turn);
 
 /**
  * Where the journal was lost every lane counts as shut that it does not

@@ -92,6 +92,7 @@ enum status notify_open(struct service *service, void **state_out)
 		return STATUS_NO_SPACE;
 	self->service = service;
 	self->db = service->db;
+	self->rows = (struct notify_db){ service->db, service->keyring };
 	self->retry_ms = conf_number(conf, "notify", "retry_ms");
 	self->retry_ms_max = conf_number(conf, "notify", "retry_ms_max");
 	self->give_up_ms = conf_number(conf, "notify", "give_up_ms");
@@ -102,6 +103,16 @@ enum status notify_open(struct service *service, void **state_out)
 	if (st == STATUS_OK)
 		patrol_begin(self);
 	return st;
+}
+
+/* From format 1, where rows were in clear. */
+enum status notify_migrate(
+    struct service *service, struct db *db, uint32_t from)
+{
+	struct notify_db rows = { db, service->keyring };
+
+	(void)from;
+	return notify_db_migrate(&rows);
 }
 
 void notify_close(void **state_p)

@@ -99,7 +99,7 @@ static enum status list_queue_of(struct notify *self, struct listing *listing,
 	enum status st;
 
 	do {
-		st = notify_db_queue(self->db, account, place, page, &count);
+		st = notify_db_queue(&self->rows, account, place, page, &count);
 		for (size_t i = 0; i < count && st == STATUS_OK; i++) {
 			if (!list_queued(listing, account, &page[i]))
 				return st;
@@ -136,7 +136,8 @@ static enum status list_letters_of(struct notify *self, struct listing *listing,
 	enum status st;
 
 	do {
-		st = notify_db_letters(self->db, account, place, page, &count);
+		st = notify_db_letters(
+		    &self->rows, account, place, page, &count);
 		for (size_t i = 0; i < count && st == STATUS_OK; i++) {
 			if (!list_letter(listing, account, &page[i]))
 				return st;
@@ -213,7 +214,8 @@ static enum status list_waiting(
 
 	if (after.len > 0)
 		return listing_refuse_place(listing);
-	enum status st = notify_db_count(self->db, &listing->account, &totals);
+	enum status st =
+	    notify_db_count(&self->rows, &listing->account, &totals);
 	if (st != STATUS_OK)
 		return st;
 	listing_row(listing, "notices");
@@ -235,7 +237,7 @@ static enum status list_subscriptions(
 	if (after.len > 0)
 		return listing_refuse_place(listing);
 	enum status st =
-	    notify_db_leases(self->db, &listing->account, leases, &count);
+	    notify_db_leases(&self->rows, &listing->account, leases, &count);
 	for (size_t i = 0; i < count && st == STATUS_OK; i++) {
 		listing_row(listing, "subscription");
 		listing_id(listing, "terminal", &leases[i].terminal);
@@ -265,7 +267,7 @@ static enum status list_told(
 	const struct notice_key *behind = after.len > 0 ? &last : NULL;
 	do {
 		st = notify_db_told_list(
-		    self->db, &listing->account, behind, page, &count);
+		    &self->rows, &listing->account, behind, page, &count);
 		for (size_t i = 0; i < count && st == STATUS_OK; i++) {
 			uint8_t at[TOLD_PLACE_BYTES];
 			put_be64(at, page[i].stored_ms);
@@ -366,7 +368,7 @@ static enum status submit_resend(struct resend *resend, struct exchange *x,
 	    db_batch_new(&resend->account, DB_GENERATION_ANY, NULL);
 	bool more;
 
-	enum status st = notify_db_resend(resend->notify->db, batch,
+	enum status st = notify_db_resend(&resend->notify->rows, batch,
 	    &resend->account, notice, clock_wall_ms(), &resend->notices,
 	    &resend->letters, &more);
 	if (st == STATUS_OK && resend->letters == 0 && notice)

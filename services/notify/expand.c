@@ -114,8 +114,9 @@ static void move(struct expansion *expansion)
 	    db_batch_new(&expansion->account, DB_GENERATION_ANY, NULL);
 	bool more;
 
-	enum status st = notify_db_expand(self->db, batch, &expansion->account,
-	    &expansion->terminals, clock_wall_ms(), &expansion->moved, &more);
+	enum status st = notify_db_expand(&self->rows, batch,
+	    &expansion->account, &expansion->terminals, clock_wall_ms(),
+	    &expansion->moved, &more);
 	if (st == STATUS_OK && expansion->moved == 0) {
 		go_on(expansion, false);
 	} else {

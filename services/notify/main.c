@@ -11,6 +11,7 @@ int main(int argc, char **argv)
 		.peers = FROM(ROLE_BINDING),
 		.handlers = notify_handlers,
 		.handlers_count = notify_handlers_count,
+		.migrate = notify_migrate,
 		.open = notify_open,
 		.close = notify_close,
 		.figures = notify_figures,

@@ -17,6 +17,7 @@ struct expansion; /* one account whose notices have no deliveries yet */
 struct notify {
 	struct service *service;
 	struct db *db;
+	struct notify_db rows;                       /* of that database */
 	uint64_t retry_ms, retry_ms_max, give_up_ms; /* settings */
 	uint64_t started_ms;                         /* on clock_interval_ms */
 
@@ -42,6 +43,8 @@ extern const size_t notify_handlers_count;
 /** For service_kind. */
 enum status notify_open(struct service *service, void **state_out);
 void notify_close(void **state_p);
+enum status notify_migrate(
+    struct service *service, struct db *db, uint32_t from);
 void notify_figures(void *state, struct exchange *exchange,
     void (*add)(struct exchange *exchange, const char *name, uint64_t value));
 

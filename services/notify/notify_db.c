@@ -8,7 +8,6 @@
 
 #define NOTICE_HEAD_BYTES (1 + 1)
 #define DELIVERY_BYTES    (1 + 4 + 8)
-#define LEASE_BYTES       (1 + 8 + 8 + TICKET_NONCE_BYTES + TICKET_PEER_BYTES)
 #define NOTICE_ROW_BYTES_MAX                                    \
 	(NOTICE_HEAD_BYTES + ACCOUNT_TERMINALS_MAX * ID_BYTES + \
 	    NOTICE_BYTES_MAX)
@@ -35,40 +34,11 @@ static const struct slice all = { 0 };
 
 /* ---- keys and values ---- */
 
-void put_notice_key(
-    uint8_t out[static NOTICE_KEY_BYTES], const struct notice_key *key)
-{
-	put_be64(out, key->stored_ms);
-	memcpy(out + 8, key->id.bytes, ID_BYTES);
-}
-
-void get_notice_key(struct notice_key *out, const uint8_t *at)
-{
-	out->stored_ms = get_be64(at);
-	memcpy(out->id.bytes, at + 8, ID_BYTES);
-}
-
 static void put_delivery_key(uint8_t out[static DELIVERY_KEY_BYTES],
     const struct id *terminal, const struct notice_key *key)
 {
 	memcpy(out, terminal->bytes, ID_BYTES);
 	put_notice_key(out + ID_BYTES, key);
-}
-
-enum status check_row(const char *table, struct slice key, size_t key_bytes,
-    struct slice value, size_t value_bytes_min, size_t value_bytes_max)
-{
-	enum status st = STATUS_OK;
-
-	if (value.len > 0 && value.data[0] > ROW_VERSION)
-		st = STATUS_VERSION;
-	else if (key.len != key_bytes || value.len < value_bytes_min ||
-		 value.len > value_bytes_max || value.data[0] != ROW_VERSION)
-		st = STATUS_MALFORMED;
-	if (st != STATUS_OK)
-		log_error(NULL, "row_unusable", "table=%s status=%s", table,
-		    status_word(st));
-	return st;
 }
 
 /* A row of NOTICES: who has it still to get, and the notice itself. */
@@ -99,8 +69,22 @@ static enum status decode_notice(
 	return STATUS_OK;
 }
 
-static void put_notice(struct db_batch *batch, struct slice key,
-    const struct recipients *left, struct slice packed)
+/* Open a row of NOTICES; ${out} lies in ${value_out}. */
+static enum status read_notice(struct notify_db *self, const struct id *account,
+    const struct db_entry *entry, struct bytes *value_out,
+    struct notice_row *out)
+{
+	enum status st =
+	    row_open(self, account, TABLE_NOTICES, entry, value_out);
+
+	return st == STATUS_OK
+		   ? decode_notice(out, entry->key, bytes_slice(value_out))
+		   : st;
+}
+
+static void put_notice(struct notify_db *self, struct db_batch *batch,
+    const struct id *account, struct slice key, const struct recipients *left,
+    struct slice packed)
 {
 	uint8_t row[NOTICE_ROW_BYTES_MAX];
 	size_t ids = left->count * ID_BYTES;
@@ -109,11 +93,12 @@ static void put_notice(struct db_batch *batch, struct slice key,
 	row[1] = (uint8_t)left->count;
 	memcpy(row + NOTICE_HEAD_BYTES, left->terminals, ids);
 	memcpy(row + NOTICE_HEAD_BYTES + ids, packed.data, packed.len);
-	db_batch_put(batch, TABLE_NOTICES, key,
+	row_put(self, batch, account, TABLE_NOTICES, key,
 	    slice_of(row, NOTICE_HEAD_BYTES + ids + packed.len));
 }
 
-static void put_delivery(struct db_batch *batch, const struct id *terminal,
+static void put_delivery(struct notify_db *self, struct db_batch *batch,
+    const struct id *account, const struct id *terminal,
     const struct delivery *delivery)
 {
 	uint8_t key[DELIVERY_KEY_BYTES], row[DELIVERY_BYTES];
@@ -122,11 +107,11 @@ static void put_delivery(struct db_batch *batch, const struct id *terminal,
 	row[0] = ROW_VERSION;
 	put_be32(row + 1, delivery->attempts);
 	put_be64(row + 5, delivery->due_ms);
-	db_batch_put(batch, TABLE_DELIVERIES, slice_of(key, sizeof(key)),
-	    slice_of(row, sizeof(row)));
+	row_put(self, batch, account, TABLE_DELIVERIES,
+	    slice_of(key, sizeof(key)), slice_of(row, sizeof(row)));
 }
 
-enum status decode_delivery(
+static enum status decode_delivery(
     struct delivery *out, struct slice key, struct slice value)
 {
 	enum status st = check_row("deliveries", key, DELIVERY_KEY_BYTES, value,
@@ -139,15 +124,28 @@ enum status decode_delivery(
 	return STATUS_OK;
 }
 
+enum status read_delivery(struct notify_db *self, const struct id *account,
+    const struct db_entry *entry, struct delivery *out)
+{
+	struct bytes value = { 0 };
+
+	enum status st =
+	    row_open(self, account, TABLE_DELIVERIES, entry, &value);
+	if (st == STATUS_OK)
+		st = decode_delivery(out, entry->key, bytes_slice(&value));
+	bytes_clear(&value);
+	return st;
+}
+
 /* ---- notices ---- */
 
-enum status notify_db_told(struct db *db, const struct id *account,
+enum status notify_db_told(struct notify_db *self, const struct id *account,
     const struct id *id, struct notice_key *out)
 {
 	struct slice key = slice_of(id->bytes, ID_BYTES);
 	struct bytes value = { 0 };
 
-	enum status st = db_get(db, account, TABLE_TOLD, key, &value);
+	enum status st = row_get(self, account, TABLE_TOLD, key, &value);
 	if (st == STATUS_OK)
 		st = check_row("told", key, ID_BYTES, bytes_slice(&value),
 		    TOLD_BYTES, TOLD_BYTES);
@@ -159,8 +157,8 @@ enum status notify_db_told(struct db *db, const struct id *account,
 	return st;
 }
 
-void put_arrived(
-    struct db_batch *batch, const struct notice_key *key, struct slice packed)
+void put_arrived(struct notify_db *self, struct db_batch *batch,
+    const struct id *account, const struct notice_key *key, struct slice packed)
 {
 	uint8_t name[NOTICE_KEY_BYTES], told[TOLD_BYTES];
 	uint8_t row[1 + NOTICE_BYTES_MAX];
@@ -170,27 +168,28 @@ void put_arrived(
 	told[0] = row[0] = ROW_VERSION;
 	put_be64(told + 1, key->stored_ms);
 	memcpy(row + 1, packed.data, packed.len);
-	db_batch_put(batch, TABLE_TOLD, id, slice_of(told, sizeof(told)));
+	row_put(
+	    self, batch, account, TABLE_TOLD, id, slice_of(told, sizeof(told)));
 	db_batch_put(batch, TABLE_TOLD_TIMES, slice_of(name, sizeof(name)),
 	    slice_of(told, 1));
-	db_batch_put(batch, TABLE_ARRIVED, slice_of(name, sizeof(name)),
-	    slice_of(row, 1 + packed.len));
+	row_put(self, batch, account, TABLE_ARRIVED,
+	    slice_of(name, sizeof(name)), slice_of(row, 1 + packed.len));
 }
 
-void notify_db_put_arrived(
-    struct db_batch *batch, const struct notice_key *key, struct slice packed)
+void notify_db_put_arrived(struct notify_db *self, struct db_batch *batch,
+    const struct id *account, const struct notice_key *key, struct slice packed)
 {
 	db_batch_forbid(batch, TABLE_TOLD, slice_of(key->id.bytes, ID_BYTES));
-	put_arrived(batch, key, packed);
+	put_arrived(self, batch, account, key, packed);
 }
 
-void notify_db_forget_told(struct db *db, struct db_batch *batch,
+void notify_db_forget_told(struct notify_db *self, struct db_batch *batch,
     const struct id *account, uint64_t before_ms)
 {
 	struct db_page page = { 0 };
 
 	/* What cannot be read is forgotten another time. */
-	enum status st = db_scan(db, account, TABLE_TOLD_TIMES, all, all,
+	enum status st = db_scan(self->db, account, TABLE_TOLD_TIMES, all, all,
 	    FORGET_BURST, false, &page);
 	for (size_t i = 0; i < page.count && st == STATUS_OK; i++) {
 		struct slice key = page.entries[i].key;
@@ -205,58 +204,73 @@ void notify_db_forget_told(struct db *db, struct db_batch *batch,
 }
 
 enum status notify_db_has_arrived(
-    struct db *db, const struct id *account, bool *out)
+    struct notify_db *self, const struct id *account, bool *out)
 {
 	struct db_page page = { 0 };
 
-	enum status st =
-	    db_scan(db, account, TABLE_ARRIVED, all, all, 1, false, &page);
+	enum status st = db_scan(
+	    self->db, account, TABLE_ARRIVED, all, all, 1, false, &page);
 	*out = page.count > 0;
 	db_page_clear(&page);
 	return st;
 }
 
-static enum status check_arrived(const struct db_entry *entry)
+enum status read_arrived(struct notify_db *self, const struct id *account,
+    const struct db_entry *entry, struct bytes *value_out,
+    struct slice *packed_out)
 {
-	return check_row("arrived", entry->key, NOTICE_KEY_BYTES, entry->value,
-	    1, 1 + NOTICE_BYTES_MAX);
+	enum status st =
+	    row_open(self, account, TABLE_ARRIVED, entry, value_out);
+
+	if (st == STATUS_OK)
+		st = check_row("arrived", entry->key, NOTICE_KEY_BYTES,
+		    bytes_slice(value_out), 1, 1 + NOTICE_BYTES_MAX);
+	if (st == STATUS_OK)
+		*packed_out = slice_of(value_out->data + 1, value_out->len - 1);
+	return st;
 }
 
-static void expand_one(struct db_batch *batch, const struct db_entry *entry,
+static enum status expand_one(struct notify_db *self, struct db_batch *batch,
+    const struct id *account, const struct db_entry *entry,
     const struct recipients *terminals, uint64_t now_ms)
 {
 	struct delivery delivery = { .due_ms = now_ms };
+	struct bytes value = { 0 };
+	struct slice packed;
 
+	enum status st = read_arrived(self, account, entry, &value, &packed);
+	if (st != STATUS_OK)
+		goto out;
 	get_notice_key(&delivery.notice, entry->key.data);
 	db_batch_require(batch, TABLE_ARRIVED, entry->key);
 	db_batch_delete(batch, TABLE_ARRIVED, entry->key);
-	put_notice(batch, entry->key, terminals,
-	    slice_of(entry->value.data + 1, entry->value.len - 1));
+	put_notice(self, batch, account, entry->key, terminals, packed);
 	for (size_t i = 0; i < terminals->count; i++)
-		put_delivery(batch, &terminals->terminals[i], &delivery);
+		put_delivery(
+		    self, batch, account, &terminals->terminals[i], &delivery);
+out:
+	bytes_clear(&value);
+	return st;
 }
 
-enum status notify_db_expand(struct db *db, struct db_batch *batch,
+enum status notify_db_expand(struct notify_db *self, struct db_batch *batch,
     const struct id *account, const struct recipients *terminals,
     uint64_t now_ms, size_t *count_out, bool *more_out)
 {
 	struct db_page page = { 0 };
 
-	enum status st = db_scan(
-	    db, account, TABLE_ARRIVED, all, all, EXPAND_BATCH, false, &page);
-	for (size_t i = 0; i < page.count && st == STATUS_OK; i++) {
-		const struct db_entry *entry = &page.entries[i];
-		st = check_arrived(entry);
-		if (st == STATUS_OK)
-			expand_one(batch, entry, terminals, now_ms);
-	}
+	enum status st = db_scan(self->db, account, TABLE_ARRIVED, all, all,
+	    EXPAND_BATCH, false, &page);
+	for (size_t i = 0; i < page.count && st == STATUS_OK; i++)
+		st = expand_one(
+		    self, batch, account, &page.entries[i], terminals, now_ms);
 	*count_out = page.count;
 	*more_out = page.more;
 	db_page_clear(&page);
 	return st;
 }
 
-enum status notify_db_notice(struct db *db, const struct id *account,
+enum status notify_db_notice(struct notify_db *self, const struct id *account,
     const struct notice_key *key, struct bytes *packed_out)
 {
 	uint8_t name[NOTICE_KEY_BYTES];
@@ -265,7 +279,7 @@ enum status notify_db_notice(struct db *db, const struct id *account,
 
 	put_notice_key(name, key);
 	struct slice whole = slice_of(name, sizeof(name));
-	enum status st = db_get(db, account, TABLE_NOTICES, whole, &value);
+	enum status st = row_get(self, account, TABLE_NOTICES, whole, &value);
 	if (st == STATUS_OK)
 		st = decode_notice(&row, whole, bytes_slice(&value));
 	if (st == STATUS_OK)
@@ -276,8 +290,9 @@ enum status notify_db_notice(struct db *db, const struct id *account,
 
 /* ---- deliveries ---- */
 
-enum status notify_db_deliveries(struct db *db, const struct id *account,
-    const struct id *terminal, const struct notice_key *after,
+enum status notify_db_deliveries(struct notify_db *self,
+    const struct id *account, const struct id *terminal,
+    const struct notice_key *after,
     struct delivery out[static DELIVERY_BATCH_MAX], size_t *count_out,
     bool *more_out)
 {
@@ -289,12 +304,11 @@ enum status notify_db_deliveries(struct db *db, const struct id *account,
 		put_delivery_key(name, terminal, after);
 		resume = slice_of(name, sizeof(name));
 	}
-	enum status st = db_scan(db, account, TABLE_DELIVERIES,
+	enum status st = db_scan(self->db, account, TABLE_DELIVERIES,
 	    slice_of(terminal->bytes, ID_BYTES), resume, DELIVERY_BATCH_MAX,
 	    false, &page);
 	for (size_t i = 0; i < page.count && st == STATUS_OK; i++)
-		st = decode_delivery(
-		    &out[i], page.entries[i].key, page.entries[i].value);
+		st = read_delivery(self, account, &page.entries[i], &out[i]);
 	*count_out = page.count;
 	*more_out = page.more;
 	db_page_clear(&page);
@@ -302,7 +316,7 @@ enum status notify_db_deliveries(struct db *db, const struct id *account,
 }
 
 /* Add the rows of a table whose keys begin with ${prefix} to ${count}. */
-static enum status count_rows(struct db *db, const struct id *account,
+static enum status count_rows(struct notify_db *self, const struct id *account,
     enum table table, struct slice prefix, uint64_t *count)
 {
 	uint8_t last[DELIVERY_KEY_BYTES];
@@ -312,7 +326,7 @@ static enum status count_rows(struct db *db, const struct id *account,
 
 	_Static_assert(LETTER_KEY_BYTES <= DELIVERY_KEY_BYTES, "longest key");
 	do {
-		st = db_scan(db, account, (uint8_t)table, prefix, after,
+		st = db_scan(self->db, account, (uint8_t)table, prefix, after,
 		    DB_PAGE_ENTRIES_MAX, false, &page);
 		if (st != STATUS_OK || page.count == 0)
 			break;
@@ -327,42 +341,45 @@ static enum status count_rows(struct db *db, const struct id *account,
 	return st;
 }
 
-enum status notify_db_waiting(struct db *db, const struct id *account,
+enum status notify_db_waiting(struct notify_db *self, const struct id *account,
     const struct id *terminal, uint64_t *count_out)
 {
 	*count_out = 0;
-	return count_rows(db, account, TABLE_DELIVERIES,
+	return count_rows(self, account, TABLE_DELIVERIES,
 	    slice_of(terminal->bytes, ID_BYTES), count_out);
 }
 
-void notify_db_put_attempt(struct db_batch *batch, const struct id *terminal,
+void notify_db_put_attempt(struct notify_db *self, struct db_batch *batch,
+    const struct id *account, const struct id *terminal,
     const struct delivery *delivery)
 {
 	uint8_t key[DELIVERY_KEY_BYTES];
 
 	put_delivery_key(key, terminal, &delivery->notice);
 	db_batch_require(batch, TABLE_DELIVERIES, slice_of(key, sizeof(key)));
-	put_delivery(batch, terminal, delivery);
+	put_delivery(self, batch, account, terminal, delivery);
 }
 
-enum status notify_db_acknowledge(struct db *db, struct db_batch *batch,
-    const struct id *account, const struct id *terminal,
+enum status notify_db_acknowledge(struct notify_db *self,
+    struct db_batch *batch, const struct id *account, const struct id *terminal,
     const struct id *notice, bool *last_out)
 {
 	uint8_t name[DELIVERY_KEY_BYTES];
-	struct bytes value = { 0 };
+	struct bytes raw = { 0 }, value = { 0 };
 	struct notice_key key;
 	struct notice_row row;
 	size_t before;
 
-	enum status st = notify_db_told(db, account, notice, &key);
+	enum status st = notify_db_told(self, account, notice, &key);
 	if (st != STATUS_OK)
 		goto out;
 	put_delivery_key(name, terminal, &key);
 	struct slice notice_name = slice_of(name + ID_BYTES, NOTICE_KEY_BYTES);
-	st = db_get(db, account, TABLE_NOTICES, notice_name, &value);
-	if (st == STATUS_OK)
-		st = decode_notice(&row, notice_name, bytes_slice(&value));
+	st = db_get(self->db, account, TABLE_NOTICES, notice_name, &raw);
+	if (st != STATUS_OK)
+		goto out;
+	struct db_entry entry = { notice_name, bytes_slice(&raw) };
+	st = read_notice(self, account, &entry, &value, &row);
 	if (st != STATUS_OK)
 		goto out;
 	before = row.left.count;
@@ -371,21 +388,23 @@ enum status notify_db_acknowledge(struct db *db, struct db_batch *batch,
 		st = STATUS_NOT_FOUND;
 		goto out;
 	}
-	db_batch_expect(batch, TABLE_NOTICES, notice_name, bytes_slice(&value));
+	db_batch_expect(batch, TABLE_NOTICES, notice_name, bytes_slice(&raw));
 	db_batch_delete(batch, TABLE_DELIVERIES, slice_of(name, sizeof(name)));
 	*last_out = row.left.count == 0;
 	if (*last_out)
 		db_batch_delete(batch, TABLE_NOTICES, notice_name);
 	else
-		put_notice(batch, notice_name, &row.left, row.packed);
+		put_notice(
+		    self, batch, account, notice_name, &row.left, row.packed);
 out:
+	bytes_clear(&raw);
 	bytes_clear(&value);
 	return st;
 }
 
-static void put_letter(struct db_batch *batch, struct slice notice,
-    const struct id *terminal, uint64_t now_ms, uint32_t attempts,
-    struct slice packed)
+static void put_letter(struct notify_db *self, struct db_batch *batch,
+    const struct id *account, struct slice notice, const struct id *terminal,
+    uint64_t now_ms, uint32_t attempts, struct slice packed)
 {
 	uint8_t key[LETTER_KEY_BYTES];
 	uint8_t row[LETTER_HEAD_BYTES + NOTICE_BYTES_MAX];
@@ -396,12 +415,12 @@ static void put_letter(struct db_batch *batch, struct slice notice,
 	put_be64(row + 1, now_ms);
 	put_be32(row + 9, attempts);
 	memcpy(row + LETTER_HEAD_BYTES, packed.data, packed.len);
-	db_batch_put(batch, TABLE_LETTERS, slice_of(key, sizeof(key)),
+	row_put(self, batch, account, TABLE_LETTERS, slice_of(key, sizeof(key)),
 	    slice_of(row, LETTER_HEAD_BYTES + packed.len));
 }
 
 /* A delivery becomes a letter. */
-static enum status bury_delivery(struct db *db, struct db_batch *batch,
+static enum status bury_delivery(struct notify_db *self, struct db_batch *batch,
     const struct id *account, const struct id *terminal, struct slice notice,
     struct slice packed, uint64_t now_ms)
 {
@@ -412,173 +431,114 @@ static enum status bury_delivery(struct db *db, struct db_batch *batch,
 
 	memcpy(name, terminal->bytes, ID_BYTES);
 	memcpy(name + ID_BYTES, notice.data, NOTICE_KEY_BYTES);
-	enum status st = db_get(db, account, TABLE_DELIVERIES, key, &value);
+	enum status st = row_get(self, account, TABLE_DELIVERIES, key, &value);
 	if (st == STATUS_OK)
 		st = decode_delivery(&delivery, key, bytes_slice(&value));
 	bytes_clear(&value);
 	if (st != STATUS_OK)
 		return st;
 	db_batch_delete(batch, TABLE_DELIVERIES, key);
-	put_letter(batch, notice, terminal, now_ms, delivery.attempts, packed);
+	put_letter(self, batch, account, notice, terminal, now_ms,
+	    delivery.attempts, packed);
 	return STATUS_OK;
 }
 
-static enum status bury_notice(struct db *db, struct db_batch *batch,
+static enum status bury_notice(struct notify_db *self, struct db_batch *batch,
     const struct id *account, const struct db_entry *entry, uint64_t now_ms,
-    struct buried *out)
+    struct buried *buried)
 {
+	struct bytes value = { 0 };
 	struct notice_row row;
 
-	enum status st = decode_notice(&row, entry->key, entry->value);
+	enum status st = read_notice(self, account, entry, &value, &row);
 	if (st != STATUS_OK)
-		return st;
+		goto out;
 	db_batch_expect(batch, TABLE_NOTICES, entry->key, entry->value);
 	db_batch_delete(batch, TABLE_NOTICES, entry->key);
 	for (size_t i = 0; i < row.left.count && st == STATUS_OK; i++)
-		st = bury_delivery(db, batch, account, &row.left.terminals[i],
+		st = bury_delivery(self, batch, account, &row.left.terminals[i],
 		    entry->key, row.packed, now_ms);
-	out->notices++;
-	out->deliveries += row.left.count;
-	out->letters += row.left.count;
+	buried->notices++;
+	buried->deliveries += row.left.count;
+	buried->letters += row.left.count;
+out:
+	bytes_clear(&value);
 	return st;
 }
 
 /* A notice that no terminal was known for. */
-static enum status bury_arrived(struct db *db, struct db_batch *batch,
+static enum status bury_arrived(struct notify_db *self, struct db_batch *batch,
     const struct id *account, const struct db_entry *entry, uint64_t now_ms,
-    struct buried *out)
+    struct buried *buried)
 {
 	static const struct id nobody;
+	struct bytes value = { 0 };
+	struct slice packed;
 
-	(void)db;
-	(void)account;
-	enum status st = check_arrived(entry);
+	enum status st = read_arrived(self, account, entry, &value, &packed);
 	if (st != STATUS_OK)
-		return st;
+		goto out;
 	db_batch_require(batch, TABLE_ARRIVED, entry->key);
 	db_batch_delete(batch, TABLE_ARRIVED, entry->key);
-	put_letter(batch, entry->key, &nobody, now_ms, 0,
-	    slice_of(entry->value.data + 1, entry->value.len - 1));
-	out->notices++;
-	out->letters++;
-	return STATUS_OK;
+	put_letter(
+	    self, batch, account, entry->key, &nobody, now_ms, 0, packed);
+	buried->notices++;
+	buried->letters++;
+out:
+	bytes_clear(&value);
+	return st;
 }
 
-static enum status bury_table(struct db *db, struct db_batch *batch,
+static enum status bury_table(struct notify_db *self, struct db_batch *batch,
     const struct id *account, enum table table, uint64_t before_ms,
-    uint64_t now_ms, struct buried *out)
+    uint64_t now_ms, struct buried *buried)
 {
 	struct db_page page = { 0 };
 
-	enum status st = db_scan(
-	    db, account, (uint8_t)table, all, all, BURY_BATCH, false, &page);
+	enum status st = db_scan(self->db, account, (uint8_t)table, all, all,
+	    BURY_BATCH, false, &page);
 	for (size_t i = 0; i < page.count && st == STATUS_OK; i++) {
 		const struct db_entry *entry = &page.entries[i];
 		if (entry->key.len == NOTICE_KEY_BYTES &&
 		    get_be64(entry->key.data) >= before_ms)
 			break;
-		st = table == TABLE_ARRIVED
-			 ? bury_arrived(db, batch, account, entry, now_ms, out)
-			 : bury_notice(db, batch, account, entry, now_ms, out);
+		st = table == TABLE_ARRIVED ? bury_arrived(self, batch, account,
+						  entry, now_ms, buried)
+					    : bury_notice(self, batch, account,
+						  entry, now_ms, buried);
 	}
 	db_page_clear(&page);
 	return st;
 }
 
-enum status notify_db_bury(struct db *db, struct db_batch *batch,
+enum status notify_db_bury(struct notify_db *self, struct db_batch *batch,
     const struct id *account, uint64_t before_ms, uint64_t now_ms,
-    struct buried *out)
+    struct buried *buried)
 {
-	*out = (struct buried){ 0 };
+	*buried = (struct buried){ 0 };
 	enum status st = bury_table(
-	    db, batch, account, TABLE_ARRIVED, before_ms, now_ms, out);
+	    self, batch, account, TABLE_ARRIVED, before_ms, now_ms, buried);
 	if (st == STATUS_OK)
-		st = bury_table(
-		    db, batch, account, TABLE_NOTICES, before_ms, now_ms, out);
-	return st;
-}
-
-/* ---- subscriptions ---- */
-
-static enum status decode_lease(
-    struct lease *out, struct slice key, struct slice value)
-{
-	enum status st =
-	    check_row("leases", key, ID_BYTES, value, LEASE_BYTES, LEASE_BYTES);
-	if (st != STATUS_OK)
-		return st;
-	memcpy(out->terminal.bytes, key.data, ID_BYTES);
-	out->opened_ms = get_be64(value.data + 1);
-	out->issued_ms = get_be64(value.data + 9);
-	memcpy(out->nonce, value.data + 17, TICKET_NONCE_BYTES);
-	memcpy(
-	    out->peer, value.data + 17 + TICKET_NONCE_BYTES, TICKET_PEER_BYTES);
-	return STATUS_OK;
-}
-
-enum status notify_db_lease(struct db *db, const struct id *account,
-    const struct id *terminal, struct lease *out)
-{
-	struct slice key = slice_of(terminal->bytes, ID_BYTES);
-	struct bytes value = { 0 };
-
-	enum status st = db_get(db, account, TABLE_LEASES, key, &value);
-	if (st == STATUS_OK)
-		st = decode_lease(out, key, bytes_slice(&value));
-	bytes_clear(&value);
-	return st;
-}
-
-void notify_db_put_lease(struct db_batch *batch, const struct lease *lease)
-{
-	uint8_t row[LEASE_BYTES];
-
-	row[0] = ROW_VERSION;
-	put_be64(row + 1, lease->opened_ms);
-	put_be64(row + 9, lease->issued_ms);
-	memcpy(row + 17, lease->nonce, TICKET_NONCE_BYTES);
-	memcpy(row + 17 + TICKET_NONCE_BYTES, lease->peer, TICKET_PEER_BYTES);
-	db_batch_put(batch, TABLE_LEASES,
-	    slice_of(lease->terminal.bytes, ID_BYTES),
-	    slice_of(row, sizeof(row)));
-}
-
-void notify_db_delete_lease(struct db_batch *batch, const struct id *terminal)
-{
-	db_batch_delete(
-	    batch, TABLE_LEASES, slice_of(terminal->bytes, ID_BYTES));
-}
-
-enum status notify_db_leases(struct db *db, const struct id *account,
-    struct lease out[static LEASES_A_PAGE], size_t *count_out)
-{
-	struct db_page page = { 0 };
-
-	enum status st = db_scan(
-	    db, account, TABLE_LEASES, all, all, LEASES_A_PAGE, false, &page);
-	for (size_t i = 0; i < page.count && st == STATUS_OK; i++)
-		st = decode_lease(
-		    &out[i], page.entries[i].key, page.entries[i].value);
-	*count_out = page.count;
-	db_page_clear(&page);
+		st = bury_table(self, batch, account, TABLE_NOTICES, before_ms,
+		    now_ms, buried);
 	return st;
 }
 
 /* ---- figures ---- */
 
 enum status notify_db_count(
-    struct db *db, const struct id *account, struct totals *totals)
+    struct notify_db *self, const struct id *account, struct totals *totals)
 {
 	enum status st =
-	    count_rows(db, account, TABLE_ARRIVED, all, &totals->notices);
+	    count_rows(self, account, TABLE_ARRIVED, all, &totals->notices);
 	if (st == STATUS_OK)
 		st = count_rows(
-		    db, account, TABLE_NOTICES, all, &totals->notices);
+		    self, account, TABLE_NOTICES, all, &totals->notices);
 	if (st == STATUS_OK)
 		st = count_rows(
-		    db, account, TABLE_DELIVERIES, all, &totals->deliveries);
+		    self, account, TABLE_DELIVERIES, all, &totals->deliveries);
 	if (st == STATUS_OK)
 		st = count_rows(
-		    db, account, TABLE_LETTERS, all, &totals->letters);
+		    self, account, TABLE_LETTERS, all, &totals->letters);
 	return st;
 }

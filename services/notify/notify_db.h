@@ -7,6 +7,7 @@
 #include "db/db.h"
 #include "delivery.h"
 #include "notice.h"
+#include "service/keyring.h"
 
 /*
  * The rows of notify, in the account that is told.  A notice arrives, waits
@@ -14,28 +15,39 @@
  * them, and goes with its last delivery; what is given up is kept as a dead
  * letter.  Reading functions return, besides what they say, the errors of
  * db_get, STATUS_VERSION for a row that is newer than this code, and
- * STATUS_MALFORMED for a damaged one, both logged.
+ * STATUS_MALFORMED for a damaged one, both logged, and STATUS_EXPIRED where
+ * the account's key was shredded.
  */
 
-#define NOTIFY_DB_FORMAT 1
+#define NOTIFY_DB_FORMAT 2
+
+/** The database, and what its rows are sealed by; both borrowed. */
+struct notify_db {
+	struct db *db;
+	struct keyring *keyring;
+};
+
+/** Bring a database of format 1 to NOTIFY_DB_FORMAT; for a migration. */
+enum status notify_db_migrate(struct notify_db *self);
 
 /* ---- notices ---- */
 
 /** When ${id} was told; NOT_FOUND where it was not, or long ago. */
-enum status notify_db_told(struct db *db, const struct id *account,
+enum status notify_db_told(struct notify_db *self, const struct id *account,
     const struct id *id, struct notice_key *out);
 
 /** Add a notice that has arrived, packed; CONFLICT where its id was told. */
-void notify_db_put_arrived(
-    struct db_batch *batch, const struct notice_key *key, struct slice packed);
+void notify_db_put_arrived(struct notify_db *self, struct db_batch *batch,
+    const struct id *account, const struct notice_key *key,
+    struct slice packed);
 
 /** Forget a few of the ids that were told before ${before_ms}. */
-void notify_db_forget_told(struct db *db, struct db_batch *batch,
+void notify_db_forget_told(struct notify_db *self, struct db_batch *batch,
     const struct id *account, uint64_t before_ms);
 
 /** Whether a notice has arrived that is not yet on its way to terminals. */
 enum status notify_db_has_arrived(
-    struct db *db, const struct id *account, bool *out);
+    struct notify_db *self, const struct id *account, bool *out);
 
 /**
  * Put the oldest notices that have arrived on their way to ${terminals}, due
@@ -44,12 +56,12 @@ enum status notify_db_has_arrived(
  * count_out  how many; 0: there are none, and the batch is empty
  * more_out   whether there are others
  */
-enum status notify_db_expand(struct db *db, struct db_batch *batch,
+enum status notify_db_expand(struct notify_db *self, struct db_batch *batch,
     const struct id *account, const struct recipients *terminals,
     uint64_t now_ms, size_t *count_out, bool *more_out);
 
 /** Copy the packed notice; NOT_FOUND where it is gone. */
-enum status notify_db_notice(struct db *db, const struct id *account,
+enum status notify_db_notice(struct notify_db *self, const struct id *account,
     const struct notice_key *key, struct bytes *packed_out);
 
 /* ---- deliveries ---- */
@@ -60,17 +72,19 @@ enum status notify_db_notice(struct db *db, const struct id *account,
  * after     resume behind this one; NULL to begin
  * more_out  whether there are others
  */
-enum status notify_db_deliveries(struct db *db, const struct id *account,
-    const struct id *terminal, const struct notice_key *after,
+enum status notify_db_deliveries(struct notify_db *self,
+    const struct id *account, const struct id *terminal,
+    const struct notice_key *after,
     struct delivery out[static DELIVERY_BATCH_MAX], size_t *count_out,
     bool *more_out);
 
 /** Count what waits for a terminal. */
-enum status notify_db_waiting(struct db *db, const struct id *account,
+enum status notify_db_waiting(struct notify_db *self, const struct id *account,
     const struct id *terminal, uint64_t *count_out);
 
 /** Note a try; NOT_FOUND where the delivery is gone meanwhile. */
-void notify_db_put_attempt(struct db_batch *batch, const struct id *terminal,
+void notify_db_put_attempt(struct notify_db *self, struct db_batch *batch,
+    const struct id *account, const struct id *terminal,
     const struct delivery *delivery);
 
 /**
@@ -81,8 +95,8 @@ void notify_db_put_attempt(struct db_batch *batch, const struct id *terminal,
  *
  * STATUS_NOT_FOUND  it is gone already; nothing added to the batch
  */
-enum status notify_db_acknowledge(struct db *db, struct db_batch *batch,
-    const struct id *account, const struct id *terminal,
+enum status notify_db_acknowledge(struct notify_db *self,
+    struct db_batch *batch, const struct id *account, const struct id *terminal,
     const struct id *notice, bool *last_out);
 
 /** What a batch of dead letters changes. */
@@ -97,11 +111,11 @@ struct buried {
  * many as one batch takes; none is OK with an empty batch.  CONFLICT or
  * NOT_FOUND where one of them has changed meanwhile.
  */
-enum status notify_db_bury(struct db *db, struct db_batch *batch,
+enum status notify_db_bury(struct notify_db *self, struct db_batch *batch,
     const struct id *account, uint64_t before_ms, uint64_t now_ms,
     struct buried *out);
 
-/* ---- subscriptions ---- */
+/* ---- subscriptions: notify_db_leases.c ---- */
 
 /** A subscription that outlives a restart. */
 struct lease {
@@ -114,13 +128,14 @@ struct lease {
 
 #define LEASES_A_PAGE 64
 
-enum status notify_db_lease(struct db *db, const struct id *account,
+enum status notify_db_lease(struct notify_db *self, const struct id *account,
     const struct id *terminal, struct lease *out);
-void notify_db_put_lease(struct db_batch *batch, const struct lease *lease);
+void notify_db_put_lease(struct notify_db *self, struct db_batch *batch,
+    const struct id *account, const struct lease *lease);
 void notify_db_delete_lease(struct db_batch *batch, const struct id *terminal);
 
 /** Read the leases of an account, the first page of them. */
-enum status notify_db_leases(struct db *db, const struct id *account,
+enum status notify_db_leases(struct notify_db *self, const struct id *account,
     struct lease out[static LEASES_A_PAGE], size_t *count_out);
 
 /* ---- for the operator: notify_db_letters.c ---- */
@@ -156,7 +171,7 @@ struct queued {
  * after      go on behind this place, which may be anything
  * count_out  how many; fewer than QUEUE_PAGE_MAX is the end
  */
-enum status notify_db_queue(struct db *db, const struct id *account,
+enum status notify_db_queue(struct notify_db *self, const struct id *account,
     const struct queue_place *after, struct queued out[static QUEUE_PAGE_MAX],
     size_t *count_out);
 
@@ -171,7 +186,7 @@ struct letter {
 };
 
 /** The same for dead letters, oldest notice first. */
-enum status notify_db_letters(struct db *db, const struct id *account,
+enum status notify_db_letters(struct notify_db *self, const struct id *account,
     const struct queue_place *after, struct letter out[static QUEUE_PAGE_MAX],
     size_t *count_out);
 
@@ -184,7 +199,7 @@ enum status notify_db_letters(struct db *db, const struct id *account,
  * notices_out, letters_out  how many; 0: the batch is empty
  * more_out   whether there are others
  */
-enum status notify_db_resend(struct db *db, struct db_batch *batch,
+enum status notify_db_resend(struct notify_db *self, struct db_batch *batch,
     const struct id *account, const struct id *notice, uint64_t now_ms,
     uint64_t *notices_out, uint64_t *letters_out, bool *more_out);
 
@@ -193,8 +208,8 @@ enum status notify_db_resend(struct db *db, struct db_batch *batch,
  *
  * after  go on behind this one; NULL to begin
  */
-enum status notify_db_told_list(struct db *db, const struct id *account,
-    const struct notice_key *after,
+enum status notify_db_told_list(struct notify_db *self,
+    const struct id *account, const struct notice_key *after,
     struct notice_key out[static QUEUE_PAGE_MAX], size_t *count_out);
 
 /* ---- figures ---- */
@@ -207,6 +222,6 @@ struct totals {
 
 /** Add the rows of ${account} to ${totals}. */
 enum status notify_db_count(
-    struct db *db, const struct id *account, struct totals *totals);
+    struct notify_db *self, const struct id *account, struct totals *totals);
 
 #endif

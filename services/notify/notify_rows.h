@@ -8,7 +8,10 @@
  *
  * NOTICE is stored_ms (8) and id (16): keys grow with time.
  *
- * Table        Key               Value, version 1 first
+ * Values are sealed under the account's key (K-08), those of TOLD_TIMES
+ * excepted, which say nothing.  What is sealed:
+ *
+ * Table        Key               Version 1, then
  * TOLD         id                stored_ms (8)
  * TOLD_TIMES   NOTICE            nothing
  * ARRIVED      NOTICE            the notice, packed
@@ -18,6 +21,8 @@
  *                                terminal is none where none was known
  * LEASES       terminal          opened_ms (8), issued_ms (8), nonce (16),
  *                                peer (32)
+ *
+ * In format 1 of the database the same was there in clear.
  */
 enum table {
 	TABLE_TOLD = 1,
@@ -51,12 +56,31 @@ void get_notice_key(struct notice_key *out, const uint8_t *at);
 enum status check_row(const char *table, struct slice key, size_t key_bytes,
     struct slice value, size_t value_bytes_min, size_t value_bytes_max);
 
-/** Add a notice that has arrived, whether or not its id was told before. */
-void put_arrived(
-    struct db_batch *batch, const struct notice_key *key, struct slice packed);
+/** Seal a row; what goes wrong is db_submit's answer. */
+void row_put(struct notify_db *self, struct db_batch *batch,
+    const struct id *account, enum table table, struct slice key,
+    struct slice value);
 
-/** Read a row of DELIVERIES; all but the terminal. */
-enum status decode_delivery(
-    struct delivery *out, struct slice key, struct slice value);
+/** Read a row, opened; results as sealed_row_get. */
+enum status row_get(struct notify_db *self, const struct id *account,
+    enum table table, struct slice key, struct bytes *value_out);
+
+/** Open a row that was scanned; results as sealed_row_open. */
+enum status row_open(struct notify_db *self, const struct id *account,
+    enum table table, const struct db_entry *entry, struct bytes *value_out);
+
+/** Add a notice that has arrived, whether or not its id was told before. */
+void put_arrived(struct notify_db *self, struct db_batch *batch,
+    const struct id *account, const struct notice_key *key,
+    struct slice packed);
+
+/** Open a row of ARRIVED; ${packed_out} lies in ${value_out}. */
+enum status read_arrived(struct notify_db *self, const struct id *account,
+    const struct db_entry *entry, struct bytes *value_out,
+    struct slice *packed_out);
+
+/** Read a row of DELIVERIES that was scanned; all but the terminal. */
+enum status read_delivery(struct notify_db *self, const struct id *account,
+    const struct db_entry *entry, struct delivery *out);
 
 #endif

@@ -78,7 +78,7 @@ static void bury(struct notify *self, const struct id *account)
 		goto out;
 	burial->notify = self;
 	burial->account = *account;
-	if (notify_db_bury(self->db, batch, account, now - self->give_up_ms,
+	if (notify_db_bury(&self->rows, batch, account, now - self->give_up_ms,
 		now, &burial->buried) != STATUS_OK ||
 	    burial->buried.notices == 0)
 		goto out;
@@ -101,7 +101,7 @@ static void sweep_leases(struct notify *self, const struct id *account)
 
 	/* Those that a restart has cut may still be renewed. */
 	if (clock_interval_ms() - self->started_ms < PRESENCE_MS ||
-	    notify_db_leases(self->db, account, leases, &count) != STATUS_OK)
+	    notify_db_leases(&self->rows, account, leases, &count) != STATUS_OK)
 		return;
 	for (size_t i = 0; i < count; i++) {
 		if (presences_find(self->presences, &leases[i].terminal) ||
@@ -123,11 +123,12 @@ static void look_into(struct notify *self, const struct id *account)
 	bool arrived;
 
 	bury(self, account);
-	if (notify_db_has_arrived(self->db, account, &arrived) == STATUS_OK &&
+	if (notify_db_has_arrived(&self->rows, account, &arrived) ==
+		STATUS_OK &&
 	    arrived)
 		expand_resume(self, account);
 	sweep_leases(self, account);
-	notify_db_count(self->db, account, &self->counting);
+	notify_db_count(&self->rows, account, &self->counting);
 }
 
 static void on_patrol(void *arg)

@@ -53,8 +53,8 @@ static enum status list_add(struct list *self, struct notify *notify,
 	struct bytes packed = { 0 };
 	Notify__Notice *notice;
 
-	enum status st =
-	    notify_db_notice(notify->db, account, &delivery->notice, &packed);
+	enum status st = notify_db_notice(
+	    &notify->rows, account, &delivery->notice, &packed);
 	if (st != STATUS_OK)
 		goto out;
 	self->full =
@@ -94,8 +94,8 @@ static enum status list_fill(struct list *self, struct notify *notify,
 	enum status st = STATUS_OK;
 
 	while (more && !self->full && st == STATUS_OK) {
-		st = notify_db_deliveries(
-		    notify->db, account, terminal, after, page, &count, &more);
+		st = notify_db_deliveries(&notify->rows, account, terminal,
+		    after, page, &count, &more);
 		for (size_t i = 0; i < count && st == STATUS_OK; i++) {
 			if (self->full)
 				break;
@@ -125,7 +125,8 @@ static enum status list_record(struct list *self, struct notify *notify,
 		struct delivery *delivery = &self->deliveries[i];
 		delivery_attempted(
 		    delivery, now, notify->retry_ms, notify->retry_ms_max);
-		notify_db_put_attempt(batch, terminal, delivery);
+		notify_db_put_attempt(
+		    &notify->rows, batch, account, terminal, delivery);
 		self->next_due_ms = min_of(self->next_due_ms, delivery->due_ms);
 	}
 	enum status st = db_submit(notify->db, &batch, done, arg);
@@ -342,7 +343,7 @@ static enum status build_ack(
 		if (st == STATUS_OK && named_before(msg, i))
 			continue;
 		if (st == STATUS_OK)
-			st = notify_db_acknowledge(acking->notify->db, batch,
+			st = notify_db_acknowledge(&acking->notify->rows, batch,
 			    &x->ticket.account, &x->ticket.terminal, &id,
 			    &last);
 		if (st == STATUS_NOT_FOUND)

@@ -101,7 +101,7 @@ static bool is_kept_good(struct notify *self, struct exchange *x)
 		return same_ticket(presence, x) && now < presence->expires_ms;
 	if (now - self->started_ms >= PRESENCE_MS)
 		return false;
-	return notify_db_lease(self->db, &x->ticket.account,
+	return notify_db_lease(&self->rows, &x->ticket.account,
 		   &x->ticket.terminal, &lease) == STATUS_OK &&
 	       memcmp(lease.nonce, x->ticket.nonce, TICKET_NONCE_BYTES) == 0;
 }
@@ -141,7 +141,7 @@ static enum status reply_subscribed(struct notify *self, struct exchange *x)
 	uint64_t waiting;
 
 	enum status st = notify_db_waiting(
-	    self->db, &x->ticket.account, &x->ticket.terminal, &waiting);
+	    &self->rows, &x->ticket.account, &x->ticket.terminal, &waiting);
 	if (st != STATUS_OK)
 		return st;
 	answer.presence_ms = PRESENCE_MS;
@@ -210,7 +210,7 @@ static enum status open_subscription(struct notify *self, struct exchange *x)
 
 	memcpy(lease.nonce, x->ticket.nonce, TICKET_NONCE_BYTES);
 	memcpy(lease.peer, x->ticket.peer, TICKET_PEER_BYTES);
-	notify_db_put_lease(batch, &lease);
+	notify_db_put_lease(&self->rows, batch, &x->ticket.account, &lease);
 	x->parked = self;
 	return exchange_commit(x, &batch, on_committed);
 }

@@ -29,8 +29,8 @@ static enum status on_committed(struct exchange *x, enum status status,
 		self->totals.notices++;
 		expand_account(self, &telling->account);
 	} else if (status == STATUS_CONFLICT &&
-		   notify_db_told(self->db, &telling->account, &telling->notice,
-		       &key) == STATUS_OK) {
+		   notify_db_told(&self->rows, &telling->account,
+		       &telling->notice, &key) == STATUS_OK) {
 		status = STATUS_OK; /* the same, told twice at once */
 	}
 	free(telling);
@@ -58,9 +58,10 @@ static enum status store(struct notify *self, struct exchange *x,
 	}
 	*telling = (struct telling){ self, *account, *id };
 	struct db_batch *batch = db_batch_new(account, DB_GENERATION_ANY, NULL);
-	notify_db_put_arrived(batch, &key, bytes_slice(&packed));
+	notify_db_put_arrived(
+	    &self->rows, batch, account, &key, bytes_slice(&packed));
 	if (now > kept)
-		notify_db_forget_told(self->db, batch, account, now - kept);
+		notify_db_forget_told(&self->rows, batch, account, now - kept);
 	x->parked = telling;
 	st = exchange_commit(x, &batch, on_committed);
 	if (st == STATUS_PENDING)
@@ -93,7 +94,7 @@ enum status notify_on_tell(void *state, struct exchange *x)
 	if (orders_deleted(self->service->orders, &account))
 		return exchange_refuse(
 		    x, STATUS_CONFLICT, "the account was deleted");
-	st = notify_db_told(self->db, &account, &id, &key);
+	st = notify_db_told(&self->rows, &account, &id, &key);
 	if (st != STATUS_NOT_FOUND)
 		return st; /* OK: told before, this is a repeat */
 	return store(self, x, &account, &id, msg->notice);

@@ -21,9 +21,9 @@ moment() { # MS_MAX: pass up to so much time
 }
 
 # Keep what the last backup acknowledged, and change the tree.
-backup_keep() {
+backup_keep() { # [TERMINAL]
 	local ordinal
-	ordinal=$(json .snapshot "$(client_out one)")
+	ordinal=$(json .snapshot "$(client_out "${1:-one}")")
 	[ ! -e "$WORLD/kept/$ordinal" ] ||
 	    fail "snapshot $ordinal was acknowledged twice"
 	cp -a "$WORLD/tree" "$WORLD/kept/$ordinal"
@@ -60,12 +60,15 @@ for name in $SERVICES; do
 done
 
 case_begin "R-01 B-08 the terminal killed: what it left does not show"
-for _ in 1 2 3 4; do
-	client_begin one --json backup "$WORLD/tree"
+# Each once: a login that is killed leaves a try open for two minutes (A-07).
+terminal_of second anna
+terminal_of third anna
+for name in one watcher second third; do
+	client_begin "$name" --json backup "$WORLD/tree"
 	moment 500
-	client_kill one
-	if [ -s "$WORLD/client.one.out" ]; then
-		backup_keep # it was done before
+	client_kill "$name"
+	if [ -s "$WORLD/client.$name.out" ]; then
+		backup_keep "$name" # it was done before
 	fi
 done
 client_begin one --json backup "$WORLD/tree"
@@ -108,7 +111,7 @@ for ((n = 1; n <= accounts; n++)); do
 	assert_equal '[]' "$(keepsake_as "t$n" --json snapshots)" "account $n"
 done
 assert_equal $((accounts + 1)) "$(figure auth accounts)" accounts
-assert_equal $((accounts + 2)) "$(figure binding terminals)" terminals
+assert_equal $((accounts + 4)) "$(figure binding terminals)" terminals
 case_pass
 
 # The other terminal of the account has been away all the time.

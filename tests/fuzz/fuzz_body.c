@@ -94,6 +94,12 @@ static void check_contents(const ProtobufCMessage *message)
 			must(why);
 	} else if (message->descriptor == &ops__resend__descriptor) {
 		check_by(((const Ops__Resend *)message)->by);
+	} else if (message->descriptor == &ops__deed__descriptor) {
+		check_by(((const Ops__Deed *)message)->by);
+	} else if (message->descriptor == &ops__unlock__descriptor) {
+		check_by(((const Ops__Unlock *)message)->by);
+	} else if (message->descriptor == &ops__revoke__descriptor) {
+		check_by(((const Ops__Revoke *)message)->by);
 	}
 }
 

@@ -71,6 +71,15 @@ static const ProtobufCMessageDescriptor *const body_types[] = {
 	&binding__entry_list__descriptor,
 	&binding__entry_fetch__descriptor,
 	&auth__terminal_gone__descriptor,
+	&ops__deed__descriptor,
+	&ops__empty__descriptor,
+	&ops__unlock__descriptor,
+	&ops__unlocked__descriptor,
+	&ops__invitation__descriptor,
+	&ops__revoke__descriptor,
+	&ops__ordered__descriptor,
+	&auth__invite__descriptor,
+	&auth__invitation__descriptor,
 };
 
 #endif

@@ -1,9 +1,12 @@
 #include "hostile_db.h"
 
 #include "../../services/notify/notify_db.c"
+#include "../../services/notify/notify_db_leases.c"
 #include "../../services/notify/notify_db_letters.c"
+#include "../../services/notify/notify_rows.c"
 
 static const struct id terminal = { { 2 } };
+static struct notify_db rows;
 
 static void expand(struct db_batch *batch)
 {
@@ -12,7 +15,7 @@ static void expand(struct db_batch *batch)
 	bool more;
 
 	notify_db_expand(
-	    NULL, batch, &HOSTILE_ACCOUNT, &terminals, 1, &count, &more);
+	    &rows, batch, &HOSTILE_ACCOUNT, &terminals, 1, &count, &more);
 }
 
 static void deliveries(struct db_batch *batch)
@@ -21,12 +24,13 @@ static void deliveries(struct db_batch *batch)
 	size_t count;
 	bool more;
 
-	if (notify_db_deliveries(NULL, &HOSTILE_ACCOUNT, &terminal, NULL, page,
+	if (notify_db_deliveries(&rows, &HOSTILE_ACCOUNT, &terminal, NULL, page,
 		&count, &more) != STATUS_OK)
 		return;
 	must(count <= DELIVERY_BATCH_MAX);
 	for (size_t i = 0; i < count; i++)
-		notify_db_put_attempt(batch, &terminal, &page[i]);
+		notify_db_put_attempt(
+		    &rows, batch, &HOSTILE_ACCOUNT, &terminal, &page[i]);
 }
 
 static void leases(struct db_batch *batch)
@@ -34,10 +38,11 @@ static void leases(struct db_batch *batch)
 	struct lease page[LEASES_A_PAGE];
 	size_t count;
 
-	if (notify_db_leases(NULL, &HOSTILE_ACCOUNT, page, &count) != STATUS_OK)
+	if (notify_db_leases(&rows, &HOSTILE_ACCOUNT, page, &count) !=
+	    STATUS_OK)
 		return;
 	for (size_t i = 0; i < count; i++)
-		notify_db_put_lease(batch, &page[i]);
+		notify_db_put_lease(&rows, batch, &HOSTILE_ACCOUNT, &page[i]);
 }
 
 static void notice(void)
@@ -45,7 +50,7 @@ static void notice(void)
 	const struct notice_key key = { .stored_ms = 1 };
 	struct bytes packed = { 0 };
 
-	if (notify_db_notice(NULL, &HOSTILE_ACCOUNT, &key, &packed) ==
+	if (notify_db_notice(&rows, &HOSTILE_ACCOUNT, &key, &packed) ==
 	    STATUS_OK)
 		must(packed.len <= NOTICE_BYTES_MAX);
 	bytes_clear(&packed);
@@ -57,8 +62,8 @@ static void queue(void)
 	const struct queue_place beginning = { .len = 0 };
 	size_t count;
 
-	if (notify_db_queue(NULL, &HOSTILE_ACCOUNT, &beginning, page, &count) !=
-	    STATUS_OK)
+	if (notify_db_queue(
+		&rows, &HOSTILE_ACCOUNT, &beginning, page, &count) != STATUS_OK)
 		return;
 	must(count <= QUEUE_PAGE_MAX);
 	for (size_t i = 0; i < count; i++)
@@ -73,7 +78,7 @@ static void letters(void)
 	size_t count;
 
 	if (notify_db_letters(
-		NULL, &HOSTILE_ACCOUNT, &beginning, page, &count) != STATUS_OK)
+		&rows, &HOSTILE_ACCOUNT, &beginning, page, &count) != STATUS_OK)
 		return;
 	must(count <= QUEUE_PAGE_MAX);
 	for (size_t i = 0; i < count; i++)
@@ -112,16 +117,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		notice();
 		break;
 	case 4:
-		notify_db_acknowledge(
-		    NULL, batch, &HOSTILE_ACCOUNT, &terminal, &terminal, &last);
+		notify_db_acknowledge(&rows, batch, &HOSTILE_ACCOUNT, &terminal,
+		    &terminal, &last);
 		break;
 	case 5:
 		notify_db_bury(
-		    NULL, batch, &HOSTILE_ACCOUNT, UINT64_MAX, 1, &buried);
+		    &rows, batch, &HOSTILE_ACCOUNT, UINT64_MAX, 1, &buried);
 		break;
 	case 6:
 		notify_db_forget_told(
-		    NULL, batch, &HOSTILE_ACCOUNT, UINT64_MAX);
+		    &rows, batch, &HOSTILE_ACCOUNT, UINT64_MAX);
 		break;
 	case 8:
 		queue();
@@ -130,12 +135,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		letters();
 		break;
 	case 10:
-		notify_db_resend(NULL, batch, &HOSTILE_ACCOUNT, NULL, 1,
+		notify_db_resend(&rows, batch, &HOSTILE_ACCOUNT, NULL, 1,
 		    &notices, &resent, &last);
 		must(notices <= resent);
 		break;
 	default:
-		notify_db_count(NULL, &HOSTILE_ACCOUNT, &totals);
+		notify_db_count(&rows, &HOSTILE_ACCOUNT, &totals);
 		break;
 	}
 	db_batch_destroy(&batch);

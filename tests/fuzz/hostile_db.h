@@ -8,12 +8,19 @@
  * The input is a row after the other: length of its escaped key (1), length
  * of its value (2), both.  As the engine, it refuses a value that is empty
  * or longer than DB_VALUE_BYTES_MAX, and keys that are not escaped.
+ *
+ * Sealed rows are the fuzzer's as if the seal had opened: they hold what was
+ * sealed, and nothing else.
  */
-#define db_get  hostile_db_get
-#define db_scan hostile_db_scan
+#define db_get          hostile_db_get
+#define db_scan         hostile_db_scan
+#define sealed_row_put  hostile_row_put
+#define sealed_row_get  hostile_row_get
+#define sealed_row_open hostile_row_open
 #include "db/db.h"
 #include "db/engine.h"
 #include "fuzz.h"
+#include "service/sealed_row.h"
 
 #define HOSTILE_ACCOUNT ((struct id){ { 1 } })
 
@@ -63,6 +70,37 @@ enum status hostile_db_get(struct db *self, const struct id *account,
 		st = bytes_copy(value_out, page.entries[0].value);
 	db_page_clear(&page);
 	return st;
+}
+
+void hostile_row_put(struct keyring *keyring, struct db *db,
+    struct db_batch *batch, const struct id *account, uint8_t table,
+    struct slice key, struct slice plain)
+{
+	(void)keyring;
+	(void)db;
+	(void)account;
+	must(plain.len <= SEALED_PLAIN_BYTES_MAX);
+	db_batch_put(batch, table, key, plain);
+}
+
+enum status hostile_row_open(struct keyring *keyring, struct db *db,
+    const struct id *account, uint8_t table, struct slice key,
+    struct slice value, struct bytes *plain_out)
+{
+	(void)keyring;
+	(void)db;
+	(void)account;
+	(void)table;
+	(void)key;
+	return bytes_copy(plain_out, value);
+}
+
+enum status hostile_row_get(struct keyring *keyring, struct db *db,
+    const struct id *account, uint8_t table, struct slice key,
+    struct bytes *plain_out)
+{
+	(void)keyring;
+	return hostile_db_get(db, account, table, key, plain_out);
 }
 
 /** A batch as a service makes it; for db_batch_destroy. */

@@ -183,6 +183,9 @@ static void operator_bodies(void)
 	Ops__ListRow row = OPS__LIST_ROW__INIT, *rows[] = { &row };
 	Ops__ListField field = OPS__LIST_FIELD__INIT, *fields[] = { &field };
 	Ops__Resend resend = OPS__RESEND__INIT;
+	Ops__Deed deed = OPS__DEED__INIT;
+	Ops__Unlock unlock = OPS__UNLOCK__INIT;
+	Ops__Revoke revoke = OPS__REVOKE__INIT;
 	Ops__By by = OPS__BY__INIT;
 
 	query.account_id = query.after =
@@ -201,9 +204,15 @@ static void operator_bodies(void)
 	by.name = (char *)"ann";
 	by.reason = (char *)"asked for";
 	by.document = (char *)"passport:12AB";
-	resend.by = &by;
+	resend.by = deed.by = unlock.by = revoke.by = &by;
 	resend.account_id = resend.notice_id = query.after;
+	deed.account_id = unlock.account_id = query.after;
+	revoke.account_id = revoke.session_id = query.after;
+	unlock.lane = (char *)"bound";
 	body(&resend.base);
+	body(&deed.base);
+	body(&unlock.base);
+	body(&revoke.base);
 }
 
 static void bodies(void)
@@ -295,6 +304,41 @@ static void bodies(void)
 	ack.n_notice_ids = nitems(ids);
 	body(&ack.base);
 	operator_bodies();
+}
+
+/* What comes before a login, and a code that is changed after one. */
+static void login_bodies(void)
+{
+	uint8_t bytes[OPAQUE_RECORD_BYTES] = { 1, 2, 3 };
+	ProtobufCBinaryData ke1 = { OPAQUE_KE1_BYTES, bytes };
+	ProtobufCBinaryData name = { 80, bytes };
+	Auth__Factors factors = AUTH__FACTORS__INIT;
+	Auth__LoginBegin begin = AUTH__LOGIN_BEGIN__INIT;
+	Auth__LoginFinish finish = AUTH__LOGIN_FINISH__INIT;
+	Auth__CodeFinish code = AUTH__CODE_FINISH__INIT;
+	Auth__Invite invite = AUTH__INVITE__INIT;
+	Auth__Invitation invitation = AUTH__INVITATION__INIT;
+
+	factors.name_sealed = name;
+	factors.direction = COMMON__DIRECTION__UPLOAD;
+	body(&factors.base);
+	begin.name_sealed = name;
+	begin.ke1 = ke1;
+	begin.direction = COMMON__DIRECTION__BIND;
+	body(&begin.base);
+	finish.cookie = name;
+	body(&finish.base);
+	code.cookie = name;
+	code.opaque_record =
+	    (ProtobufCBinaryData){ OPAQUE_RECORD_BYTES, bytes };
+	code.factors = 5;
+	code.slot = AUTH__CODE_SLOT__TERMINAL_CODE;
+	body(&code.base);
+	invite.name_sealed = name;
+	body(&invite.base);
+	invitation.code = "7QK3M-X0HFS";
+	invitation.expiry_ms = 1790000000000;
+	body(&invitation.base);
 }
 
 /* What auth orders, and what makes it. */
@@ -699,17 +743,50 @@ static void add_row(uint8_t key, size_t key_len, size_t value_len)
 static void auth_rows(void)
 {
 	add_byte(0);
-	add_row(7, 0, 42);
 	add_many(1, 41);
+	add_text("anna@example.org");
 	save("auth_db", "account");
 	add_byte(1);
-	add_row(7, 1, 14 + OPAQUE_RECORD_BYTES + 72);
 	add_many(1, 13 + OPAQUE_RECORD_BYTES + 72);
 	save("auth_db", "credential");
 	add_byte(2);
 	add_row(7, 1, 9);
 	add_many(1, 8);
 	save("auth_db", "told");
+	add_byte(2);
+	add_row(7, 0, 10);
+	add_many(1, 9);
+	save("auth_db", "state");
+}
+
+/* The first byte chooses in fuzz_journal_db.c. */
+static void journal_rows(void)
+{
+	for (unsigned int choice = 0; choice < 2; choice++) {
+		add_byte(choice);
+		add_byte(1); /* version */
+		add_many(0, 9);
+		add_byte(3); /* tries */
+		add_many(1, 109);
+		save("journal_db", choice == 0 ? "bound" : "stranger");
+	}
+	add_byte(2);
+	add_row(7, 34, 120);
+	add_many(0, 8);
+	add_byte(1); /* locked */
+	add_many(0, 110);
+	save("journal_db", "listed");
+	add_byte(3);
+	add_row(7, 17, 9);
+	add_many(1, 8);
+	save("journal_db", "moment");
+	add_byte(4);
+	for (unsigned int i = 0; i < 18; i++) {
+		add_row((uint8_t)(i + 1), 17, 9);
+		add_many((uint8_t)i, 8);
+	}
+	save("journal_db", "room");
+	save_text("invitation", "good", "7qk3m-xohfs");
 }
 
 static void grant_rows(void)
@@ -1011,6 +1088,7 @@ static void rows(void)
 	add(slice_of(escaped, sizeof(escaped)));
 	save("db_key", "escaped");
 	auth_rows();
+	journal_rows();
 	grant_rows();
 	session_rows();
 	order_rows();
@@ -1034,6 +1112,7 @@ int main(int argc, char **argv)
 	opaque_ends(); /* before anything random is made */
 	headers();
 	bodies();
+	login_bodies();
 	order_bodies();
 	messages();
 	tickets();

@@ -12,6 +12,7 @@ set_code=(code set --new-password-file "$WORLD/secret.password")
 
 # What is on standard error, of a command that works.
 urged() { # ARGUMENTS...
+	# shellcheck disable=SC2069 # standard output goes elsewhere
 	keepsake_as one "$@" 2>&1 >"$WORLD/out"
 }
 

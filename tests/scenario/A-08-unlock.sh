@@ -160,13 +160,130 @@ grep -q 'unlocked 10 times.*handed back.*handback' "$WORLD/said" ||
 expect_error 4 locked one snapshots >/dev/null
 case_pass
 
+case_begin "A-08 the same visit hands the data back: an export, and a way in"
+said=$(keepsakectl --json handback --name-file <(echo anna) "${SEEN[@]}" \
+    --to "$WORLD/handed" --operator desk-3)
+assert_match '^[0-9A-Z]{5}-[0-9A-Z]{5}$' "$(json .invitation "$said")" code
+assert_match 'Z$' "$(json .expiry "$said")" expiry
+assert_equal "auth.json binding.json notify.json store.json" \
+    "$(cd "$WORLD/handed" && echo *)" files
+assert_json '.held.snapshot | length == 1' "$(cat "$WORLD/handed/store.json")"
+assert_json 'length == 1 and .[0].actor == "operator desk-3" and
+    (.[0].detail | test("identity-card:7X3Z.*forgot it"))' \
+    "$(records handed_back)" records
+secret invitation "$(json .invitation "$said")"
+terminal_enrolled new
+terminal_bind new --name anna --invitation-file "$WORLD/secret.invitation"
+assert_restores new latest "$WORLD/tree"
+expect_error 4 locked one snapshots >/dev/null
+case_pass
+
+# The lane of who holds an invitation.
+lock_invited() { # TERMINAL: is enrolled by this
+	local i
+	[ -e "$WORLD/terminal/$1" ] || terminal_enrolled "$1"
+	for i in 1 2 3; do
+		expect_error 4 denied "$1" --name anna --password-file \
+		    "$WORLD/secret.wrong" --invitation-file \
+		    "$WORLD/secret.invitation" bind --serial s >/dev/null
+	done
+}
+
+case_begin "A-08 an invitation for a person at the desk, on record"
+said=$(keepsakectl invite "$anna" "${SEEN[@]}")
+assert_match 'invitation: [0-9A-Z]{5}-[0-9A-Z]{5}, good once' "$said" said
+secret invitation "$(grep -oE '[0-9A-Z]{5}-[0-9A-Z]{5}' <<<"$said")"
+assert_json 'length == 1' "$(records invited)" records
+lock_invited late
+assert_json 'any(.[]; .lane == "invited" and .unlocks == 0)' \
+    "$(keepsakectl --json locks)" locks
+case_pass
+
+case_begin "A-08 a hand-back opens the lane of invitations, however often"
+said=$(keepsakectl --json handback "$anna" "${SEEN[@]}" --to "$WORLD/again")
+secret invitation "$(json .invitation "$said")"
+assert_json 'all(.[]; .lane != "invited")' "$(keepsakectl --json locks)" locks
+terminal_bind late --name anna --invitation-file "$WORLD/secret.invitation"
+keepsake_as late --json snapshots >/dev/null
+case_pass
+
+case_begin "A-08 without a document, a reason or a folder nothing is handed back"
+expect_status 2 keepsakectl handback "$anna" --to "$WORLD/no" \
+    --reason why 2>/dev/null
+expect_status 2 keepsakectl handback "$anna" --to "$WORLD/no" \
+    --document passport:12AB 2>/dev/null
+expect_status 2 keepsakectl handback "$anna" "${SEEN[@]}" 2>/dev/null
+expect_status 2 keepsakectl invite "$anna" --reason why 2>/dev/null
+expect_status 3 keepsakectl invite 00000000000000000000000000000001 \
+    "${SEEN[@]}" 2>/dev/null
+[ ! -e "$WORLD/no" ] || fail "a folder was made"
+assert_json 'length == 2' "$(records handed_back)" records
+case_pass
+
+case_begin "A-08 R-02 where the export fails the way in is there all the same"
+service_stop store
+expect_status 5 keepsakectl --json handback "$anna" "${SEEN[@]}" \
+    --to "$WORLD/part" >"$WORLD/out" 2>"$WORLD/said"
+grep -q 'nothing was exported yet' "$WORLD/said" ||
+    fail "said $(cat "$WORLD/said")"
+assert_json '(.invitation | test("-")) and .folder == null' \
+    "$(cat "$WORLD/out")" said
+assert_equal '' "$(ls "$WORLD/part")" files
+service_start store
+case_pass
+
+case_begin "A-08 R-01 auth killed at any moment: what is unlocked is on record"
+on_record() { # how often bert's terminal was unlocked, as the log has it
+	keepsakectl --json audit auth --account "$bert" |
+	    jq '[.[] | select(.action == "unlocked")] | length'
+}
+opened=0
+for round in 1 2 3 4 5; do
+	lock other
+	"$BUILD/keepsakectl" --config "$WORLD_CONFIG" unlock "$bert" \
+	    "${SEEN[@]}" >/dev/null 2>&1 &
+	unlocking=$!
+	sleep "0.0$((RANDOM % 8))" # a moment, not a time to wait for
+	kill -KILL "${SERVICE_PID[auth]}" "$unlocking" 2>/dev/null || true
+	wait "$unlocking" 2>/dev/null || true
+	service_kill auth
+	service_start auth
+	[ "$(keepsakectl --json locks "$bert")" = '[]' ] ||
+	    keepsakectl unlock "$bert" "${SEEN[@]}" >/dev/null
+	opened=$((opened + 1))
+	[ "$(on_record)" -ge "$opened" ] ||
+	    fail "round $round: opened $opened times, on record $(on_record)"
+done
+keepsakectl audit verify >/dev/null
+case_pass
+
 case_begin "A-08 other terminals were not touched by any of it"
 keepsake_as two --json snapshots >/dev/null
 keepsake_as other --json snapshots >/dev/null
 case_pass
 
+case_begin "A-08 what the loss of the journal has locked is shown and unlocked"
+service_stop auth
+rm -r "$WORLD/auth.ledger/journal"
+service_start auth
+expect_error 4 locked two snapshots >/dev/null
+assert_json '.[0].row == "journal_lost" and .[0].account == null' \
+    "$(keepsakectl --json locks)" "of all accounts"
+assert_json "length == 1 and .[0].account == \"$anna\" and
+    (.[0].since | test(\"Z\$\"))" "$(keepsakectl --json locks "$anna")" \
+    "of one"
+assert_match 'all that the loss of the journal had locked' \
+    "$(keepsakectl unlock "$anna" "${SEEN[@]}")" said
+keepsake_as two --json snapshots >/dev/null
+assert_equal '[]' "$(keepsakectl --json locks "$anna")" "of one, unlocked"
+expect_error 4 locked other snapshots >/dev/null
+assert_json 'any(.[]; .detail | test("loss of the journal"))' \
+    "$(records unlocked)" records
+case_pass
+
 case_begin "A-08 O-03 neither document, reason nor name is in a log"
-if grep -rE '7X3Z|forgot it|anna|bert' "$WORLD_LOG" |
+code=$(cat "$WORLD/secret.invitation")
+if grep -rE "7X3Z|forgot it|anna|bert|$code" "$WORLD_LOG" |
     grep -vE '/(keys|stderr).log:'; then
 	fail "personal data in a log"
 fi

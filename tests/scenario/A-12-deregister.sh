@@ -235,6 +235,28 @@ keepsake_as one --quiet backup "$WORLD/small"
 assert_restores one latest "$WORLD/small"
 case_pass
 
+# What a service has of an account: database, then journal.
+rows_of() { # SERVICE ACCOUNT
+	"$BUILD/tests/tool/accountrows" "$WORLD/$1" "$1" "$2" 2>/dev/null
+	"$BUILD/tests/tool/accountrows" "$WORLD/$1.ledger/journal" \
+	    "$1-journal" "$2" 2>/dev/null
+}
+
+case_begin "A-12 not a row is left of it, in no database and no journal"
+read -r _ other < <(raw_login one carla MANAGE)
+stop_all
+for name in auth store binding notify; do
+	assert_equal "0 0" "$(rows_of "$name" "$account" | xargs)" "$name"
+	# Of an account that is there, there are.
+	read -r found _ < <(rows_of "$name" "$other" | xargs)
+	[ "$found" -gt 0 ] || fail "$name has nothing of the other either"
+done
+# Sessions, and the ways by which its code was tried.
+read -r _ found < <(rows_of auth "$other" | xargs)
+[ "$found" -gt 1 ] || fail "auth's journal has $found rows"
+start_all
+case_pass
+
 case_begin "A-12 K-08 its keys are gone: the master key opens nothing"
 # Each ledger as it was when the copies were made, and as it is.
 for name in auth store binding; do

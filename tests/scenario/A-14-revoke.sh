@@ -186,6 +186,14 @@ service_start auth
 wait_for 10 refused_again auth || fail "auth: $(use two auth)"
 case_pass
 
+# Refused in the end, and taken at no time before.
+refuses_first() { # SERVICE
+	local answer
+	answer=$(use one "$1")
+	[[ $answer != ok* ]] || fail "$1 has taken it"
+	[[ $answer == denied* ]]
+}
+
 case_begin "A-14 R-02 who is down is named, and refuses when it is back"
 for name in store notify binding; do
 	log_in one anna
@@ -197,10 +205,7 @@ for name in store notify binding; do
 	assert_json ".unconfirmed == [\"$name\"]" \
 	    "$(body auth.Revoked "$answer")" "who has not confirmed"
 	service_start "$name"
-	refuses() {
-		[[ $(use one "$name") == denied* ]]
-	}
-	wait_for 5 refuses || fail "$name: $(use one "$name")"
+	wait_for 5 refuses_first "$name" || fail "$name: $(use one "$name")"
 done
 case_pass
 
@@ -212,12 +217,9 @@ raw two --ticket "$manage" \
     --body "$(field 1 "$(session_of "${tickets[store]}")")" \
     ask auth.REVOKE >/dev/null
 service_kill auth
-service_start store
 service_start auth
-refuses() {
-	[[ $(use one store) == denied* ]]
-}
-wait_for 5 refuses || fail "store: $(use one store)"
+service_start store
+wait_for 5 refuses_first store || fail "store: $(use one store)"
 case_pass
 
 case_begin "A-14 an upload is revoked in its midst: nothing more is taken"
@@ -254,7 +256,9 @@ is_refused() {
 	[[ $(raw two --ticket "$granted" ask store.SNAPSHOTS) == denied* ]]
 }
 wait_for 5 is_refused || fail "it is still good"
-# What its person signed in to is not the grant's.
+# The whole terminal is signed out; its person may sign in again.
+expect_use denied two auth
+read -r "tickets[auth]" _ < <(raw_login two anna MANAGE)
 expect_use ok two auth
 case_pass
 

@@ -166,9 +166,18 @@ cp -r "$WORLD/terminal/one"/{keys,account} "$WORLD/terminal/thief/"
 assert_match 'not bound' "$(expect_alone 4 denied thief)" detail
 mkdir -m 0700 "$WORLD/terminal/two/keys"
 cp "$WORLD/terminal/one/keys/grant" "$WORLD/terminal/two/keys/"
+assert_match 'before this terminal' "$(expect_alone 7 conflict two)" detail
+# The server does not believe the folder.
+cp "$WORLD/terminal/two/account" "$WORLD/account"
+sed -i "s/^terminal=.*/$(grep '^terminal=' "$WORLD/terminal/one/account")/" \
+    "$WORLD/terminal/two/account"
 assert_match 'no grant' "$(expect_alone 4 denied two)" detail
+cp "$WORLD/account" "$WORLD/terminal/two/account"
 keepsake_as two --quiet grant add --key-folder "$WORLD/elsewhere"
+sed -i "s/^terminal=.*/$(grep '^terminal=' "$WORLD/terminal/one/account")/" \
+    "$WORLD/terminal/two/account"
 assert_match 'signature' "$(expect_alone 4 denied two)" detail
+cp "$WORLD/account" "$WORLD/terminal/two/account"
 alone two --quiet backup --unattended --key-folder "$WORLD/elsewhere" \
     "$WORLD/tree"
 case_pass
@@ -292,6 +301,31 @@ keepsake_as three --quiet grant add --key-folder "$WORLD/bert"
 other=$(json '.[0].terminal' "$(keepsake_as three --json grant list)")
 expect_error 6 not_found one grant remove "$other" >/dev/null
 assert_json 'length == 1' "$(keepsake_as three --json grant list)" grants
+case_pass
+
+case_begin "A-15 a grant ends with the binding"
+terminal_of four anna
+keepsake_as four --quiet grant add
+alone four --quiet backup --unattended "$WORLD/tree"
+id=$(json '.[] | select(.here) | .terminal' \
+    "$(keepsake_as four --json grant list)")
+keepsake_as two --quiet unbind "$id" \
+    --verification-file "$WORLD/secret.verification"
+assert_match 'not bound' "$(expect_alone 4 denied four)" detail
+is_gone() {
+	! keepsake_as two --json grant list | grep -q "$id"
+}
+wait_for 20 is_gone || fail "the grant is still there"
+# By the terminal itself, and bound again: it has another place then.
+terminal_bind four --name anna
+assert_match 'before this terminal was bound' \
+    "$(expect_alone 7 conflict four)" detail
+keepsake_as four --quiet grant add
+alone four --quiet backup --unattended "$WORLD/tree"
+keepsake_as four --quiet unbind \
+    --verification-file "$WORLD/secret.verification"
+[ ! -e "$WORLD/terminal/four/keys/grant" ] || fail "its file is still there"
+expect_alone 6 not_found four >/dev/null
 case_pass
 
 case_begin "A-15 K-02 who forgets the account forgets the grant"

@@ -53,6 +53,32 @@ for type in store.BACKUP_BEGIN store.SNAPSHOTS notify.FETCH auth.CODE_BEGIN \
 done
 case_pass
 
+replace() { # TERMINAL SECRET DIRECTION
+	raw "$1" --password-file "$WORLD/secret.$2" verify anna "$3" \
+	    "$WORLD/secret.next"
+}
+secret next 'the name of my second cat'
+
+case_begin "D-02 the owner's password does not replace it"
+assert_match '^conflict .*set already' "$(replace one password ENROL)" answer
+ticket_of "$(verify one verification anna)" >/dev/null
+case_pass
+
+case_begin "D-02 who has proven it replaces it, and the owner is told"
+keepsake_as one --json notices >/dev/null
+assert_match '^ok' "$(replace one verification BIND)" answer
+answer=$(verify two verification anna)
+assert_equal "denied 3" "${answer:0:8}" "the one before"
+ticket_of "$(verify two next anna)" >/dev/null
+changed() {
+	keepsake_as one --json notices >"$WORLD/told"
+	jq -e '.[] | select(.kind == "code_changed") | .figures.code == 2' \
+	    "$WORLD/told" >/dev/null
+}
+wait_for 10 changed || fail "no notice"
+cp -p "$WORLD/secret.next" "$WORLD/secret.verification"
+case_pass
+
 case_begin "D-02 the password does not do, and its lane is another"
 for remaining in 3 2 1; do
 	answer=$(verify one password anna)

@@ -8,6 +8,7 @@
 readonly LINKS="auth gateway
 auth binding
 store gateway
+store auth
 binding gateway
 binding auth
 binding notify
@@ -19,7 +20,6 @@ notify binding"
 declare -A PORT=()
 lines=()
 while read -r server client; do
-	# Two of the same would be noticed: a door that cannot bind is fatal.
 	PORT[$server.$client]=$(free_port)
 	endpoint=tcp://127.0.0.1:${PORT[$server.$client]}
 	lines+=("[$server] listen_$client = $endpoint"
@@ -39,6 +39,15 @@ terminal_of_new one anna
 tree_make "$WORLD/tree" 4 12 1
 keepsake_as one --quiet backup "$WORLD/tree"
 assert_restores one latest "$WORLD/tree"
+case_pass
+
+case_begin "G-01 A-14 auth is heard of by all"
+heard() { # SERVICE
+	[ "$(figure "$1" auth_in_touch)" -eq 1 ]
+}
+for server in store binding notify; do
+	wait_for 10 heard "$server" || fail "$server has not heard of auth"
+done
 case_pass
 
 # A gateway of somebody else: it knows every address and public key, but its

@@ -69,9 +69,9 @@ assert_restores one latest "$WORLD/tree"
 case_pass
 
 case_begin "G-05 the gateway stops as a whole, and leaves no bearer behind"
-bearer=$(bearer_pid)
+last=$(bearer_pid)
 service_stop gateway || fail "exit status"
-! kill -0 "$bearer" 2>/dev/null || fail "the bearer still runs"
+! kill -0 "$last" 2>/dev/null || fail "the bearer still runs"
 case_pass
 
 case_begin "G-05 a bearer that cannot start says why, and the gateway ends"

@@ -19,6 +19,8 @@ assert_json 'length == 2 and (map(.id) == (map(.id) | unique)) and
     (map(.kind) | sort == ["email", "nickname"]) and
     all(.[]; .row == "account" and (.id | test("^[0-9a-f]{32}$")) and
     (.created | test("^20.*Z$")))' "$accounts" accounts
+assert_json 'map(.name) | sort == ["anna", "bert@example.com"]' "$accounts"
+assert_json 'all(.[]; .disabled == false and .locked_lanes == 0)' "$accounts"
 anna=$(json '.[] | select(.kind == "nickname") | .id' "$accounts")
 bert=$(json '.[] | select(.kind == "email") | .id' "$accounts")
 people=$(keepsakectl accounts)
@@ -60,6 +62,18 @@ bindings=$(keepsakectl --json bindings "$anna")
 assert_json 'map(select(.row == "terminal")) | length == 1 and
     .[0].serial == "serial-of-one"' "$bindings" bindings
 assert_equal '[]' "$(keepsakectl --json bindings $NOBODY)" "of nobody"
+case_pass
+
+case_begin "O-01 D-09 what is kept of cards, but for the data"
+printf 'what only the card knows' >"$WORLD/data"
+keepsake_as one --quiet card save --iccid 8988211000000530082 \
+    --number +4915112345678 --data-file "$WORLD/data"
+assert_json 'map(select(.row == "card")) | length == 1 and
+    .[0].iccid == "8988211000000530082" and .[0].number == "+4915112345678" and
+    .[0].data_bytes > 0 and (.[0] | has("data") | not)' \
+    "$(keepsakectl --json bindings "$anna")" bindings
+keepsakectl bindings "$anna" | grep -q '^8988211000000530082 ' ||
+    fail "not for people"
 case_pass
 
 case_begin "O-01 what waits in the queue: for whom, what, since when"

@@ -14,6 +14,9 @@ mkdir "$WORLD/tree"
 date >"$WORLD/tree/file"
 keepsake_as one --quiet backup "$WORLD/tree"
 keepsake_as other --quiet backup "$WORLD/tree"
+printf 'what only the card knows' >"$WORLD/data"
+keepsake_as one --quiet card save --iccid 8988211000000530082 \
+    --number +4915112345678 --data-file "$WORLD/data"
 account() { # NAME: its id
 	printf '%s\n' "$1" | keepsakectl --json account --name-file - |
 	    jq -r '.account[0].id'
@@ -38,11 +41,16 @@ for service in auth store binding notify; do
 	    (.exported | test(\"Z$\"))" "$(cat "$WORLD/export/$service.json")"
 done
 assert_json '.held.account[0].kind == "nickname" and
+    .held.account[0].name == "anna" and
     (.held.code | map(.for) | sort == ["owner", "verification"])' \
     "$(cat "$WORLD/export/auth.json")" auth
 assert_json '.held.terminal | map(.serial) | sort ==
     ["serial-of-one", "serial-of-two"]' \
     "$(cat "$WORLD/export/binding.json")" binding
+assert_json '.held.card | length == 1 and
+    .[0].iccid == "8988211000000530082" and
+    (.[0].data | test("^[0-9a-f]+$"))' \
+    "$(cat "$WORLD/export/binding.json")" card
 assert_json '(.held.snapshot | length == 1) and
     .held.snapshot[0].ordinal == 1 and .held.usage[0].snapshots == 1' \
     "$(cat "$WORLD/export/store.json")" store
@@ -134,6 +142,22 @@ assert_json 'length == 3 and (.[2].detail |
 keepsake_as one --json snapshots >/dev/null
 case_pass
 
+case_begin "O-02 A-15 a grant goes with the sessions of its terminal"
+keepsake_as one --quiet grant add
+assert_json 'any(.[]; .row == "grant" and .terminal == "'"$one"'" and
+    .upload and .report)' "$(keepsakectl --json sessions "$anna")" sessions
+"$BUILD/keepsake" --state "$WORLD/terminal/one" --quiet backup --unattended \
+    "$WORLD/tree"
+keepsakectl revoke "$anna" --terminal "$one" >/dev/null
+assert_equal '[]' "$(keepsakectl --json sessions "$anna")" sessions
+status=0
+"$BUILD/keepsake" --state "$WORLD/terminal/one" --quiet backup --unattended \
+    "$WORLD/tree" 2>"$WORLD/said" || status=$?
+assert_equal 4 "$status" "exit status: $(cat "$WORLD/said")"
+assert_json 'any(.[]; .actor | test("^operator "))' \
+    "$(records grant_removed "$anna")" records
+case_pass
+
 case_begin "O-02 A-14 a service that has not confirmed is named: exit status 1"
 service_stop store
 expect_status 1 keepsakectl revoke "$anna" --all >"$WORLD/out" 2>"$WORLD/said"
@@ -153,6 +177,50 @@ expect_status 2 keepsakectl revoke "$anna" --all --session "$session" \
     2>/dev/null
 expect_status 2 keepsakectl revoke "$anna" --session 12 2>/dev/null
 expect_status 3 keepsakectl revoke $NOBODY --all 2>/dev/null
+case_pass
+
+# --- disable ------------------------------------------------------------------
+
+case_begin "O-02 a disabled account lets nobody in, and nothing of it is gone"
+read -r ticket _ < <(raw_login one anna DOWNLOAD)
+expect_status 2 keepsakectl disable "$anna" 2>"$WORLD/said"
+grep -q -- '--reason: this is done for a reason only' "$WORLD/said" ||
+    fail "said $(cat "$WORLD/said")"
+keepsake_as two --quiet grant add
+assert_match '^disabled: ' "$(keepsakectl disable "$anna" \
+    --reason 'stolen phone')" said
+answer=$(raw one --ticket "$ticket" ask store.SNAPSHOTS)
+assert_no_match '^ok' "$answer" "answer to a ticket of before"
+said=$(expect_error 4 denied one snapshots)
+assert_match 'disabled' "$(json .detail "$said")" detail
+status=0
+"$BUILD/keepsake" --state "$WORLD/terminal/two" --quiet backup --unattended \
+    "$WORLD/tree" 2>"$WORLD/said" || status=$?
+assert_equal 4 "$status" "exit status of a grant: $(cat "$WORLD/said")"
+assert_json '.account[0].disabled == true' \
+    "$(keepsakectl --json account "$anna")" account
+keepsake_as other --json snapshots >/dev/null
+case_pass
+
+case_begin "O-02 it stays disabled through a crash, and is said to be"
+service_kill auth
+service_start auth
+expect_error 4 denied one snapshots >/dev/null
+expect_status 4 keepsakectl disable "$anna" --reason again 2>"$WORLD/said"
+grep -q 'disabled already' "$WORLD/said" || fail "$(cat "$WORLD/said")"
+case_pass
+
+case_begin "O-02 enabled again, all is as it was"
+assert_match '^enabled: ' "$(keepsakectl enable "$anna" \
+    --reason 'the phone is back')" said
+assert_restores one latest "$WORLD/tree"
+"$BUILD/keepsake" --state "$WORLD/terminal/two" --quiet backup --unattended \
+    "$WORLD/tree"
+expect_status 4 keepsakectl enable "$anna" --reason again 2>"$WORLD/said"
+grep -q 'enabled already' "$WORLD/said" || fail "$(cat "$WORLD/said")"
+assert_json 'length == 1 and (.[0].detail | test("the phone is back"))' \
+    "$(records enabled "$anna")" records
+assert_json 'length == 1' "$(records disabled "$anna")" records
 case_pass
 
 # --- delete -------------------------------------------------------------------

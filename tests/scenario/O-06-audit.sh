@@ -108,6 +108,27 @@ keepsakectl audit verify >/dev/null
 keepsakectl audit verify --heads "$WORLD/copies" >/dev/null
 case_pass
 
+case_begin "O-06 A-07 A-14 locks, invitations, revocations are on record"
+for _ in 1 2 3; do # it is the other account's password that was changed
+	expect_error 4 denied other snapshots >/dev/null
+done
+wait_for 10 logged auth code_locked 1 || fail "$(records auth)"
+assert_json 'map(select(.action == "code_locked"))[0] | .actor == "system" and
+    .terminal != null and (.detail | test("wrong tries by a bound"))' \
+    "$(records auth --account "$account")" lock
+keepsake_as one --json invite >/dev/null
+service_kill auth # acknowledged is acknowledged
+service_start auth
+wait_for 10 logged auth invitation_made 1 || fail "$(records auth)"
+keepsake_as one --quiet revoke --all
+service_kill auth
+service_start auth
+logged auth sessions_revoked 1 || fail "$(records auth)"
+assert_json 'map(select(.action == "sessions_revoked"))[0] |
+    .actor == "owner" and .terminal != null' "$(records auth)" revocation
+keepsakectl audit verify auth >/dev/null
+case_pass
+
 case_begin "O-06 and every so often: audit_head_ms"
 service_stop store
 KEEPSAKE_COMMON_AUDIT_HEAD_MS=100ms service_start store

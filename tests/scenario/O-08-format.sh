@@ -8,15 +8,11 @@ terminal_of_new one anna
 tree_make "$WORLD/tree" 1 5 8
 keepsake_as one --quiet backup "$WORLD/tree"
 readonly DATABASES="auth store binding notify"
-
-format_of() { # SERVICE: the format of its database, by this release
-	[ "$1" = notify ] && echo 1 || echo 2
-}
-
+readonly FORMAT=2 # of all of them, by this release
 for name in $DATABASES; do
 	service_stop "$name"
 	cp -a "$WORLD/$name" "$WORLD/$name.before"
-	"$BUILD/tests/tool/setformat" "$name" "$WORLD/$name" "$(format_of "$name")" 9
+	"$BUILD/tests/tool/setformat" "$name" "$WORLD/$name" "$FORMAT" 9
 	cp -a "$WORLD/$name/data.mdb" "$WORLD/$name.newer"
 done
 
@@ -27,7 +23,7 @@ for name in $DATABASES; do
 	    2>"$WORLD/said" || status=$?
 	assert_equal 1 "$status" "exit status"
 	assert_match \
-	    "event=database_version .*found=9 .*=$(format_of "$name")" \
+	    "event=database_version .*found=9 .*=$FORMAT" \
 	    "$(cat "$WORLD/said")" log
 	cmp "$WORLD/$name/data.mdb" "$WORLD/$name.newer"
 	case_pass
@@ -44,7 +40,7 @@ case_pass
 
 case_begin "O-08 with the right version everything is there again"
 for name in $DATABASES; do
-	"$BUILD/tests/tool/setformat" "$name" "$WORLD/$name" 9 "$(format_of "$name")"
+	"$BUILD/tests/tool/setformat" "$name" "$WORLD/$name" 9 "$FORMAT"
 	service_start "$name"
 done
 assert_restores one 1 "$WORLD/tree"

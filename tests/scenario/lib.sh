@@ -124,15 +124,17 @@ wait_for() { # SECONDS COMMAND...
 # --- the world ---------------------------------------------------------------
 
 # A port nobody listens on, below those that the kernel hands out itself; of
-# those that tests/run leaves to this job.
+# those that tests/run leaves to this job, and none twice.
+ports_given=$(mktemp "${TMPDIR:-/tmp}/ports.XXXXXX")
 free_port() {
 	local port first=$((10240 + ${TEST_SLOT:-0} * 2700))
 	while :; do
 		port=$((first + RANDOM % 2700))
-		grep -qi ":$(printf %04x "$port") [0-9A-F:]* 0A" \
-		    /proc/net/tcp /proc/net/tcp6 2>/dev/null || break
+		grep -qx "$port" "$ports_given" ||
+		    grep -qi ":$(printf %04x "$port") [0-9A-F:]* 0A" \
+			/proc/net/tcp /proc/net/tcp6 2>/dev/null || break
 	done
-	echo "$port"
+	echo "$port" | tee -a "$ports_given"
 }
 
 # Whether the programs were built with a sanitizer, whose own memory is above
@@ -339,6 +341,7 @@ world_end() {
 		tail -n 40 "$WORLD_LOG"/*.log >&2
 	fi
 	world_down || status=1
+	rm -f "$ports_given"
 	exit "$status"
 }
 trap world_end EXIT

@@ -31,6 +31,7 @@
 #include "common.pb-c.h"
 #include "crypto/arena.h"
 #include "notify.pb-c.h"
+#include "ops.pb-c.h"
 #include "service/settings.h"
 #include "service/trust.h"
 #include "store.pb-c.h"
@@ -41,7 +42,7 @@
 #define LOGIN_AGAIN_MS   120000 /* less than tickets are good */
 #define LOOT_MAX         4096
 #define LOOT_BYTES_MIN   8 /* shorter ones may be there by chance */
-#define UNDER_WAY_MAX    250
+#define UNDER_WAY_MAX    256
 #define CHUNK_BYTES      32
 #define SEALED_BYTES_ONE (PAGE_BYTES - PAGE_HEAD_BYTES)
 #define HOUR_MS          3600000
@@ -512,9 +513,12 @@ static void learn(void)
 static void attack_once(void)
 {
 	learn();
-	for (size_t i = 0; i < nitems(messages); i++)
+	for (size_t i = 0; i < nitems(messages); i++) {
 		for (size_t j = 0; j < nitems(ways); j++)
 			try_way(&messages[i], &ways[j]);
+		if (under_way_count > UNDER_WAY_MAX / 2)
+			collect();
+	}
 	collect();
 	for (size_t i = 0; i < nitems(names); i++)
 		try_named(&names[i]);

@@ -162,6 +162,43 @@ static void body_account(struct bytes *out)
 	pack(out, &message.base);
 }
 
+/* A ticket's nonce is the id of its session: see crypto/ticket.h. */
+#define TICKET_NONCE_AT 82
+
+static void body_revoke_session(struct bytes *out)
+{
+	Auth__Revoke message = AUTH__REVOKE__INIT;
+
+	message.session_id = field_of(
+	    slice_of(victim.tickets[DIRECTION_MANAGE] + TICKET_NONCE_AT,
+		TICKET_NONCE_BYTES));
+	pack(out, &message.base);
+}
+
+static void body_revoke_terminal(struct bytes *out)
+{
+	Auth__Revoke message = AUTH__REVOKE__INIT;
+
+	message.terminal_id = id_field(&victim.id);
+	pack(out, &message.base);
+}
+
+static void body_deregister(struct bytes *out)
+{
+	Auth__Deregister message = AUTH__DEREGISTER__INIT;
+
+	message.account_id = id_field(&victim.account);
+	pack(out, &message.base);
+}
+
+static void body_grant_remove(struct bytes *out)
+{
+	Auth__GrantRemove message = AUTH__GRANT_REMOVE__INIT;
+
+	message.terminal_id = id_field(&victim.id);
+	pack(out, &message.base);
+}
+
 static void body_lookup(struct bytes *out)
 {
 	Binding__Lookup message = BINDING__LOOKUP__INIT;
@@ -242,6 +279,45 @@ static bool check_snapshots(struct slice body)
 	return good;
 }
 
+static bool check_sessions(struct slice body)
+{
+	Auth__SessionList *list;
+	struct unpack memory;
+
+	bool good =
+	    unpacks(body, &auth__session_list__descriptor, &memory, &list) &&
+	    list->n_sessions > 0;
+	for (size_t i = 0; good && i < list->n_sessions; i++)
+		good = list->sessions[i]->terminal_id.len == 0 ||
+		       is_own(list->sessions[i]->terminal_id);
+	unpack_end(&memory);
+	return good;
+}
+
+static bool check_grants(struct slice body)
+{
+	Auth__GrantList *list;
+	struct unpack memory;
+
+	bool good =
+	    unpacks(body, &auth__grant_list__descriptor, &memory, &list) &&
+	    list->n_grants == 0;
+	unpack_end(&memory);
+	return good;
+}
+
+/* It revoked something of its own, or nothing; the victim goes on. */
+static bool check_revoked(struct slice body)
+{
+	Auth__Revoked *revoked;
+	struct unpack memory;
+
+	bool good =
+	    unpacks(body, &auth__revoked__descriptor, &memory, &revoked);
+	unpack_end(&memory);
+	return good;
+}
+
 static bool check_terminals(struct slice body)
 {
 	Binding__TerminalList *list;
@@ -293,6 +369,14 @@ static const struct asked {
 	{ "VERIFICATION_FINISH", AUTH__TYPE__VERIFICATION_FINISH, DIRECTION_ENROL,    body_empty,   false },
 	{ "CODE_BEGIN",          AUTH__TYPE__CODE_BEGIN,          DIRECTION_MANAGE,   body_empty,   false },
 	{ "CODE_FINISH",         AUTH__TYPE__CODE_FINISH,         DIRECTION_MANAGE,   body_empty,   false },
+	{ "CODE_REMOVE",         AUTH__TYPE__CODE_REMOVE,         DIRECTION_MANAGE,   body_empty,   false },
+	{ "INVITATION",          AUTH__TYPE__INVITATION,          DIRECTION_MANAGE,   body_empty,   false },
+	{ "GRANT_ADD",           AUTH__TYPE__GRANT_ADD,           DIRECTION_MANAGE,   body_empty,   false },
+	{ "GRANT_LIST",          AUTH__TYPE__GRANT_LIST,          DIRECTION_MANAGE,   body_empty,   false },
+	{ "GRANT_REMOVE",        AUTH__TYPE__GRANT_REMOVE,        DIRECTION_MANAGE,   body_grant_remove, false },
+	{ "SESSIONS",            AUTH__TYPE__SESSIONS,            DIRECTION_MANAGE,   body_empty,   false },
+	{ "REVOKE",              AUTH__TYPE__REVOKE,              DIRECTION_MANAGE,   body_revoke_session, false },
+	{ "DEREGISTER",          AUTH__TYPE__DEREGISTER,          DIRECTION_MANAGE,   body_deregister, false },
 	{ "BACKUP_BEGIN",        STORE__TYPE__BACKUP_BEGIN,       DIRECTION_UPLOAD,   body_empty,   false },
 	{ "HAVE",                STORE__TYPE__HAVE,               DIRECTION_UPLOAD,   body_have,    false },
 	{ "PUT",                 STORE__TYPE__PUT,                DIRECTION_UPLOAD,   body_put,     true },
@@ -350,6 +434,12 @@ static const struct named {
 	{ "its serial number",            { "BIND",      BINDING__TYPE__BIND,         DIRECTION_ENROL,    body_bind,                false }, CONFLICT,  NULL },
 	{ "its notice",                   { "ACK",       NOTIFY__TYPE__ACK,           DIRECTION_NOTICES,  body_ack,                 false }, OK,        check_empty },
 	{ "nothing",                      { "SNAPSHOTS", STORE__TYPE__SNAPSHOTS,      DIRECTION_DOWNLOAD, body_empty,               false }, OK,        check_snapshots },
+	{ "its account",                  { "DEREGISTER", AUTH__TYPE__DEREGISTER,     DIRECTION_MANAGE,   body_deregister,          false }, DENIED,    NULL },
+	{ "its session",                  { "REVOKE",    AUTH__TYPE__REVOKE,          DIRECTION_MANAGE,   body_revoke_session,      false }, NOT_FOUND, NULL },
+	{ "its terminal",                 { "REVOKE",    AUTH__TYPE__REVOKE,          DIRECTION_MANAGE,   body_revoke_terminal,     false }, OK | NOT_FOUND | CONFLICT, check_revoked },
+	{ "its terminal",                 { "GRANT_REMOVE", AUTH__TYPE__GRANT_REMOVE, DIRECTION_MANAGE,   body_grant_remove,        false }, OK | NOT_FOUND, check_revoked },
+	{ "nothing",                      { "SESSIONS",  AUTH__TYPE__SESSIONS,        DIRECTION_MANAGE,   body_empty,               false }, OK,        check_sessions },
+	{ "nothing",                      { "GRANT_LIST", AUTH__TYPE__GRANT_LIST,     DIRECTION_MANAGE,   body_empty,               false }, OK,        check_grants },
 	{ "nothing",                      { "TERMINALS", BINDING__TYPE__TERMINALS,    DIRECTION_MANAGE,   body_empty,               false }, OK,        check_terminals },
 	{ "nothing",                      { "FETCH",     NOTIFY__TYPE__FETCH,         DIRECTION_NOTICES,  body_empty,               false }, OK,        check_notices },
 	{ "what only a service may ask",  { "LOOKUP",    BINDING__TYPE__LOOKUP,       DIRECTION_MANAGE,   body_lookup,              false }, MALFORMED | DENIED, NULL },
@@ -358,6 +448,16 @@ static const struct named {
 	{ "what only a service may say",  { "TELL",      NOTIFY__TYPE__TELL,          DIRECTION_MANAGE,   body_tell,                false }, MALFORMED | DENIED, NULL },
 	{ "what only an operator may ask", { "STATUS_QUERY", COMMON__TYPE__STATUS_QUERY, DIRECTION_MANAGE, body_empty,              false }, MALFORMED | DENIED, NULL },
 	{ "what only an operator may ask", { "AUDIT_READ", COMMON__TYPE__AUDIT_READ,  DIRECTION_MANAGE,   body_audit,               false }, MALFORMED | DENIED, NULL },
+	{ "what only an operator may ask", { "EXPORT",   OPS__TYPE__EXPORT,           DIRECTION_MANAGE,   body_account,             false }, MALFORMED | DENIED, NULL },
+	{ "what only an operator may ask", { "ACCOUNTS", OPS__TYPE__ACCOUNTS,         DIRECTION_MANAGE,   body_account,             false }, MALFORMED | DENIED, NULL },
+	{ "what only an operator may ask", { "LOCKS",    OPS__TYPE__LOCKS,            DIRECTION_MANAGE,   body_account,             false }, MALFORMED | DENIED, NULL },
+	{ "what only an operator may do",  { "UNLOCK",   OPS__TYPE__UNLOCK,           DIRECTION_MANAGE,   body_account,             false }, MALFORMED | DENIED, NULL },
+	{ "what only an operator may do",  { "HAND_BACK", OPS__TYPE__HAND_BACK,       DIRECTION_MANAGE,   body_account,             false }, MALFORMED | DENIED, NULL },
+	{ "what only an operator may do",  { "REMOVE",   OPS__TYPE__REMOVE,           DIRECTION_MANAGE,   body_account,             false }, MALFORMED | DENIED, NULL },
+	{ "what only an operator may ask", { "USAGE",    OPS__TYPE__USAGE,            DIRECTION_MANAGE,   body_account,             false }, MALFORMED | DENIED, NULL },
+	{ "what only an operator may ask", { "BINDINGS", OPS__TYPE__BINDINGS,         DIRECTION_MANAGE,   body_account,             false }, MALFORMED | DENIED, NULL },
+	{ "what only an operator may ask", { "QUEUE",    OPS__TYPE__QUEUE,            DIRECTION_MANAGE,   body_account,             false }, MALFORMED | DENIED, NULL },
+	{ "what only an operator may do",  { "RESEND",   OPS__TYPE__RESEND,           DIRECTION_MANAGE,   body_account,             false }, MALFORMED | DENIED, NULL },
 	{ "what only an operator may ask", { "REKEY",    COMMON__TYPE__REKEY,         DIRECTION_MANAGE,   body_empty,               false }, MALFORMED | DENIED, NULL },
 };
 

@@ -1,5 +1,6 @@
 /*
  * rawclient --state DIR --password-file FILE login NAME DIRECTION
+ * rawclient --state DIR --password-file FILE verify NAME DIRECTION NEW-FILE
  * rawclient --state DIR [OPTION...] ask TYPE
  *
  * A terminal that sends what no honest one would.  It uses the keys and the
@@ -7,6 +8,8 @@
  *
  * login  prove the password for DIRECTION (UPLOAD, …) and print the ticket
  *        and the account's id, as hex
+ * verify the same, and then set the verification information that is in
+ *        NEW-FILE; print what that comes to: "ok", …
  * ask    send one message of TYPE (store.HAVE, common.PING, a number) and
  *        print what comes back: the status, the payload's length, the body
  *        as hex or "-", the detail; "silence" where nothing comes in time
@@ -86,14 +89,42 @@ static struct bytes zeros(const char *count)
 
 /* ---- login ---- */
 
-static int command_login(
-    const struct wishes *wishes, const char *name, const char *word)
+struct secret {
+	char text[256];
+};
+
+static struct secret secret_read(const char *path)
+{
+	struct secret self = { "" };
+	FILE *file = fopen(path, "re");
+
+	if (!file || !fgets(self.text, sizeof(self.text), file))
+		err(2, "%s", path);
+	fclose(file);
+	self.text[strcspn(self.text, "\n")] = '\0';
+	return self;
+}
+
+/* Set it anew under ${login}. */
+static void verify(
+    struct session *session, const struct login *login, const char *path)
+{
+	struct secret next = secret_read(path);
+	enum status st =
+	    session_set_verification(session, login, slice_text(next.text));
+
+	printf("%s %s\n", status_word(st), session_detail(session));
+	sodium_memzero(&next, sizeof(next));
+}
+
+/* verification_file  to be set then; NULL: print the ticket */
+static int command_login(const struct wishes *wishes, const char *name,
+    const char *word, const char *verification_file)
 {
 	const ProtobufCEnumValue *direction =
 	    protobuf_c_enum_descriptor_get_value_by_name(
 		&common__direction__descriptor, word);
-	char password[256] = "";
-	FILE *file = fopen(wishes->password_file, "re");
+	struct secret password = secret_read(wishes->password_file);
 	struct terminal terminal = terminal_open(wishes->state);
 	const struct session_options options = {
 		.enrolment = &terminal.enrolment,
@@ -105,19 +136,17 @@ static int command_login(
 
 	if (!direction)
 		errx(2, "'%s' is not a direction", word);
-	if (!file || !fgets(password, sizeof(password), file))
-		err(2, "%s", wishes->password_file);
-	fclose(file);
-	password[strcspn(password, "\n")] = '\0';
 	const struct code_factors code = {
 		.set = CODE_PASSWORD,
-		.password = slice_text(password),
+		.password = slice_text(password.text),
 	};
 	if (session_new(&session, &options) != STATUS_OK)
 		errx(1, "no session");
 	enum status st = session_login(
 	    session, name, &code, (enum direction)direction->value, &login);
-	if (st == STATUS_OK) {
+	if (st == STATUS_OK && verification_file) {
+		verify(session, login, verification_file);
+	} else if (st == STATUS_OK) {
 		print_hex(login_ticket(login));
 		putchar(' ');
 		print_hex(slice_of(login->account.bytes, ID_BYTES));
@@ -125,7 +154,7 @@ static int command_login(
 	} else {
 		warnx("%s: %s", status_word(st), session_detail(session));
 	}
-	sodium_memzero(password, sizeof(password));
+	sodium_memzero(&password, sizeof(password));
 	login_destroy(&login);
 	session_destroy(&session);
 	terminal_close(&terminal);
@@ -328,13 +357,18 @@ int main(int argc, char **argv)
 		errx(1, "no memory for secrets");
 	if (wishes.state && wishes.password_file && count == 3 &&
 	    strcmp(command[0], "login") == 0)
-		status = command_login(&wishes, command[1], command[2]);
+		status = command_login(&wishes, command[1], command[2], NULL);
+	else if (wishes.state && wishes.password_file && count == 4 &&
+		 strcmp(command[0], "verify") == 0)
+		status =
+		    command_login(&wishes, command[1], command[2], command[3]);
 	else if (wishes.state && wishes.frames <= FRAMES_MAX && count == 2 &&
 		 strcmp(command[0], "ask") == 0)
 		status = command_ask(&wishes, command[1]);
 	else
 		errx(2, "usage: rawclient --state DIR [OPTION...] "
-			"login NAME DIRECTION | ask TYPE");
+			"login NAME DIRECTION | "
+			"verify NAME DIRECTION NEW-FILE | ask TYPE");
 	wishes_clear(&wishes);
 	arena_close();
 	return status;

@@ -531,6 +531,36 @@ START_TEST(too_much_to_write)
 }
 END_TEST
 
+static enum status told_as[2];
+static unsigned int told;
+
+static void on_told(void *arg, enum status status)
+{
+	ck_assert_ptr_eq(arg, &told);
+	ck_assert_uint_lt(told, nitems(told_as));
+	told_as[told++] = status;
+}
+
+/* Whoever waits is told, once, also when the service ends. */
+START_TEST(told_at_the_end)
+{
+	struct audit_event event = event_of("unlocked");
+
+	told = 0;
+	for (size_t i = 0; i < nitems(told_as); i++)
+		ck_assert_int_eq(
+		    audit_write(audit, &anna, &event, on_told, &told),
+		    STATUS_PENDING);
+	service_restart();
+	ck_assert_uint_eq(told, nitems(told_as));
+	/* The second one waited for the batch of the first. */
+	ck_assert_int_eq(told_as[0], STATUS_UNAVAILABLE);
+	ck_assert_int_eq(told_as[1], STATUS_OK);
+	ck_assert_uint_eq(audit_figures(audit).records, 1);
+	assert_chain(1);
+}
+END_TEST
+
 /* ---- when the disk is full ---- */
 
 #define FILLER_BYTES 4000
@@ -1106,6 +1136,7 @@ int main(void)
 	tcase_add_checked_fixture(writes, setup, teardown);
 	tcase_add_test(writes, written_before_told);
 	tcase_add_test(writes, too_much_to_write);
+	tcase_add_test(writes, told_at_the_end);
 	suite_add_tcase(suite, writes);
 
 	tcase_add_checked_fixture(restarts, setup, teardown);

@@ -376,7 +376,7 @@ START_TEST(migrated)
 {
 	enum { NAMES = 150 };
 	struct id owner;
-	char name[16];
+	char name[32];
 
 	for (int i = 0; i < NAMES; i++) {
 		snprintf(name, sizeof(name), "name %d", i);

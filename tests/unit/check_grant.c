@@ -214,12 +214,14 @@ static void db_setup(void)
 		.reserve_bytes = 1 << 20,
 	};
 	ck_assert_int_eq(db_open(&options, &db), STATUS_OK);
+	ck_assert_int_eq(arena_open(16384), STATUS_OK);
 	ring_open("auth");
 }
 
 static void db_teardown(void)
 {
 	ring_close();
+	arena_close();
 	db_close(&db);
 	scratch_remove();
 }

@@ -273,6 +273,26 @@ START_TEST(unlocked_ten_times)
 }
 END_TEST
 
+START_TEST(handed_back_without_end)
+{
+	struct lane lane = lane_of(LANE_INVITED);
+
+	ck_assert_int_eq(lane_hand_back(&lane), STATUS_NOT_FOUND);
+	for (unsigned int i = 0; i < LANE_UNLOCKS_MAX; i++) {
+		wear_out(&lane, 10 * i, NOW + i);
+		ck_assert_int_eq(lane_unlock(&lane), STATUS_OK);
+	}
+	for (unsigned int i = 1; i <= 3; i++) {
+		wear_out(&lane, 200 + 10 * i, NOW + i * HOUR);
+		ck_assert_int_eq(lane_unlock(&lane), STATUS_DENIED);
+		ck_assert_int_eq(lane_hand_back(&lane), STATUS_OK);
+		ck_assert(!lane_shut(&lane));
+		ck_assert_uint_eq(lane_remaining(&lane), LANE_TRIES_MAX);
+		ck_assert_uint_eq(lane.unlocks, LANE_UNLOCKS_MAX);
+	}
+}
+END_TEST
+
 /* ---- a lost journal ---- */
 
 static const struct {
@@ -317,6 +337,7 @@ int main(void)
 	tcase_add_test(tc, ended_tries);
 	tcase_add_test(tc, late_success_of_none);
 	tcase_add_test(tc, unlocked_ten_times);
+	tcase_add_test(tc, handed_back_without_end);
 	tcase_add_loop_test(tc, lane_is_forgotten, 0, nitems(forgotten));
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_NORMAL);

@@ -6,11 +6,13 @@
 #include "../../services/notify/notify_rows.h"
 #include "base/util.h"
 #include "bus/unpack.h"
+#include "ring.h"
 #include "scratch.h"
 
 /* What the operator sees of the queue, and dead letters that come again. */
 
 static struct db *db;
+static struct notify_db rows;
 
 static const struct id ann = { { 0xa1 } };
 static const struct id phone = { { 1 } }, tablet = { { 2 } };
@@ -28,10 +30,15 @@ static void set_up(void)
 	scratch_make();
 	options.path = scratch_path("db");
 	ck_assert(db_open(&options, &db) == STATUS_OK);
+	ck_assert(arena_open(16384) == STATUS_OK);
+	ring_open("notify");
+	rows = (struct notify_db){ db, ring };
 }
 
 static void tear_down(void)
 {
+	ring_close();
+	arena_close();
 	db_close(&db);
 	scratch_remove();
 }
@@ -85,7 +92,7 @@ static void tell(uint32_t number, uint64_t stored_ms)
 	figure.name = (char *)"ordinal";
 	figure.value = number;
 	ck_assert(pack_message(&packed, &notice.base) == STATUS_OK);
-	notify_db_put_arrived(batch, &key, bytes_slice(&packed));
+	notify_db_put_arrived(&rows, batch, &ann, &key, bytes_slice(&packed));
 	bytes_clear(&packed);
 	ck_assert(submit(batch) == STATUS_OK);
 }
@@ -99,8 +106,8 @@ static void expand(uint64_t now_ms)
 
 	while (more) {
 		struct db_batch *batch = batch_of_ann();
-		ck_assert(notify_db_expand(db, batch, &ann, &to, now_ms, &count,
-			      &more) == STATUS_OK);
+		ck_assert(notify_db_expand(&rows, batch, &ann, &to, now_ms,
+			      &count, &more) == STATUS_OK);
 		if (count > 0)
 			ck_assert(submit(batch) == STATUS_OK);
 		else
@@ -114,7 +121,7 @@ static void bury(uint64_t before_ms, uint64_t now_ms)
 
 	while (buried.notices > 0) {
 		struct db_batch *batch = batch_of_ann();
-		ck_assert(notify_db_bury(db, batch, &ann, before_ms, now_ms,
+		ck_assert(notify_db_bury(&rows, batch, &ann, before_ms, now_ms,
 			      &buried) == STATUS_OK);
 		if (buried.notices > 0)
 			ck_assert(submit(batch) == STATUS_OK);
@@ -127,7 +134,7 @@ static void check_totals(uint64_t notices, uint64_t waiting, uint64_t letters)
 {
 	struct totals totals = { 0 };
 
-	ck_assert(notify_db_count(db, &ann, &totals) == STATUS_OK);
+	ck_assert(notify_db_count(&rows, &ann, &totals) == STATUS_OK);
 	ck_assert_uint_eq(totals.notices, notices);
 	ck_assert_uint_eq(totals.deliveries, waiting);
 	ck_assert_uint_eq(totals.letters, letters);
@@ -143,8 +150,8 @@ START_TEST(queue_is_seen)
 	tell(1, 1000);
 	expand(2000);
 	tell(2, 3000);
-	ck_assert(
-	    notify_db_queue(db, &ann, &beginning, page, &count) == STATUS_OK);
+	ck_assert(notify_db_queue(&rows, &ann, &beginning, page, &count) ==
+		  STATUS_OK);
 	ck_assert_uint_eq(count, 3);
 	ck_assert(id_equal(&page[0].terminal, &phone));
 	ck_assert(id_equal(&page[1].terminal, &tablet));
@@ -158,7 +165,7 @@ START_TEST(queue_is_seen)
 	/* From each place on there is the rest. */
 	for (size_t i = 0; i < 3; i++) {
 		struct queued rest[QUEUE_PAGE_MAX];
-		ck_assert(notify_db_queue(db, &ann, &page[i].place, rest,
+		ck_assert(notify_db_queue(&rows, &ann, &page[i].place, rest,
 			      &count) == STATUS_OK);
 		ck_assert_uint_eq(count, 2 - i);
 	}
@@ -177,7 +184,7 @@ START_TEST(long_queue_is_seen)
 	for (uint32_t i = 0; i < QUEUE_PAGE_MAX + 1; i++)
 		tell(1000 + i, 6000 + i);
 	do {
-		ck_assert(notify_db_queue(db, &ann, &place, page, &count) ==
+		ck_assert(notify_db_queue(&rows, &ann, &place, page, &count) ==
 			  STATUS_OK);
 		for (size_t i = 0; i < count; i++)
 			if (id_is_none(&page[i].terminal))
@@ -196,8 +203,8 @@ static size_t letters_of(struct letter out[static QUEUE_PAGE_MAX])
 {
 	size_t count;
 
-	ck_assert(
-	    notify_db_letters(db, &ann, &beginning, out, &count) == STATUS_OK);
+	ck_assert(notify_db_letters(&rows, &ann, &beginning, out, &count) ==
+		  STATUS_OK);
 	return count;
 }
 
@@ -218,8 +225,8 @@ START_TEST(letters_are_seen)
 	ck_assert_str_eq(page[2].gist.figures, "ordinal=2");
 	size_t count;
 	struct letter rest[QUEUE_PAGE_MAX];
-	ck_assert(notify_db_letters(db, &ann, &page[1].place, rest, &count) ==
-		  STATUS_OK);
+	ck_assert(notify_db_letters(
+		      &rows, &ann, &page[1].place, rest, &count) == STATUS_OK);
 	ck_assert_uint_eq(count, 1);
 }
 END_TEST
@@ -231,8 +238,8 @@ static uint64_t resend(const struct id *notice, uint64_t now_ms,
 	struct db_batch *batch = batch_of_ann();
 	uint64_t letters;
 
-	ck_assert(notify_db_resend(db, batch, &ann, notice, now_ms, notices_out,
-		      &letters, more_out) == STATUS_OK);
+	ck_assert(notify_db_resend(&rows, batch, &ann, notice, now_ms,
+		      notices_out, &letters, more_out) == STATUS_OK);
 	if (letters > 0)
 		ck_assert(submit(batch) == STATUS_OK);
 	else
@@ -257,20 +264,20 @@ START_TEST(resent_comes_again)
 	ck_assert(!more);
 	check_totals(1, 0, 0);
 	/* Told now, so it is not given up at once again. */
-	ck_assert(notify_db_told(db, &ann, &key.id, &told) == STATUS_OK);
+	ck_assert(notify_db_told(&rows, &ann, &key.id, &told) == STATUS_OK);
 	ck_assert_uint_eq(told.stored_ms, 5000);
 	bury(5000, 6000);
 	check_totals(1, 0, 0);
 	expand(6000);
 	check_totals(1, 2, 0);
-	ck_assert(notify_db_deliveries(db, &ann, &phone, NULL, waiting, &count,
-		      &more) == STATUS_OK);
+	ck_assert(notify_db_deliveries(&rows, &ann, &phone, NULL, waiting,
+		      &count, &more) == STATUS_OK);
 	ck_assert_uint_eq(count, 1);
 	ck_assert_uint_eq(waiting[0].attempts, 0);
 	/* And it is acknowledged under its old id. */
 	struct db_batch *batch = batch_of_ann();
 	ck_assert(notify_db_acknowledge(
-		      db, batch, &ann, &phone, &key.id, &last) == STATUS_OK);
+		      &rows, batch, &ann, &phone, &key.id, &last) == STATUS_OK);
 	ck_assert(submit(batch) == STATUS_OK);
 	check_totals(1, 1, 0);
 	ck_assert_uint_eq(resend(NULL, 7000, &notices, &more), 0);
@@ -305,11 +312,12 @@ START_TEST(resent_after_it_was_forgotten)
 	tell(1, 1000);
 	expand(2000);
 	bury(3000, 4000);
-	notify_db_forget_told(db, batch, &ann, 2000);
+	notify_db_forget_told(&rows, batch, &ann, 2000);
 	ck_assert(submit(batch) == STATUS_OK);
-	ck_assert(notify_db_told(db, &ann, &key.id, &told) == STATUS_NOT_FOUND);
+	ck_assert(
+	    notify_db_told(&rows, &ann, &key.id, &told) == STATUS_NOT_FOUND);
 	ck_assert_uint_eq(resend(NULL, 5000, &notices, &more), 2);
-	ck_assert(notify_db_told(db, &ann, &key.id, &told) == STATUS_OK);
+	ck_assert(notify_db_told(&rows, &ann, &key.id, &told) == STATUS_OK);
 	check_totals(1, 0, 0);
 }
 END_TEST
@@ -347,9 +355,9 @@ START_TEST(resent_twice_at_once)
 	tell(1, 1000);
 	expand(2000);
 	bury(3000, 4000);
-	ck_assert(notify_db_resend(db, first, &ann, NULL, 5000, &notices,
+	ck_assert(notify_db_resend(&rows, first, &ann, NULL, 5000, &notices,
 		      &letters, &more) == STATUS_OK);
-	ck_assert(notify_db_resend(db, second, &ann, NULL, 5001, &notices,
+	ck_assert(notify_db_resend(&rows, second, &ann, NULL, 5001, &notices,
 		      &letters, &more) == STATUS_OK);
 	ck_assert(submit(first) == STATUS_OK);
 	ck_assert(submit(second) == STATUS_NOT_FOUND);
@@ -365,11 +373,11 @@ START_TEST(told_are_listed)
 	tell(1, 1000);
 	tell(2, 1001);
 	ck_assert(
-	    notify_db_told_list(db, &ann, NULL, list, &count) == STATUS_OK);
+	    notify_db_told_list(&rows, &ann, NULL, list, &count) == STATUS_OK);
 	ck_assert_uint_eq(count, 2);
 	ck_assert_uint_eq(list[1].stored_ms, 1001);
-	ck_assert(
-	    notify_db_told_list(db, &ann, &list[0], rest, &count) == STATUS_OK);
+	ck_assert(notify_db_told_list(&rows, &ann, &list[0], rest, &count) ==
+		  STATUS_OK);
 	ck_assert_uint_eq(count, 1);
 	ck_assert(id_equal(&rest[0].id, &list[1].id));
 }
@@ -381,7 +389,7 @@ static const struct {
 	uint8_t version;
 	size_t key_len, value_len;
 	enum status want;
-} rows[] = {
+} damages[] = {
 	{ "R-03 a letter",              1, LETTER_KEY_BYTES,     LETTER_HEAD_BYTES,                        STATUS_OK },
 	{ "R-03 the longest",           1, LETTER_KEY_BYTES,     LETTER_HEAD_BYTES + NOTICE_BYTES_MAX,     STATUS_OK },
 	{ "R-03 a byte too long",       1, LETTER_KEY_BYTES,     LETTER_HEAD_BYTES + NOTICE_BYTES_MAX + 1, STATUS_MALFORMED },
@@ -403,19 +411,21 @@ START_TEST(damaged_letters)
 	size_t count;
 	bool more;
 
-	value[0] = rows[_i].version;
-	db_batch_put(batch, TABLE_LETTERS, slice_of(key, rows[_i].key_len),
-	    slice_of(value, rows[_i].value_len));
+	value[0] = damages[_i].version;
+	row_put(&rows, batch, &ann, TABLE_LETTERS,
+	    slice_of(key, damages[_i].key_len),
+	    slice_of(value, damages[_i].value_len));
 	ck_assert(submit(batch) == STATUS_OK);
-	enum status got = notify_db_letters(db, &ann, &beginning, page, &count);
-	ck_assert_msg(got == rows[_i].want, "%s: read '%s'", rows[_i].name,
-	    status_text(got));
+	enum status got =
+	    notify_db_letters(&rows, &ann, &beginning, page, &count);
+	ck_assert_msg(got == damages[_i].want, "%s: read '%s'",
+	    damages[_i].name, status_text(got));
 	batch = batch_of_ann();
 	got = notify_db_resend(
-	    db, batch, &ann, NULL, 1, &notices, &letters, &more);
+	    &rows, batch, &ann, NULL, 1, &notices, &letters, &more);
 	db_batch_destroy(&batch);
-	ck_assert_msg(got == rows[_i].want, "%s: resent '%s'", rows[_i].name,
-	    status_text(got));
+	ck_assert_msg(got == damages[_i].want, "%s: resent '%s'",
+	    damages[_i].name, status_text(got));
 }
 END_TEST
 
@@ -438,7 +448,7 @@ int main(void)
 	tcase_add_test(resent, resent_after_it_was_forgotten);
 	tcase_add_test(resent, resent_in_slices);
 	tcase_add_test(resent, resent_twice_at_once);
-	tcase_add_loop_test(resent, damaged_letters, 0, (int)nitems(rows));
+	tcase_add_loop_test(resent, damaged_letters, 0, (int)nitems(damages));
 	suite_add_tcase(suite, seen);
 	suite_add_tcase(suite, resent);
 	SRunner *runner = srunner_create(suite);

@@ -411,6 +411,12 @@ static void run_until(bool (*done)(void))
 	} while (done && !done());
 }
 
+/* Nobody is there to be heard of. */
+static void pass_first_moments(void)
+{
+	skipped_ms += ORDERS_FIRST_MS;
+}
+
 static void setup(void)
 {
 	deleting = (struct deleting){ 0 };
@@ -428,19 +434,20 @@ static void setup(void)
 	asker_connect(&gateway);
 	asker_connect(&ops);
 	asker_connect(&auth);
+	pass_first_moments();
 }
 
 static void teardown(void)
 {
 	journal_close();
 	asker_disconnect(&auth);
-	stage_teardown();
-	orders_destroy(&orders);
+	orders_destroy(&orders); /* its timers are the loop's */
 	ck_assert_ptr_null(orders);
+	stage_teardown();
 }
 
 /* The process ends, and another begins, as service_main has it. */
-static void restart(void)
+static void restart_at_once(void)
 {
 	asker_disconnect(&gateway);
 	asker_disconnect(&ops);
@@ -457,6 +464,12 @@ static void restart(void)
 	asker_connect(&gateway);
 	asker_connect(&ops);
 	asker_connect(&auth);
+}
+
+static void restart(void)
+{
+	restart_at_once();
+	pass_first_moments();
 }
 
 /* ---- what auth sends ---- */
@@ -733,6 +746,39 @@ START_TEST(touch)
 	/* its expiry is what counts without */
 	session.ticket.expiry_ms = clock_wall_ms() + MINUTE_MS;
 	request_sign(&session.request, &session.ticket);
+	ck_assert_int_eq(use(&session), STATUS_OK);
+}
+END_TEST
+
+/* What was revoked while it was down is known before anybody is served. */
+START_TEST(first_moments)
+{
+	struct session session = session_of(&anna);
+	struct id number = nonce_of(&session);
+	struct order order = order_now(5, ORDER_REVOKE_TICKET, &anna, &number);
+
+	restart_at_once();
+	ck_assert_int_eq(use(&session), STATUS_UNAVAILABLE);
+	ck_assert_uint_gt(gateway.reply.retry_after_ms, 0);
+	ck_assert_int_eq(send_one(&order), STATUS_OK);
+	ck_assert_int_eq(use(&session), STATUS_DENIED);
+	session = session_of(&anna);
+	ck_assert_int_eq(use(&session), STATUS_OK);
+
+	/* what it knows it says at once */
+	restart_at_once();
+	session.ticket = ticket_at(&anna, &phone, &number, NOON_MS);
+	memcpy(session.ticket.peer, session.request.header.peer.id,
+	    TICKET_PEER_BYTES);
+	session.ticket.direction = DIRECTION_DOWNLOAD;
+	session.ticket.expiry_ms = clock_wall_ms() + MINUTE_MS;
+	request_sign(&session.request, &session.ticket);
+	ck_assert_int_eq(use(&session), STATUS_DENIED);
+
+	/* but where auth is not there either, it goes on without */
+	session = session_of(&anna);
+	ck_assert_int_eq(use(&session), STATUS_UNAVAILABLE);
+	pass_first_moments();
 	ck_assert_int_eq(use(&session), STATUS_OK);
 }
 END_TEST
@@ -1176,6 +1222,7 @@ static void add_service(Suite *suite)
 	TCase *touching =
 	    service_case("A-14 who is cut off from auth renews no ticket");
 	tcase_add_test(touching, touch);
+	tcase_add_test(touching, first_moments);
 	suite_add_tcase(suite, touching);
 
 	TCase *deletes = service_case("A-12 a deletion is obeyed, for good");

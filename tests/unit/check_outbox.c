@@ -281,6 +281,7 @@ static void auth_close(void)
 static void setup(void)
 {
 	scratch_make();
+	ck_assert_int_eq(arena_open(16384), STATUS_OK);
 	snprintf(endpoint, sizeof(endpoint), "ipc://%s", scratch_path("run/s"));
 	snprintf(auth_endpoint, sizeof(auth_endpoint), "ipc://%s",
 	    scratch_path("auth/s"));
@@ -292,6 +293,7 @@ static void teardown(void)
 	notify_close();
 	auth_close();
 	service_close();
+	arena_close();
 	scratch_remove();
 }
 

@@ -21,6 +21,7 @@ static struct bytes plain;
 static void setup(void)
 {
 	scratch_make();
+	ck_assert_int_eq(arena_open(16384), STATUS_OK);
 	const struct db_options options = {
 		.path = scratch_path("data"),
 		.service = "test",
@@ -38,6 +39,7 @@ static void teardown(void)
 	db_close(&db);
 	ring_close();
 	bytes_clear(&plain);
+	arena_close();
 	scratch_remove();
 }
 

@@ -13,7 +13,7 @@
 
 /*
  * A keyring as a service has it, in the scratch folder: master key in keys/,
- * account keys in ledger/.
+ * account keys in ledger/.  The arena is open meanwhile.
  */
 
 static struct keyring *ring;
@@ -29,7 +29,6 @@ static inline void ring_open(const char *service)
 	    setenv("KEEPSAKE_COMMON_KEYS", scratch_path("keys"), 1), 0);
 	ck_assert_int_eq(
 	    conf_load(settings, settings_count, NULL, &conf), STATUS_OK);
-	ck_assert_int_eq(arena_open(16384), STATUS_OK);
 	enum status st = master_make(conf, service);
 	ck_assert(st == STATUS_OK || st == STATUS_CONFLICT);
 	ck_assert_int_eq(
@@ -41,7 +40,6 @@ static inline void ring_open(const char *service)
 static inline void ring_close(void)
 {
 	keyring_destroy(&ring);
-	arena_close();
 }
 
 #endif

@@ -138,6 +138,7 @@ static inline void stage_setup(
 	ck_assert_int_eq(
 	    conf_load(settings, settings_count, NULL, &program.conf),
 	    STATUS_OK);
+	ck_assert_int_eq(arena_open(16384), STATUS_OK);
 	stage_write_key("gateway");
 	stage_write_key("ops");
 	crypto_sign_keypair(ticket_public, ticket_secret);
@@ -169,6 +170,7 @@ static inline void stage_teardown(void)
 	asker_disconnect(&gateway);
 	asker_disconnect(&ops);
 	stage_close();
+	arena_close();
 	loop_destroy(&program.loop);
 	conf_destroy(&program.conf);
 	scratch_remove();
