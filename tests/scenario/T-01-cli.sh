@@ -6,8 +6,9 @@
 world_up
 terminal_of_new one anna
 tree_make "$WORLD/tree" 64 60 1
-readonly COMMANDS="enrol register bind password code sim-pin invite sessions
-    revoke forget backup snapshots show restore notices status"
+readonly COMMANDS="enrol register bind terminals rebind unbind password code
+    sim-pin invite sessions revoke forget backup snapshots show restore card
+    grant lock notices status"
 
 case_begin "T-01 --help tells every command and option, --version the version"
 help=$("$BUILD/keepsake" --help)
