@@ -140,8 +140,8 @@ SANITIZE  := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
 .PHONY: check unit lint bench
 check:
 	@deploy/install-deps build test
-	@$(MAKE) -s CFLAGS='-O2 -g -Werror' all units tools replays
-	@$(MAKE) -s BUILD=$(SANITIZED) CFLAGS='$(SANITIZE) -Werror' all units tools replays
+	@$(MAKE) -s -j$$(nproc) CFLAGS='-O2 -g -Werror' all units tools replays
+	@$(MAKE) -s -j$$(nproc) BUILD=$(SANITIZED) CFLAGS='$(SANITIZE) -Werror' all units tools replays
 	@$(MAKE) -s lint
 	tests/check $(BUILD) $(SANITIZED)
 
