@@ -32,15 +32,29 @@ keepsakectl keys make >/dev/null
 diff -r "$WORLD/keys.before" "$WORLD/keys"
 case_pass
 
+# The files that hold some bytes, which may well be a line's end.
+files_with() { # HEX FILE...
+	perl -e '
+		my $wanted = pack "H*", shift;
+		local $/;
+		for my $path (@ARGV) {
+			open my $file, "<:raw", $path or die "$path: $!";
+			my $text = <$file> // "";
+			print "$path\n" if index($text, $wanted) >= 0;
+		}' "$@"
+}
+
 case_begin "K-08 no master key is in a database, a ledger or a log"
+mapfile -t files < <(find "$WORLD"/*/ -type f ! -name '*.master')
 for name in $SERVICES_SEALING; do
 	key=$(cat "$WORLD/keys/$name.master")
-	bytes=$(sed 's/../\\x&/g' <<<"$key")
-	printf %b "$bytes" | LC_ALL=C grep -qaP "$bytes" || fail "cannot look"
-	found=$(LC_ALL=C grep -rlaP "$bytes" "$WORLD"/*/ || true)
-	assert_equal "" "$found" "files with the key's bytes"
-	found=$(grep -rla "$key" "$WORLD"/{*.ledger,*/data.mdb,log} || true)
-	assert_equal "" "$found" "files with the key's text"
+	text=$(printf %s "$key" | od -An -v -tx1 | tr -d ' \n')
+	assert_equal "$WORLD/keys/$name.master" \
+	    "$(files_with "$text" "$WORLD/keys/$name.master")" "it is found"
+	assert_equal "" "$(files_with "$key" "${files[@]}")" \
+	    "files with the key's bytes"
+	assert_equal "" "$(files_with "$text" "${files[@]}")" \
+	    "files with the key's text"
 done
 case_pass
 
