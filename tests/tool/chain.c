@@ -1,7 +1,7 @@
 /*
  * chain sink ENDPOINT [KEY-FILE]
  * chain proxy ENDPOINT NEXT-PORT
- * chain measure gateway|bare|service ENDPOINT|ENROLMENT PID MIB TRIPS
+ * chain measure gateway|bare|hop|service WHERE PID MIB TRIPS
  *
  * Bulk bytes and round trips through a gateway, and through what is not one.
  *
@@ -11,16 +11,16 @@
  *          from KEY-FILE, or else with that of a bare server
  * proxy    the bare middle part: zmq_proxy between ROUTER and DEALER, with
  *          CURVE on both sides, before the sink at NEXT-PORT
- * measure  a terminal: to a gateway (ENROLMENT), to a bare CURVE server
- *          (ENDPOINT), or as a gateway to a service (ENDPOINT, ipc://).  MIB
- *          up and as much down in frames of 262,128 bytes, CHAIN_WINDOW of
- *          them under way; TRIPS round trips without a payload.  Lines of
- *          "name<tab>value", CPU that of the process PID meanwhile.
+ * measure  a terminal.  WHERE: the enrolment of a gateway; the endpoint of a
+ *          bare proxy; or, without a middle part (hop, service), that of a
+ *          sink on tcp:// or ipc://.  MIB up and as much down in frames of
+ *          262,128 bytes, CHAIN_WINDOW of them under way; TRIPS round trips
+ *          without a payload.  Lines of "name<tab>value", CPU that of the
+ *          process PID meanwhile.
  *
  * All of these frames are the ones of the protocol.
  */
 #include <inttypes.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include "crypto/arena.h"
@@ -173,8 +173,11 @@ static struct pump measure_open(const char *kind, const char *where)
 		errx(1, "no keys");
 	if (strcmp(kind, "service") == 0)
 		return pump_open(bus, where, NULL);
-	if (strcmp(kind, "bare") == 0)
-		return pump_open(bus, where, server.public_key);
+	if (strcmp(kind, "bare") == 0 || strcmp(kind, "hop") == 0) {
+		struct pump pump = pump_open(bus, where, server.public_key);
+		pump.envelope_count = strcmp(kind, "hop") == 0;
+		return pump;
+	}
 	if (enrolment_parse(&enrolment, where, &why) != STATUS_OK)
 		errx(2, "%s", why);
 	snprintf(endpoint, sizeof(endpoint), "tcp://%s:%u", enrolment.host,
