@@ -48,9 +48,9 @@ struct engine {
 	uint64_t map_bytes_cap; /* without the reserve */
 	uint64_t map_bytes_max;
 
-	/* The writer's own */
-	bool broken; /* a sync failed: what is on the disk is not known */
-	bool full;   /* logged as full, until a batch fits again */
+	/* Written by the writer only */
+	_Atomic bool broken; /* a sync failed: nobody knows the disk */
+	_Atomic bool full;   /* logged as full, until a batch fits again */
 
 	_Atomic uint64_t commits, batches, bytes_synced;
 };
