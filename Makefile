@@ -104,9 +104,18 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(PARTS) $(LIBRARY) $(COMMON)
 $(BUILD)/tests/tool/%: $(BUILD)/tests/tool/%.o $(LIBRARY) $(COMMON)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+# What records the writes of a process, and cuts the power: by being linked
+# in, or preloaded.
+RECORDER := $(BUILD)/tests/power/record.so
+$(patsubst %,$(BUILD)/tests/unit/check_power_%,db files): \
+    $(BUILD)/tests/power/record.o $(BUILD)/tests/power/disk.o
+
+$(RECORDER): $(BUILD)/tests/power/record.o
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $^
+
 .PHONY: units tools
 units: $(UNITS)
-tools: $(TOOLS)
+tools: $(TOOLS) $(RECORDER)
 
 # ---- for a newcomer ----
 
