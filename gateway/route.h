@@ -35,6 +35,7 @@ void router_destroy(struct router **self_p);
  * message  body and payload are moved out of it when OK
  *
  * STATUS_OK           deliver will be called, or the terminal asks again
+ * STATUS_CONFLICT     the request id is under way for another message type
  * STATUS_MALFORMED    no such message type for terminals
  * STATUS_BUSY         too much under way
  * STATUS_UNAVAILABLE  the service is not there; ${service_out} is its name
@@ -50,5 +51,8 @@ enum status router_answer(struct message *out, const struct id *request,
     const char *detail);
 
 const struct flights *router_flights(const struct router *self);
+
+/** Repeats that were not passed on, as the first was under way. */
+uint64_t router_repeats_held(const struct router *self);
 
 #endif
