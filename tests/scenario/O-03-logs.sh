@@ -156,5 +156,6 @@ was_logged() {
 wait_for 30 was_logged || fail "$(tail -3 "$WORLD_LOG/gateway.log")"
 assert_json '.event == "bearer_killed" and .signal == 9' \
     "$(grep bearer_killed "$WORLD_LOG/gateway.log")" "its line"
+wait_for 30 bearer || fail "no bearer again"
 supervisor_end || fail "the supervisor ended with $?"
 case_pass
