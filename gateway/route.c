@@ -99,11 +99,20 @@ static const char *type_name(uint32_t type)
 	return NULL;
 }
 
+/* Count an answer, and log what a service has failed in: as it does. */
 static void count_flight(
     struct router *self, const struct flight *flight, enum status status)
 {
-	request_counts_note(self->counts, flight->type, type_name(flight->type),
-	    status, histogram_now_us() - flight->began_us);
+	const char *name = type_name(flight->type);
+	enum log_level level = LOG_DEBUG;
+
+	if (status == STATUS_INTERNAL || status == STATUS_NO_SPACE ||
+	    status == STATUS_UNKNOWN)
+		level = LOG_ERROR;
+	log_line(level, &flight->trace, "answered", "type=%s by=%s status=%s",
+	    name ? name : "-", role_word(flight->service), status_word(status));
+	request_counts_note(self->counts, flight->type, name, status,
+	    histogram_now_us() - flight->began_us);
 }
 
 /* Tell who waits for ${flight} that nothing will come, and forget it. */

@@ -67,6 +67,8 @@ static void refuse(struct zmtp_bearer *self, const struct header *header,
 	struct message answer;
 
 	self->figures.refused++;
+	log_debug(&header->trace, "answered", "by=gateway status=%s",
+	    status_word(status));
 	message_init(&answer);
 	if (router_answer(&answer, &header->request, &header->trace, status,
 		retry_after_ms, detail) == STATUS_OK)

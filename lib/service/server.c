@@ -584,6 +584,7 @@ static void serve(struct server *self, size_t door, enum status received)
 		return;
 	}
 	x->body = frame_slice(&x->message.body);
+	log_request_set(x->header.trace);
 	struct exchange *under_way =
 	    received == STATUS_OK ? find_under_way(x) : NULL;
 	if (under_way) {
@@ -616,6 +617,7 @@ static void on_readable(void *arg)
 		if (st == STATUS_NOT_FOUND)
 			return;
 		serve(self, (size_t)(door - self->doors), st);
+		log_request_set((struct id){ 0 });
 	}
 }
 
