@@ -31,6 +31,7 @@ static const struct kind {
 	{ NOTIFY__KIND__TERMINAL_UNBOUND, "terminal_unbound", "a terminal is no longer bound to the account; if it was not you, change the verification information and tell the operator" },
 	{ NOTIFY__KIND__GRANT_GIVEN,      "grant_given",      "a terminal may back up from now on with nobody asked; if it was not you, take that away and change the password" },
 	{ NOTIFY__KIND__GRANT_REMOVED,    "grant_removed",    "a terminal may no longer back up with nobody asked" },
+	{ NOTIFY__KIND__SNAPSHOTS_DELETED, "snapshots_deleted", "snapshots were deleted, for good; if it was not you: keepsake revoke --all, then keepsake password" },
 };
 /* clang-format on */
 

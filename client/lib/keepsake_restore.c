@@ -97,6 +97,7 @@ static enum status run_restore(struct keepsake *self,
 
 	if (st != STATUS_OK)
 		return refuse_restore(self, st, what, snapshot);
+	remote_restore_end(self->remote);
 	*out = (struct keepsake_restore_result){
 		.snapshot = snapshot->ordinal,
 		.files = result.files,
