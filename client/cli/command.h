@@ -50,6 +50,7 @@ struct options {
 	const char *data_file; /* "-": standard input */
 	const char *output;    /* "-": standard output */
 	uint32_t timeout_ms;   /* 0: as the library has it */
+	uint32_t keep_last, keep_daily, keep_weekly, keep_monthly;
 	bool json;
 	bool quiet;
 	bool verify;
@@ -99,6 +100,7 @@ command_fn command_terminals, command_rebind, command_unbind, command_card;
  */
 void urge_sim_pin(const struct run *run);
 command_fn command_lock, command_grant;
+command_fn command_delete, command_thin;
 
 /** The exit code that ${status} means. */
 enum exit_code exit_code_of(enum status status);

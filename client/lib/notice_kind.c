@@ -19,6 +19,7 @@ static const struct notice_kind kinds[] = {
 	{ NOTIFY__KIND__GRANT_REMOVED,    "grant_removed",    "a terminal may no longer back up with nobody asked" },
 	{ NOTIFY__KIND__NEW_LOGIN,        "new_login",        "somebody signed in on a terminal that is not bound, with the account's password; if it was not you: keepsake revoke --all, then keepsake password" },
 	{ NOTIFY__KIND__RESTORE_DONE,     "restore_done",     "a terminal has restored a snapshot; if it was not you: keepsake revoke --all, then keepsake password" },
+	{ NOTIFY__KIND__SNAPSHOTS_DELETED, "snapshots_deleted", "snapshots were deleted, for good; if it was not you: keepsake revoke --all, then keepsake password" },
 };
 /* clang-format on */
 

@@ -10,6 +10,8 @@
 
 /* What the store is asked and answers, but for the chunks themselves. */
 
+#define GOODBYE_MS 5000 /* for what nobody has to wait for */
+
 _Static_assert(REMOTE_HAVE_MAX *CHUNK_ID_BYTES < BODY_BYTES_MAX,
     "one question asks for all of them");
 
@@ -18,6 +20,21 @@ void snapshot_clear(struct snapshot *self)
 	bytes_clear(&self->sealed_key);
 	bytes_clear(&self->sealed_summary);
 	memset(self, 0, sizeof(*self));
+}
+
+enum status snapshot_copy(struct snapshot *out, const struct snapshot *from)
+{
+	enum status st;
+
+	*out = *from;
+	out->sealed_key = out->sealed_summary = (struct bytes){ 0 };
+	st = bytes_copy(&out->sealed_key, bytes_slice(&from->sealed_key));
+	if (st == STATUS_OK)
+		st = bytes_copy(
+		    &out->sealed_summary, bytes_slice(&from->sealed_summary));
+	if (st != STATUS_OK)
+		snapshot_clear(out);
+	return st;
 }
 
 /* Whether a question that ends so leaves the rest as good as before. */
@@ -51,8 +68,8 @@ static void question_ended(
  * Ask, and wait.  The answer is unpacked into ${unpack}, which the caller
  * has begun; reply_type may be NULL.
  */
-static enum status ask(struct remote *self, uint32_t type,
-    const ProtobufCMessage *body, struct unpack *unpack,
+static enum status ask_within(struct remote *self, uint32_t timeout_ms,
+    uint32_t type, const ProtobufCMessage *body, struct unpack *unpack,
     const ProtobufCMessageDescriptor *reply_type, void *reply_out)
 {
 	struct request *question = remote_request_new(self, type);
@@ -63,6 +80,7 @@ static enum status ask(struct remote *self, uint32_t type,
 	if (st != STATUS_OK)
 		goto out;
 	question->ended = question_ended;
+	question->timeout_ms = timeout_ms;
 	pthread_mutex_lock(&self->mutex);
 	st = self->failure;
 	if (st == STATUS_OK) {
@@ -82,6 +100,14 @@ static enum status ask(struct remote *self, uint32_t type,
 out:
 	remote_request_destroy(&question);
 	return st;
+}
+
+static enum status ask(struct remote *self, uint32_t type,
+    const ProtobufCMessage *body, struct unpack *unpack,
+    const ProtobufCMessageDescriptor *reply_type, void *reply_out)
+{
+	return ask_within(
+	    self, self->timeout_ms, type, body, unpack, reply_type, reply_out);
 }
 
 enum status remote_have(struct remote *self, const struct chunk_id *ids,
@@ -185,6 +211,33 @@ enum status remote_restore_begin(struct remote *self)
 	return st;
 }
 
+void remote_restore_end(
+    struct remote *self, uint64_t ordinal, uint64_t files, uint64_t failed)
+{
+	Store__RestoreEnd message = STORE__RESTORE_END__INIT;
+	struct id lease = remote_lease(self);
+
+	message.lease_id = remote_id_field(&lease);
+	message.ordinal = ordinal;
+	message.files = files;
+	message.failed = failed;
+	(void)ask_within(self, min_of(self->timeout_ms, (uint32_t)GOODBYE_MS),
+	    STORE__TYPE__RESTORE_END, &message.base, NULL, NULL, NULL);
+}
+
+enum status remote_delete(
+    struct remote *self, const uint64_t *ordinals, size_t count)
+{
+	Store__SnapshotDelete message = STORE__SNAPSHOT_DELETE__INIT;
+
+	assert(count > 0 && count <= REMOTE_DELETE_MAX);
+	message.n_ordinals = count;
+	/* protobuf-c only reads them. */
+	message.ordinals = (uint64_t *)(uintptr_t)ordinals;
+	return ask(self, STORE__TYPE__SNAPSHOT_DELETE, &message.base, NULL,
+	    NULL, NULL);
+}
+
 static enum status read_chunk_id(
     struct chunk_id *out, ProtobufCBinaryData field)
 {
@@ -254,20 +307,6 @@ enum status remote_publish(struct remote *self, struct snapshot *snapshot,
 	}
 	unpack_end(&unpack);
 	return st;
-}
-
-enum status remote_restore_end(
-    struct remote *self, uint64_t ordinal, uint64_t files, uint64_t failed)
-{
-	Store__RestoreEnd message = STORE__RESTORE_END__INIT;
-	struct id lease = remote_lease(self);
-
-	message.lease_id = remote_id_field(&lease);
-	message.ordinal = ordinal;
-	message.files = files;
-	message.failed = failed;
-	return ask(
-	    self, STORE__TYPE__RESTORE_END, &message.base, NULL, NULL, NULL);
 }
 
 enum status remote_backup_abandon(struct remote *self)
