@@ -7,11 +7,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "health_db.h"
 #include "lease.h"
 
 #define SLICE_MS      2 /* at a time on the loop, about */
 #define PAUSE_MS      1 /* before the next slice */
-#define CHUNKS_A_PAGE 400
+#define CHUNKS_A_PAGE 300 /* three operations each */
 #define ROOTS_A_PAGE  32
 #define TRIES_MAX     3 /* for an account that changes meanwhile */
 #define NODES_FIRST   64
@@ -408,6 +409,7 @@ static enum status delete_unmarked(struct sweep *self, struct db_batch *batch)
 		    is_marked(self, chunk.sequence))
 			continue;
 		store_db_delete_chunk(batch, entry->key, chunk.sequence);
+		health_db_delete_damage(batch, entry->key);
 		self->batch_chunks++;
 		self->batch_bytes += store_db_blob_bytes(&chunk);
 	}
