@@ -5,6 +5,7 @@
 
 #include "base/bounds.h"
 #include "base/clock.h"
+#include "base/histogram.h"
 #include "base/util.h"
 
 #define BUCKETS 1024 /* a power of two */
@@ -139,10 +140,18 @@ enum status flights_add(struct flights *self, const struct header *header,
 	flight->trace = header->trace;
 	flight->route = *route;
 	flight->service = service;
+	flight->type = header->type;
+	flight->began_us = histogram_now_us();
 	flight->bytes = bytes;
 	flight->expires_ms = clock_interval_ms() + FLIGHT_MS_MAX;
 	append(self, flight);
 	return STATUS_OK;
+}
+
+const struct flight *flights_find(
+    struct flights *self, const struct id *request)
+{
+	return find(self, request);
 }
 
 void flights_remove(struct flights *self, const struct id *request)

@@ -27,6 +27,8 @@ struct flight {
 	struct id trace;
 	struct route route;
 	enum role service;
+	uint32_t type;
+	uint64_t began_us; /* on histogram_now_us */
 	size_t bytes;
 	uint64_t expires_ms; /* on clock_interval_ms */
 	struct flight *next_in_bucket;
@@ -47,6 +49,10 @@ void flights_destroy(struct flights **self_p);
  */
 enum status flights_add(struct flights *self, const struct header *header,
     const struct route *route, enum role service, size_t bytes);
+
+/** The request with this id; NULL: none. */
+const struct flight *flights_find(
+    struct flights *self, const struct id *request);
 
 /** The request was answered; unknown ones are fine. */
 void flights_remove(struct flights *self, const struct id *request);

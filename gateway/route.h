@@ -4,6 +4,8 @@
 #include "bus/message.h"
 #include "flight.h"
 #include "service/program.h"
+#include "service/request_counts.h"
+#include "service/watch.h"
 
 /*
  * The links to the services, behind every bearer: which message goes where,
@@ -50,5 +52,12 @@ enum status router_answer(struct message *out, const struct id *request,
     const char *detail);
 
 const struct flights *router_flights(const struct router *self);
+
+/** What was passed on, and how it was answered. */
+const struct request_counts *router_counts(const struct router *self);
+
+/** The links to the services; returns how many. */
+size_t router_links(
+    const struct router *self, struct watch_link out[static WATCH_LINKS_MAX]);
 
 #endif

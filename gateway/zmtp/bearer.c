@@ -244,3 +244,8 @@ void zmtp_bearer_figures(
 	out->under_way = flights_count(router_flights(self->router));
 	out->under_way_bytes = flights_bytes(router_flights(self->router));
 }
+
+const struct router *zmtp_bearer_router(const struct zmtp_bearer *self)
+{
+	return self->router;
+}

@@ -405,6 +405,13 @@ static uint64_t room_of(struct engine *self, const struct db_stats *stats)
 	return room;
 }
 
+enum db_state engine_state(const struct engine *self)
+{
+	if (atomic_load(&self->broken))
+		return DB_STOPPED;
+	return atomic_load(&self->full) ? DB_FULL : DB_WRITES;
+}
+
 enum status engine_stats(struct engine *self, struct db_stats *out)
 {
 	MDB_txn *txn = NULL;

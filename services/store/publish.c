@@ -12,7 +12,11 @@
 #include "snapshot.h"
 
 /* Guards in the batch of a publication, in this order. */
-enum publish_op { PUBLISH_OP_LEASE, PUBLISH_OP_ROOT, PUBLISH_OP_ORDINAL };
+enum publish_op {
+	PUBLISH_OP_LEASE,
+	PUBLISH_OP_ROOT,
+	PUBLISH_OP_ORDINAL /* and one more */
+};
 
 struct publication {
 	struct store *store;
