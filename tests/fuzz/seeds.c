@@ -530,6 +530,9 @@ static void keys(void)
 
 static void texts(void)
 {
+	save_text("health", "not-ready",
+	    "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 17\r\n\r\n"
+	    "no link to store\n");
 	save_text("name", "phone", "+49 (151) 234-567 89");
 	save_text("name", "email", "Ann.B@Example.ORG");
 	save_text("name", "nickname", "Straße_7");
