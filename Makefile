@@ -101,7 +101,7 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(PARTS) $(LIBRARY) $(COMMON)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) \
 	    $(shell $(PKG_CONFIG) --libs check)
 
-$(BUILD)/tests/tool/%: $(BUILD)/tests/tool/%.o $(LIBRARY) $(COMMON)
+$(BUILD)/tests/tool/%: $(BUILD)/tests/tool/%.o $(LIBRARY) $(PARTS) $(COMMON)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # What records the writes of a process, and cuts the power: by being linked
@@ -129,7 +129,7 @@ help:
 	@echo 'make compose-check  build and run the containers of deploy/ (root)'
 	@echo 'make fuzz       each decoder on random bytes, SECONDS= (60) each'
 	@echo 'make mutants    take one guard away at a time: a test must notice'
-	@echo 'make bench      speed, as ratios against restic and borg'
+	@echo 'make bench      speed and size, as ratios to a peer or limit'
 	@echo 'make install    programs, man pages, library (DESTDIR=, PREFIX=)'
 
 deps:
@@ -225,11 +225,12 @@ mutants:
 	@deploy/install-deps build test
 	tests/mutants/run $(BUILD) $(MUTANTS)
 
+BENCHES := $(sort $(wildcard tests/bench/p[0-9]*.sh))
+
 bench:
 	@deploy/install-deps build bench
 	$(MAKE) all tools
-	BUILD=$(BUILD) tests/bench/p01.sh
-	BUILD=$(BUILD) tests/bench/p04.sh
+	for part in $(BENCHES); do BUILD=$(BUILD) $$part || exit 1; done
 
 # ---- installation ----
 
