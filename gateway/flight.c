@@ -6,6 +6,7 @@
 
 #include "base/bounds.h"
 #include "base/clock.h"
+#include "base/histogram.h"
 #include "base/util.h"
 
 #define BUCKETS 4096 /* a power of two */
@@ -147,6 +148,7 @@ static enum status add_new(struct flights *self, const struct header *header,
 	flight->service = service;
 	flight->type = header->type;
 	flight->terminal = terminal;
+	flight->began_us = histogram_now_us();
 	flight->expires_ms = clock_interval_ms() + FLIGHT_MS_MAX;
 	append(self, flight);
 	*out = flight;

@@ -48,8 +48,9 @@ struct flight {
 	struct route route; /* the newest that it was asked by */
 	enum role service;
 	uint32_t type;
-	size_t copies; /* passed on: 1, and the repeats of it */
-	size_t bytes;  /* of all copies */
+	uint64_t began_us; /* on histogram_now_us */
+	size_t copies;     /* passed on: 1, and the repeats of it */
+	size_t bytes;      /* of all copies */
 	struct flight_terminal *terminal;
 	uint64_t repeat_ms; /* these on clock_interval_ms */
 	uint64_t expires_ms;

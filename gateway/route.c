@@ -30,6 +30,7 @@ struct link {
 struct router {
 	struct router_options options;
 	struct flights *flights;
+	struct request_counts *counts;
 	struct link links[ROLE_COUNT]; /* those with a socket are in use */
 	struct timer expire;
 	struct message incoming;
@@ -69,6 +70,41 @@ enum status router_answer(struct message *out, struct header *answer)
 	return st;
 }
 
+/* The name of a type as its .proto has it; NULL for one that is none. */
+static const char *type_name(uint32_t type)
+{
+	static const ProtobufCEnumDescriptor *const types[] = {
+		&auth__type__descriptor,
+		&store__type__descriptor,
+		&binding__type__descriptor,
+		&notify__type__descriptor,
+	};
+
+	for (size_t i = 0; i < nitems(types); i++) {
+		const ProtobufCEnumValue *value =
+		    protobuf_c_enum_descriptor_get_value(types[i], (int)type);
+		if (value && type > 0)
+			return value->name;
+	}
+	return NULL;
+}
+
+/* Count an answer, and log what a service has failed in: as it does. */
+static void count_flight(
+    struct router *self, const struct flight *flight, enum status status)
+{
+	const char *name = type_name(flight->type);
+	enum log_level level = LOG_DEBUG;
+
+	if (status == STATUS_INTERNAL || status == STATUS_NO_SPACE ||
+	    status == STATUS_UNKNOWN)
+		level = LOG_ERROR;
+	log_line(level, &flight->trace, "answered", "type=%s by=%s status=%s",
+	    name ? name : "-", role_word(flight->service), status_word(status));
+	request_counts_note(self->counts, flight->type, name, status,
+	    histogram_now_us() - flight->began_us);
+}
+
 /* Tell who waits for ${flight} that nothing will come, and forget it. */
 static void fail_flight(
     struct router *self, const struct flight *flight, const char *why)
@@ -83,6 +119,7 @@ static void fail_flight(
 	};
 	struct message message;
 
+	count_flight(self, flight, STATUS_UNAVAILABLE);
 	header_detail(&answer, "%s %s", role_word(flight->service), why);
 	message_init(&message);
 	enum status st = router_answer(&message, &answer);
@@ -192,6 +229,7 @@ static void on_service_message(struct router *self)
 		if (!flight)
 			return;
 		route = flight->route;
+		count_flight(self, flight, header.status);
 		flights_remove(self->flights, &key);
 	}
 	message->envelope_count = 0;
@@ -252,6 +290,8 @@ enum status router_new(
 	self->options = *options;
 	message_init(&self->incoming);
 	enum status st = flights_new(&self->flights);
+	if (st == STATUS_OK)
+		st = request_counts_new(&self->counts);
 	for (size_t i = 1; i < nitems(services) && st == STATUS_OK; i++)
 		st = link_open(self, services[i]);
 	self->expire = (struct timer){ .fired = on_expire, .arg = self };
@@ -284,6 +324,7 @@ void router_destroy(struct router **self_p)
 		bus_close(&link->socket);
 	}
 	flights_destroy(&self->flights);
+	request_counts_destroy(&self->counts);
 	message_clear(&self->incoming);
 	free(self);
 	*self_p = NULL;
@@ -359,6 +400,24 @@ enum status router_forward(struct router *self, const struct header *header,
 const struct flights *router_flights(const struct router *self)
 {
 	return self->flights;
+}
+
+const struct request_counts *router_counts(const struct router *self)
+{
+	return self->counts;
+}
+
+size_t router_links(
+    const struct router *self, struct watch_link out[static WATCH_LINKS_MAX])
+{
+	size_t count = 0;
+
+	for (size_t i = 1; i < nitems(services); i++)
+		out[count++] = (struct watch_link){
+			.peer = role_word(services[i]),
+			.up = self->links[services[i]].up,
+		};
+	return count;
 }
 
 uint64_t router_repeats_held(const struct router *self)

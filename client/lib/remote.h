@@ -174,6 +174,10 @@ void snapshot_clear(struct snapshot *self);
 enum status remote_publish(struct remote *self, struct snapshot *snapshot,
     const uint8_t root_hash[static 32]);
 
+/** End a restore; the owner is told of it. */
+enum status remote_restore_end(
+    struct remote *self, uint64_t ordinal, uint64_t files, uint64_t failed);
+
 /** End a backup without a snapshot. */
 enum status remote_backup_abandon(struct remote *self);
 

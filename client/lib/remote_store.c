@@ -256,6 +256,20 @@ enum status remote_publish(struct remote *self, struct snapshot *snapshot,
 	return st;
 }
 
+enum status remote_restore_end(
+    struct remote *self, uint64_t ordinal, uint64_t files, uint64_t failed)
+{
+	Store__RestoreEnd message = STORE__RESTORE_END__INIT;
+	struct id lease = remote_lease(self);
+
+	message.lease_id = remote_id_field(&lease);
+	message.ordinal = ordinal;
+	message.files = files;
+	message.failed = failed;
+	return ask(
+	    self, STORE__TYPE__RESTORE_END, &message.base, NULL, NULL, NULL);
+}
+
 enum status remote_backup_abandon(struct remote *self)
 {
 	Store__Abandon message = STORE__ABANDON__INIT;

@@ -74,6 +74,8 @@ static void refuse(struct zmtp_bearer *self, const struct header *header,
 	struct message message;
 
 	self->figures.refused++;
+	log_debug(&header->trace, "answered", "by=gateway status=%s",
+	    status_word(status));
 	header_detail(&answer, "%s", detail);
 	message_init(&message);
 	if (router_answer(&message, &answer) == STATUS_OK)
@@ -258,4 +260,9 @@ void zmtp_bearer_figures(
 	out->under_way = flights_count(router_flights(self->router));
 	out->under_way_bytes = flights_bytes(router_flights(self->router));
 	out->repeats_held = router_repeats_held(self->router);
+}
+
+const struct router *zmtp_bearer_router(const struct zmtp_bearer *self)
+{
+	return self->router;
 }

@@ -30,4 +30,7 @@ struct zmtp_figures {
 void zmtp_bearer_figures(
     const struct zmtp_bearer *self, struct zmtp_figures *out);
 
+/** The links to the services behind it. */
+const struct router *zmtp_bearer_router(const struct zmtp_bearer *self);
+
 #endif

@@ -64,6 +64,7 @@ struct db_batch {
 
 	db_done_fn *done;
 	void *done_arg;
+	struct id request; /* that it is for, as log_request */
 
 	/* The engine's verdict */
 	bool settled; /* failed: the rest of the group goes without it */
@@ -171,6 +172,9 @@ enum status engine_blob_scan(struct engine *self, const struct id *account,
     uint64_t from, struct db_blob *out, size_t limit, size_t *count_out);
 enum status engine_blob_last(
     struct engine *self, const struct id *account, struct db_blob *out);
+
+/** From any thread. */
+enum db_state engine_state(const struct engine *self);
 
 /** All of ${out} but the queue. */
 enum status engine_stats(struct engine *self, struct db_stats *out);

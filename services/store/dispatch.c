@@ -92,6 +92,7 @@ const struct handler store_handlers[] = {
 	{ STORE__TYPE__HAVE,           "HAVE",           FROM(ROLE_GATEWAY), UPLOAD,            RENEWED,        store_on_have },
 	{ STORE__TYPE__PUT,            "PUT",            FROM(ROLE_GATEWAY), UPLOAD,            RENEWED,        store_on_put },
 	{ STORE__TYPE__PUBLISH,        "PUBLISH",        FROM(ROLE_GATEWAY), UPLOAD,            KEPT | RENEWED, store_on_publish },
+	{ STORE__TYPE__RESTORE_END,    "RESTORE_END",    FROM(ROLE_GATEWAY), DOWNLOAD,          KEPT | RENEWED, store_on_restore_end },
 	{ STORE__TYPE__BACKUP_ABANDON, "BACKUP_ABANDON", FROM(ROLE_GATEWAY), UPLOAD,            KEPT | RENEWED, store_on_backup_abandon },
 	{ STORE__TYPE__SNAPSHOTS,      "SNAPSHOTS",      FROM(ROLE_GATEWAY), UPLOAD | DOWNLOAD, PLAIN,          store_on_snapshots },
 	{ STORE__TYPE__RESTORE_BEGIN,  "RESTORE_BEGIN",  FROM(ROLE_GATEWAY), DOWNLOAD,          KEPT,           store_on_restore_begin },

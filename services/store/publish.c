@@ -10,7 +10,11 @@
 #include "snapshot.h"
 
 /* Guards in the batch of a publication, in this order. */
-enum publish_op { PUBLISH_OP_LEASE, PUBLISH_OP_ROOT, PUBLISH_OP_ORDINAL };
+enum publish_op {
+	PUBLISH_OP_LEASE,
+	PUBLISH_OP_ROOT,
+	PUBLISH_OP_ORDINAL /* and one more */
+};
 
 struct publication {
 	struct store *store;
@@ -149,7 +153,7 @@ static enum status publish_decided(
 		audit_kick(self->service->audit, self->db, &x->ticket.account);
 	} else if (st == STATUS_NOT_FOUND && failed_op == PUBLISH_OP_LEASE) {
 		st = store_lease_over(x);
-	} else if (st == STATUS_CONFLICT && failed_op == PUBLISH_OP_ORDINAL &&
+	} else if (st == STATUS_CONFLICT && failed_op >= PUBLISH_OP_ORDINAL &&
 		   ++publication->tries < STORE_TRIES_MAX) {
 		st = publish_submit(x); /* another one took the ordinal */
 	}

@@ -13,7 +13,7 @@
  * mistakes of lib/db, so only db_submit has to be checked.
  */
 
-#define STORE_DB_FORMAT 2
+#define STORE_DB_FORMAT 3 /* 2 had no row for the last ordinal */
 
 #define CHUNK_ID_BYTES   32
 #define CHUNK_HASH_BYTES 16 /* XXH3-128 */
@@ -142,11 +142,24 @@ enum status store_db_snapshot_unpack(
 enum status store_db_snapshots(struct db *db, const struct id *account,
     uint64_t after, size_t limit, struct db_page *out);
 
-/** The highest ordinal; 0 without any. */
+/** The highest ordinal of those that are there; 0 without any. */
+enum status store_db_highest_snapshot(
+    struct db *db, const struct id *account, uint64_t *out);
+
+/**
+ * The last ordinal that was given out; 0: none yet.  It has a row of its own,
+ * since the snapshot may be deleted and its ordinal never comes back.
+ */
 enum status store_db_last_ordinal(
     struct db *db, const struct id *account, uint64_t *out);
 
-/** Write it; CONFLICT where the ordinal is taken. */
+/** Write that row; no guard. */
+void store_db_put_last_ordinal(struct db_batch *batch, uint64_t ordinal);
+
+/**
+ * Write it, and that its ordinal is the last one; CONFLICT where another one
+ * was given out meanwhile.
+ */
 void store_db_put_snapshot(
     struct db_batch *batch, const struct snapshot *snapshot);
 
@@ -176,5 +189,10 @@ void store_db_put_usage(struct db_batch *batch, const struct usage *usage);
 enum status store_db_swept(
     struct db *db, const struct id *account, uint64_t *generation_out);
 void store_db_put_swept(struct db_batch *batch, uint64_t generation);
+
+/* ---- older formats: store_migrate.c ---- */
+
+/** As the migrate of db_options. */
+enum status store_db_migrate(struct db *db, uint32_t from);
 
 #endif

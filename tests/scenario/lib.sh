@@ -231,7 +231,7 @@ service_start() { # NAME [CONFIG]
 	"$BUILD/keepsake-${name%%[0-9]*}" "${bearer[@]}" --config "$config" \
 	    >>"$log" 2>&1 </dev/null &
 	SERVICE_PID[$name]=$!
-	log_wait "$name" '(^| )event=ready( |$)' "$READY_SECONDS_MAX" \
+	log_wait "$name" '( |^)event=ready( |$)|"event":"ready"' "$READY_SECONDS_MAX" \
 	    "$offset" || fail "$name is not ready: $(tail -n 20 "$log")"
 }
 

@@ -814,7 +814,7 @@ START_TEST(stop_in_10_s)
 	asker_send(&gateway, &request);
 	wait_parked(1);
 	server_stop(server, on_stopped, &stops);
-	skipped_ms += 9000;
+	skipped_ms += 6000;
 	request = request_of(TYPE_ECHO);
 	ck_assert_int_eq(asker_ask(&gateway, &request), STATUS_UNAVAILABLE);
 	ck_assert_uint_eq(stops, 0);
