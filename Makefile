@@ -11,7 +11,7 @@ PREFIX     ?= /usr/local
 VERSION    := 0.1.0
 
 PACKAGES := libzmq libprotobuf-c lmdb libsodium libzstd nettle libutf8proc \
-            libxxhash jansson
+            libxxhash jansson libmicrohttpd
 
 # What the code relies on is apart from CFLAGS, which stay the caller's.
 # The hardening needs optimisation, so it is dropped where there is none.
@@ -37,7 +37,8 @@ PROGRAMS := keepsake-auth keepsake-store keepsake-binding keepsake-notify \
             keepsake-gateway keepsake keepsakectl
 CLIENTS  := keepsake
 
-COMMON_DIRS := lib/base lib/bus lib/db lib/crypto lib/card lib/service
+COMMON_DIRS := lib/base lib/bus lib/db lib/crypto lib/card \
+               lib/watch lib/service
 PROTOS      := $(wildcard proto/*.proto)
 PROTO_C     := $(PROTOS:proto/%.proto=$(BUILD)/proto/%.pb-c.c)
 
@@ -103,9 +104,18 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(PARTS) $(LIBRARY) $(COMMON)
 $(BUILD)/tests/tool/%: $(BUILD)/tests/tool/%.o $(LIBRARY) $(COMMON)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+# What records the writes of a process, and cuts the power: by being linked
+# in, or preloaded.
+RECORDER := $(BUILD)/tests/power/record.so
+$(patsubst %,$(BUILD)/tests/unit/check_power_%,db files): \
+    $(BUILD)/tests/power/record.o $(BUILD)/tests/power/disk.o
+
+$(RECORDER): $(BUILD)/tests/power/record.o
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $^
+
 .PHONY: units tools
 units: $(UNITS)
-tools: $(TOOLS)
+tools: $(TOOLS) $(RECORDER)
 
 # ---- for a newcomer ----
 

@@ -43,6 +43,8 @@ enum special {
 	SPECIAL_DATA_FILE,
 	SPECIAL_OUTPUT,
 	SPECIAL_KEEP,
+	SPECIAL_QUIET_HOURS,
+	SPECIAL_TELL,
 	SPECIAL_COUNT
 };
 _Static_assert(SPECIAL_COUNT <= 64, "a bit each");
@@ -82,6 +84,7 @@ static const struct command {
 	{ "lock",      "",                      "set a password of this tool; --off: none",          0,  0, BIT(SPECIAL_TOOL_PASSWORD) | BIT(SPECIAL_NEW_PASSWORD) | BIT(SPECIAL_OFF), command_lock },
 	{ "card",      "save|list|fetch",       "what the account keeps of cards",                   1,  2, BIT(SPECIAL_ICCID) | BIT(SPECIAL_NUMBER) | BIT(SPECIAL_DATA_FILE) | BIT(SPECIAL_OUTPUT), command_card },
 	{ "notices",   "",                      "print what the server has to tell",                 0,  0, BIT(SPECIAL_FOLLOW), command_notices },
+	{ "rules",     "",                      "when notices come: quiet hours, kinds",             0,  0, BIT(SPECIAL_QUIET_HOURS) | BIT(SPECIAL_TELL), command_rules },
 	{ "status",    "",                      "where this terminal stands; is the server there?",  0,  0, 0, command_status },
 };
 
@@ -141,6 +144,8 @@ static const struct option_row {
 	{ "number",            "NUMBER",   OPTION_TEXT,     FIELD(number),            SPECIAL_NUMBER,       "card save: its phone number, +…" },
 	{ "data-file",         "FILE",     OPTION_TEXT,     FIELD(data_file),         SPECIAL_DATA_FILE,    "card save: what to keep with it" },
 	{ "output",            "FILE",     OPTION_TEXT,     FIELD(output),            SPECIAL_OUTPUT,       "card fetch: write that to FILE" },
+	{ "quiet-hours",       "FROM-TO",  OPTION_TEXT,     FIELD(quiet_hours),       SPECIAL_QUIET_HOURS,  "rules: 22:00-07:00, local time; or off" },
+	{ "tell",              "LIST",     OPTION_TEXT,     FIELD(tell),              SPECIAL_TELL,         "rules: KIND=usual|at-once|in-time|never[/DURATION],…" },
 	{ "version",           NULL,       OPTION_VERSION,  0,                        EVERY,                "print the version" },
 	{ "help",              NULL,       OPTION_HELP,     0,                        EVERY,                "print this" },
 };

@@ -41,6 +41,8 @@ struct options {
 	const char *category;
 	const char *target;
 	const char *factors;
+	const char *quiet_hours; /* "22:00-07:00", "off" */
+	const char *tell;        /* KIND=WHEN,... */
 	const char *terminal;
 	const char *account; /* to be forgotten */
 	const char *iccid;
@@ -87,7 +89,7 @@ typedef enum exit_code command_fn(struct run *run);
 
 command_fn command_enrol, command_register, command_bind, command_password;
 command_fn command_backup, command_snapshots, command_show, command_restore;
-command_fn command_notices, command_status;
+command_fn command_rules, command_notices, command_status;
 command_fn command_code, command_sim_pin;
 command_fn command_invite, command_sessions, command_revoke, command_forget;
 command_fn command_terminals, command_rebind, command_unbind, command_card;

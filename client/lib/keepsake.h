@@ -806,4 +806,43 @@ typedef bool keepsake_notice_fn(
 enum status keepsake_notices(struct keepsake *self, bool follow,
     const atomic_bool *cancel, keepsake_notice_fn *each, void *arg);
 
+#define KEEPSAKE_RULES_MAX 32
+
+/** When a notice is pushed to a terminal that listens. */
+enum keepsake_tell {
+	KEEPSAKE_TELL_USUAL,   /* as its kind has it */
+	KEEPSAKE_TELL_AT_ONCE, /* also in quiet hours */
+	KEEPSAKE_TELL_IN_TIME, /* when the quiet hours are over */
+	KEEPSAKE_TELL_NEVER,   /* it is not told at all */
+};
+
+struct keepsake_rules {
+	uint32_t quiet_from; /* minute of each terminal's local day */
+	uint32_t quiet_to;   /* the first one after; equal: no quiet hours */
+	bool keep_quiet;     /* in a change: leave the two above as they are */
+	struct keepsake_rule {
+		const char *kind; /* as in keepsake_notice */
+		enum keepsake_tell tell;
+		uint32_t together_s; /* at most this often; 0: each */
+	} rules[KEEPSAKE_RULES_MAX];
+	size_t count;
+};
+
+/** Read what the owner wants of notices. */
+enum status keepsake_rules_get(
+    struct keepsake *self, struct keepsake_rules *out);
+
+/**
+ * Change it: quiet hours, and the rules of the kinds that are named; the
+ * others stay.  What tells of a danger is always told at once.
+ *
+ * changes  filled with all that is in force then
+ *
+ * STATUS_NOT_FOUND  no such kind
+ * STATUS_DENIED     one of those that are always told
+ * STATUS_MALFORMED  together_s is not 60 s to a day
+ */
+enum status keepsake_rules_change(
+    struct keepsake *self, struct keepsake_rules *changes);
+
 #endif

@@ -321,7 +321,7 @@ enum status keepsake_show(struct keepsake *self, const char *which,
 		};
 		st = snapshot_entries(&options, on_entry, &shower);
 		if (st == STATUS_OK)
-			remote_restore_end(self->remote);
+			remote_restore_abandon(self->remote);
 		else
 			st = snapshot_refuse(self, st, &snapshot);
 	}

@@ -129,11 +129,11 @@ enum status remote_fetch(struct remote *self, const struct chunk_id *id,
 enum status remote_restore_begin(struct remote *self);
 
 /**
- * End it: what was deleted meanwhile may be swept now.  Waits a few seconds
- * at most; what goes wrong is no matter, the lease runs out by itself.  Leave
- * it where the restore is to go on later.
+ * End one that only looked: what was deleted meanwhile may be swept now.
+ * Waits a few seconds at most; what goes wrong is no matter, the lease runs
+ * out by itself.  Leave it where the restore is to go on later.
  */
-void remote_restore_end(struct remote *self);
+void remote_restore_abandon(struct remote *self);
 
 /** What a backup begins with. */
 struct backup_lease {
@@ -183,6 +183,10 @@ enum status snapshot_copy(struct snapshot *out, const struct snapshot *from);
  */
 enum status remote_publish(struct remote *self, struct snapshot *snapshot,
     const uint8_t root_hash[static 32]);
+
+/** End a restore, within a few seconds; the owner is told of it. */
+enum status remote_restore_end(
+    struct remote *self, uint64_t ordinal, uint64_t files, uint64_t failed);
 
 /** End a backup without a snapshot. */
 enum status remote_backup_abandon(struct remote *self);

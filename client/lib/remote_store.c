@@ -211,14 +211,14 @@ enum status remote_restore_begin(struct remote *self)
 	return st;
 }
 
-void remote_restore_end(struct remote *self)
+void remote_restore_abandon(struct remote *self)
 {
 	Store__Abandon message = STORE__ABANDON__INIT;
 	struct id lease = remote_lease(self);
 
 	message.lease_id = remote_id_field(&lease);
 	(void)ask_within(self, min_of(self->timeout_ms, (uint32_t)GOODBYE_MS),
-	    STORE__TYPE__RESTORE_END, &message.base, NULL, NULL, NULL);
+	    STORE__TYPE__RESTORE_ABANDON, &message.base, NULL, NULL, NULL);
 }
 
 enum status remote_delete(
@@ -303,6 +303,20 @@ enum status remote_publish(struct remote *self, struct snapshot *snapshot,
 	}
 	unpack_end(&unpack);
 	return st;
+}
+
+enum status remote_restore_end(
+    struct remote *self, uint64_t ordinal, uint64_t files, uint64_t failed)
+{
+	Store__RestoreEnd message = STORE__RESTORE_END__INIT;
+	struct id lease = remote_lease(self);
+
+	message.lease_id = remote_id_field(&lease);
+	message.ordinal = ordinal;
+	message.files = files;
+	message.failed = failed;
+	return ask_within(self, min_of(self->timeout_ms, (uint32_t)GOODBYE_MS),
+	    STORE__TYPE__RESTORE_END, &message.base, NULL, NULL, NULL);
 }
 
 enum status remote_backup_abandon(struct remote *self)

@@ -93,6 +93,10 @@ static void forward(struct zmtp_bearer *self, const struct header *header,
 		snprintf(detail, sizeof(detail), "%s does not answer", service);
 		refuse(self, header, route, st, GONE_RETRY_MS, detail);
 		return;
+	case STATUS_CONFLICT:
+		refuse(self, header, route, st, 0,
+		    "this request id is under way for another message");
+		return;
 	case STATUS_MALFORMED:
 		snprintf(detail, sizeof(detail),
 		    "message type %#x is none that a terminal sends",
@@ -243,4 +247,10 @@ void zmtp_bearer_figures(
 	*out = self->figures;
 	out->under_way = flights_count(router_flights(self->router));
 	out->under_way_bytes = flights_bytes(router_flights(self->router));
+	out->repeats_held = router_repeats_held(self->router);
+}
+
+const struct router *zmtp_bearer_router(const struct zmtp_bearer *self)
+{
+	return self->router;
 }

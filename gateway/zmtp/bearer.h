@@ -24,9 +24,13 @@ void zmtp_bearer_stop(struct zmtp_bearer *self, loop_fn *stopped, void *arg);
 struct zmtp_figures {
 	uint64_t requests, refused, answers, dropped;
 	uint64_t under_way, under_way_bytes;
+	uint64_t repeats_held; /* the first was under way */
 };
 
 void zmtp_bearer_figures(
     const struct zmtp_bearer *self, struct zmtp_figures *out);
+
+/** The links to the services behind it. */
+const struct router *zmtp_bearer_router(const struct zmtp_bearer *self);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "base/text.h"
 #include "base/util.h"
 
@@ -87,6 +88,13 @@ static bool is_endpoint(const char *value)
 	       text_number(&number, port + 1, 65535) == STATUS_OK && number > 0;
 }
 
+static bool is_address(const char *value)
+{
+	struct address address;
+
+	return *value == '\0' || address_read(&address, value) == STATUS_OK;
+}
+
 static enum status parse_number(
     const struct conf_key *key, const char *value, uint64_t *out)
 {
@@ -123,6 +131,10 @@ static bool value_fits(const struct conf_key *key, const char *value,
 	case CONF_ENDPOINT:
 		snprintf(wanted, WANTED_MAX, "tcp://HOST:PORT or ipc:///PATH");
 		return is_endpoint(value);
+	case CONF_ADDRESS:
+		snprintf(wanted, WANTED_MAX,
+		    "IP:PORT, such as 127.0.0.1:9641 or [::1]:9641");
+		return is_address(value);
 	case CONF_CHOICE:
 		snprintf(wanted, WANTED_MAX, "one of %s", key->expected);
 		return is_choice(key->expected, value);

@@ -57,6 +57,7 @@ struct db {
 	bool signalled;  /* event_fd is readable */
 	struct batch_list queue, decided;
 	struct read_list reads, finished;
+	struct histogram commits;
 	size_t batches; /* submitted and not completed: bounds */
 	size_t bytes;
 	size_t reads_count;
@@ -131,8 +132,11 @@ static void *writer_run(void *arg)
 			break;
 		struct db_batch *group = queue_take(self), *next;
 		pthread_mutex_unlock(&self->lock);
+		uint64_t began_us = histogram_now_us();
 		engine_commit(self->engine, group);
+		uint64_t took_us = histogram_now_us() - began_us;
 		pthread_mutex_lock(&self->lock);
+		histogram_observe(&self->commits, took_us);
 		for (; group; group = next) {
 			next = group->next;
 			batches_push(&self->decided, group);
@@ -584,6 +588,18 @@ enum status db_blob_last(
     struct db *self, const struct id *account, struct db_blob *out)
 {
 	return engine_blob_last(self->engine, account, out);
+}
+
+enum db_state db_state(const struct db *self)
+{
+	return engine_state(self->engine);
+}
+
+void db_commit_durations(struct db *self, struct histogram *out)
+{
+	pthread_mutex_lock(&self->lock);
+	*out = self->commits;
+	pthread_mutex_unlock(&self->lock);
 }
 
 enum status db_stats(struct db *self, struct db_stats *out)

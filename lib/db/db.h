@@ -7,6 +7,7 @@
 
 #include "base/bounds.h"
 #include "base/bytes.h"
+#include "base/histogram.h"
 #include "base/status.h"
 
 /*
@@ -448,6 +449,18 @@ struct db_stats {
 	uint64_t queue_bytes;    /* of those */
 	uint64_t wall_ms_stored; /* highest time in the database */
 };
+
+/** Whether what is submitted can be written, as far as is known. */
+enum db_state {
+	DB_WRITES,
+	DB_FULL,    /* no space for the last one that took some */
+	DB_STOPPED, /* a sync failed: nothing is written until a restart */
+};
+
+enum db_state db_state(const struct db *self);
+
+/** How long groups of batches took to become durable, so far. */
+void db_commit_durations(struct db *self, struct histogram *out);
 
 /** Figures of this moment; errors as db_get.  Walks the list of free pages. */
 enum status db_stats(struct db *self, struct db_stats *out);

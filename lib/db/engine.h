@@ -172,6 +172,9 @@ enum status engine_blob_scan(struct engine *self, const struct id *account,
 enum status engine_blob_last(
     struct engine *self, const struct id *account, struct db_blob *out);
 
+/** From any thread. */
+enum db_state engine_state(const struct engine *self);
+
 /** All of ${out} but the queue. */
 enum status engine_stats(struct engine *self, struct db_stats *out);
 

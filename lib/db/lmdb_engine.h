@@ -14,7 +14,8 @@
 
 /*
  * Inside the LMDB engine: lmdb.c opens it and knows how its rows look,
- * lmdb_read.c reads, lmdb_commit.c writes.  Nothing else includes lmdb.h.
+ * lmdb_make.c makes a new file, lmdb_read.c reads, lmdb_commit.c writes.
+ * Nothing else includes lmdb.h.
  *
  * Five databases:
  *
@@ -48,12 +49,19 @@ struct engine {
 	uint64_t map_bytes_cap; /* without the reserve */
 	uint64_t map_bytes_max;
 
-	/* The writer's own */
-	bool broken; /* a sync failed: what is on the disk is not known */
-	bool full;   /* logged as full, until a batch fits again */
+	/* Written by the writer only */
+	_Atomic bool broken; /* a sync failed: nobody knows the disk */
+	_Atomic bool full;   /* logged as full, until a batch fits again */
 
 	_Atomic uint64_t commits, batches, bytes_synced;
 };
+
+/**
+ * Make the database's file where there is none, so that a power cut leaves
+ * all of it or nothing.  The name lasts with the next sync of the folder.
+ * Returns LMDB's code, or an errno.
+ */
+int lmdb_make(const char *folder, uint64_t map_bytes);
 
 /** LMDB's code, or an errno, as ours. */
 enum status lmdb_status(int rc);

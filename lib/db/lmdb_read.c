@@ -386,6 +386,13 @@ static int count_entries(MDB_txn *txn, MDB_dbi dbi, uint64_t *entries)
 	return rc;
 }
 
+enum db_state engine_state(const struct engine *self)
+{
+	if (atomic_load(&self->broken))
+		return DB_STOPPED;
+	return atomic_load(&self->full) ? DB_FULL : DB_WRITES;
+}
+
 enum status engine_stats(struct engine *self, struct db_stats *out)
 {
 	MDB_txn *txn = NULL;

@@ -18,6 +18,7 @@
 #include "base/util.h"
 #include "crypto/arena.h"
 #include "service/settings.h"
+#include "watch/health.h"
 
 #define ARENA_BYTES        (64 * 1024)
 #define CONFIG_DEFAULT     "/etc/keepsake/keepsake.conf"
@@ -29,12 +30,14 @@ enum program_option {
 	OPTION_VERSION = 'V',
 	OPTION_CHECK = 1000,
 	OPTION_PRINT,
+	OPTION_HEALTH,
 };
 
 static const struct option long_options[] = {
 	{ "config", required_argument, NULL, OPTION_CONFIG },
 	{ "check-config", no_argument, NULL, OPTION_CHECK },
 	{ "print-config", no_argument, NULL, OPTION_PRINT },
+	{ "health", no_argument, NULL, OPTION_HEALTH },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ "version", no_argument, NULL, OPTION_VERSION },
 	{ NULL, 0, NULL, 0 },
@@ -48,6 +51,7 @@ static void print_help(const char *about)
 	       "  -c, --config FILE  configuration, default %s\n"
 	       "      --check-config check it and exit\n"
 	       "      --print-config print every key with the value in force\n"
+	       "      --health       ask the running one whether it is ready\n"
 	       "  -h, --help         this text\n"
 	       "  -V, --version      print the version\n",
 	    program_name, about, CONFIG_DEFAULT);
@@ -56,7 +60,7 @@ static void print_help(const char *about)
 /* What the command line asks for. */
 struct wishes {
 	const char *config;
-	bool check, print;
+	bool check, print, health;
 };
 
 static enum program_outcome read_options(struct wishes *out, const char *about,
@@ -80,6 +84,9 @@ static enum program_outcome read_options(struct wishes *out, const char *about,
 			break;
 		case OPTION_PRINT:
 			out->print = true;
+			break;
+		case OPTION_HEALTH:
+			out->health = true;
 			break;
 		case OPTION_HELP:
 			print_help(about);
@@ -197,6 +204,12 @@ enum program_outcome program_begin(struct program *self, const char *name,
 		conf_print(self->conf);
 	if (wishes.print || wishes.check) {
 		*exit_code = 0;
+		program_end(self);
+		return PROGRAM_DONE;
+	}
+	if (wishes.health) {
+		*exit_code =
+		    health_ask(conf_text(self->conf, name, "http"), name);
 		program_end(self);
 		return PROGRAM_DONE;
 	}

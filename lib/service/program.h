@@ -27,7 +27,7 @@ enum program_outcome { PROGRAM_GO_ON, PROGRAM_DONE, PROGRAM_FAILED };
 
 /**
  * Read the options (--config FILE, --check-config, --print-config,
- * --version, --help), the configuration and the keys; no core dumps;
+ * --health, --version, --help), the configuration and the keys; no core dumps;
  * secrets' arena; bus with its self-test; loop; TERM and INT.
  *
  * name   as above; borrowed for good

@@ -14,6 +14,7 @@
 #include "service/answers.h"
 #include "service/audit_read.h"
 #include "service/orders.h"
+#include "service/request_counts.h"
 #include "service/settings.h"
 
 #define DOORS_MAX         8
@@ -38,6 +39,7 @@ struct server {
 	struct program *program;
 	struct server_options options;
 	struct ticket_cache *tickets;
+	struct request_counts *counts;
 	struct door doors[DOORS_MAX];
 	size_t doors_count;
 	struct exchange *buckets[BUCKETS]; /* parked ones, by request id */
@@ -82,6 +84,7 @@ static struct exchange *exchange_new(struct server *self, size_t door)
 		return NULL;
 	x->server = self;
 	x->door = door;
+	x->began_us = histogram_now_us();
 	x->role = self->doors[door].role;
 	message_init(&x->message);
 	zmq_msg_init(&x->reply_payload);
@@ -224,6 +227,9 @@ void exchange_finish(struct exchange **x_p, enum status status)
 
 	assert(status != STATUS_PENDING);
 	log_outcome(x, status);
+	request_counts_note(self->counts, x->header.type,
+	    x->handler ? x->handler->name : NULL, status,
+	    histogram_now_us() - x->began_us);
 	exchange_send(x, status);
 	exchange_unlink(x);
 	exchange_destroy(x_p);
@@ -352,22 +358,12 @@ static void add_order_figures(struct exchange *x, const struct orders *orders)
 	add_figure(x, "auth_in_touch", orders_in_touch(orders));
 }
 
-static enum status on_status(void *state, struct exchange *x)
+/* ${x} carries ${report} to those who add to it. */
+static void collect_figures(struct exchange *x, struct report *report)
 {
-	struct server *self = x->server;
-	char name[64];
-	struct report report = {
-		.message = COMMON__STATUS_REPORT__INIT,
-	};
+	const struct server *self = x->server;
 
-	snprintf(name, sizeof(name), "keepsake-%s", self->program->name);
-	report.message.program = name;
-	report.message.version = (char *)KEEPSAKE_VERSION;
-	report.message.uptime_ms =
-	    clock_interval_ms() - self->program->started_ms;
-	report.message.pid = (uint32_t)getpid();
-	report.message.figures = report.pointers;
-	x->parked = &report;
+	x->parked = report;
 	add_figure(x, "requests_under_way", self->count);
 	if (self->options.db)
 		add_db_figures(x, self->options.db);
@@ -379,8 +375,38 @@ static enum status on_status(void *state, struct exchange *x)
 	if (self->options.orders)
 		add_order_figures(x, self->options.orders);
 	if (self->options.figures)
-		self->options.figures(state, x, add_figure);
+		self->options.figures(self->options.state, x, add_figure);
 	x->parked = NULL;
+}
+
+void server_figures(struct server *self,
+    void (*each)(void *arg, const char *name, uint64_t value), void *arg)
+{
+	struct exchange nobody = { .server = self };
+	struct report report = { .message = COMMON__STATUS_REPORT__INIT };
+
+	collect_figures(&nobody, &report);
+	for (size_t i = 0; i < report.message.n_figures; i++)
+		each(arg, report.figures[i].name, report.figures[i].value);
+}
+
+static enum status on_status(void *state, struct exchange *x)
+{
+	const struct server *self = x->server;
+	char name[64];
+	struct report report = {
+		.message = COMMON__STATUS_REPORT__INIT,
+	};
+
+	(void)state;
+	snprintf(name, sizeof(name), "keepsake-%s", self->program->name);
+	report.message.program = name;
+	report.message.version = (char *)KEEPSAKE_VERSION;
+	report.message.uptime_ms =
+	    clock_interval_ms() - self->program->started_ms;
+	report.message.pid = (uint32_t)getpid();
+	report.message.figures = report.pointers;
+	collect_figures(x, &report);
 	return exchange_reply(x, &report.message.base);
 }
 
@@ -606,12 +632,14 @@ enum status server_new(struct program *program,
 	self->program = program;
 	self->options = *options;
 	message_init(&self->incoming);
-	if (options->ticket_key) {
+	st = request_counts_new(&self->counts);
+	if (st == STATUS_OK && options->ticket_key) {
 		self->tickets = ticket_cache_new(options->ticket_key);
 		if (!self->tickets)
-			goto out;
+			st = STATUS_NO_SPACE;
 	}
-	st = STATUS_OK;
+	if (st != STATUS_OK)
+		goto out;
 	*out = self;
 	self = NULL;
 out:
@@ -636,6 +664,7 @@ void server_destroy(struct server **self_p)
 		exchange_destroy(&x);
 	}
 	ticket_cache_destroy(&self->tickets);
+	request_counts_destroy(&self->counts);
 	message_clear(&self->incoming);
 	free(self);
 	*self_p = NULL;
@@ -669,6 +698,11 @@ enum status server_open_door(struct server *self, enum role role)
 struct db *server_db(const struct server *self)
 {
 	return self->options.db;
+}
+
+const struct request_counts *server_requests(const struct server *self)
+{
+	return self->counts;
 }
 
 struct orders *server_orders(const struct server *self)

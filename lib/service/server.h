@@ -72,6 +72,7 @@ struct exchange {
 
 	/* From here on the server's. */
 	struct unpack unpack;
+	uint64_t began_us; /* on histogram_now_us */
 	size_t door;
 	enum status (*committed)(struct exchange *exchange, enum status status,
 	    uint64_t generation, size_t failed_op);
@@ -103,6 +104,13 @@ struct keyring *server_keyring(const struct server *self);
 
 /** The orders it was given, or NULL. */
 struct orders *server_orders(const struct server *self);
+
+/** Tell every figure of StatusReport to ${each}. */
+void server_figures(struct server *self,
+    void (*each)(void *arg, const char *name, uint64_t value), void *arg);
+
+/** What it has answered so far. */
+const struct request_counts *server_requests(const struct server *self);
 
 /** Close the doors; exchanges that are still parked are dropped. */
 void server_destroy(struct server **self_p);

@@ -32,6 +32,7 @@ struct service {
 	struct erase *journal_erase; /* the same, of the journal */
 	struct orders *orders;
 	struct server *server;
+	struct watch *watch;
 	struct caller *peers[ROLE_COUNT]; /* those it asks; else NULL */
 	struct outbox *outbox; /* to peers; NULL where notify is none */
 	void *state;

@@ -14,6 +14,9 @@
 #define PEER(section, server)                                              \
 	{ section, server, CONF_ENDPOINT, "", 0, 0, NULL,                  \
 	  "where " server " is met; empty: ipc below [common] run" }
+#define WATCH(section)                                                     \
+	{ section, "http", CONF_ADDRESS, "", 0, 0, NULL,                   \
+	  "where metrics and health are asked by HTTP; empty: nowhere" }
 #define DATABASE(section)                                                  \
 	{ section, "data", CONF_PATH, "/var/lib/keepsake/" section, 0, 0,  \
 	  NULL, "folder of the database" },                                \
@@ -48,6 +51,7 @@ const struct conf_key settings[] = {
 	PEER("auth", "binding"),
 	PEER("auth", "notify"),
 	DATABASE("auth"),
+	WATCH("auth"),
 	{ "auth", "ticket_ms", CONF_DURATION, "5min", 1000, 3600000, NULL,
 	  "how long a ticket is good" },
 	{ "auth", "allow_identifier_only", CONF_CHOICE, "no", 0, 0, "yes|no",
@@ -62,6 +66,7 @@ const struct conf_key settings[] = {
 	LISTEN("store", "ops"),
 	PEER("store", "notify"),
 	DATABASE("store"),
+	WATCH("store"),
 	{ "store", "lease_ms", CONF_DURATION, "24h", 1000, 604800000, NULL,
 	  "how long a broken backup may wait to go on" },
 	{ "store", "sweep_ms", CONF_DURATION, "1h", 100, 604800000, NULL,
@@ -74,6 +79,7 @@ const struct conf_key settings[] = {
 	PEER("binding", "auth"),
 	PEER("binding", "notify"),
 	DATABASE("binding"),
+	WATCH("binding"),
 
 	LISTEN("notify", "gateway"),
 	LISTEN("notify", "auth"),
@@ -82,6 +88,7 @@ const struct conf_key settings[] = {
 	LISTEN("notify", "ops"),
 	PEER("notify", "binding"),
 	DATABASE("notify"),
+	WATCH("notify"),
 	{ "notify", "retry_ms", CONF_DURATION, "1min", 10, 3600000, NULL,
 	  "first pause before a notice is pushed again; it doubles" },
 	{ "notify", "retry_ms_max", CONF_DURATION, "6h", 10, 86400000, NULL,
@@ -95,6 +102,7 @@ const struct conf_key settings[] = {
 	  NULL, "host:port that enrolment strings name" },
 	{ "gateway", "memory_max", CONF_SIZE, "1G", 0, TIB, NULL,
 	  "a bearer that wants more memory is started anew; 0: no limit" },
+	WATCH("gateway"),
 	LISTEN("gateway", "ops"),
 	PEER("gateway", "auth"),
 	PEER("gateway", "store"),

@@ -28,11 +28,12 @@ struct store {
 	} counts;
 };
 
-/* Handlers: transfer.c, query.c, put.c, get.c, publish.c, delete.c.  State: a
- * store. */
+/* Handlers: transfer.c, restore_end.c, query.c, put.c, get.c, publish.c,
+ * delete.c.  State: a store. */
 enum status store_on_backup_begin(void *state, struct exchange *x);
 enum status store_on_restore_begin(void *state, struct exchange *x);
-enum status store_on_end(void *state, struct exchange *x);
+enum status store_on_abandon(void *state, struct exchange *x);
+enum status store_on_restore_end(void *state, struct exchange *x);
 enum status store_on_have(void *state, struct exchange *x);
 enum status store_on_put(void *state, struct exchange *x);
 enum status store_on_get(void *state, struct exchange *x);

@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 
-/* BACKUP_BEGIN, RESTORE_BEGIN, BACKUP_ABANDON, RESTORE_END: leases. */
+/* BACKUP_BEGIN, RESTORE_BEGIN, BACKUP_ABANDON, RESTORE_ABANDON: leases. */
 
 struct begin {
 	struct store *store;
@@ -111,7 +111,7 @@ enum status store_on_restore_begin(void *state, struct exchange *x)
 	return begin_transfer(state, x, LEASE_DOWNLOAD);
 }
 
-static enum status end_decided(
+static enum status abandon_decided(
     struct exchange *x, enum status st, uint64_t generation, size_t failed_op)
 {
 	(void)generation;
@@ -122,7 +122,7 @@ static enum status end_decided(
 	return st == STATUS_NOT_FOUND ? store_lease_over(x) : st;
 }
 
-enum status store_on_end(void *state, struct exchange *x)
+enum status store_on_abandon(void *state, struct exchange *x)
 {
 	struct store *self = state;
 	Store__Abandon *msg = NULL;
@@ -138,7 +138,7 @@ enum status store_on_end(void *state, struct exchange *x)
 	store_db_require_lease(batch, &lease.id);
 	store_db_end_lease(batch, &lease);
 	x->parked = self;
-	st = exchange_commit(x, &batch, end_decided);
+	st = exchange_commit(x, &batch, abandon_decided);
 	if (st != STATUS_PENDING)
 		x->parked = NULL;
 	return st;

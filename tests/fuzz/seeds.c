@@ -175,6 +175,21 @@ static void body(const ProtobufCMessage *message)
 	bytes_clear(&packed);
 }
 
+static Notify__Rule notice_rule = {
+	.base = PROTOBUF_C_MESSAGE_INIT(&notify__rule__descriptor),
+	.kind = NOTIFY__KIND__BACKUP_DONE,
+	.urgency = NOTIFY__URGENCY__IN_TIME,
+	.together_s = 3600,
+};
+static Notify__Rule *notice_rule_list[] = { &notice_rule };
+static const Notify__Rules notice_rules = {
+	.base = PROTOBUF_C_MESSAGE_INIT(&notify__rules__descriptor),
+	.quiet_from = 1320,
+	.quiet_to = 420,
+	.n_rules = 1,
+	.rules = notice_rule_list,
+};
+
 /* What keepsakectl asks, and how it is answered. */
 static void operator_bodies(void)
 {
@@ -242,6 +257,7 @@ static void bodies(void)
 	Notify__Notice notice = NOTIFY__NOTICE__INIT;
 	Notify__Tell tell = NOTIFY__TELL__INIT;
 	Notify__Ack ack = NOTIFY__ACK__INIT;
+	Store__RestoreEnd restore_end = STORE__RESTORE_END__INIT;
 
 	report.program = "keepsake-store";
 	reported->name = "map_bytes";
@@ -308,6 +324,10 @@ static void bodies(void)
 	ack.notice_ids = ids;
 	ack.n_notice_ids = nitems(ids);
 	body(&ack.base);
+	restore_end.lease_id = id;
+	restore_end.ordinal = 7;
+	body(&notice_rules.base);
+	body(&restore_end.base);
 	operator_bodies();
 }
 
@@ -515,6 +535,9 @@ static void keys(void)
 
 static void texts(void)
 {
+	save_text("health", "not-ready",
+	    "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 17\r\n\r\n"
+	    "no link to store\n");
 	save_text("name", "phone", "+49 (151) 234-567 89");
 	save_text("name", "email", "Ann.B@Example.ORG");
 	save_text("name", "nickname", "Straße_7");
@@ -990,6 +1013,11 @@ static void notify_rows(void)
 		add_many(0, 8);
 		save("notify_db", choice == 9 ? "letter" : "resent");
 	}
+	add_byte(11);
+	add_row(
+	    7, 5, 1 + protobuf_c_message_get_packed_size(&notice_rules.base));
+	add_message(&notice_rules.base);
+	save("notify_db", "rules");
 }
 
 /* The first byte chooses in fuzz_audit.c. */

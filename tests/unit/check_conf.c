@@ -12,6 +12,7 @@ static const struct conf_key keys[] = {
 	{ "home",  "folder",   CONF_PATH,     "/srv",      0,    0,         NULL,      "a path" },
 	{ "home",  "spare",    CONF_PATH,     "",          0,    0,         NULL,      "no path unless set" },
 	{ "home",  "listen",   CONF_ENDPOINT, "tcp://127.0.0.1:7400", 0, 0, NULL,      "an endpoint" },
+	{ "home",  "web",      CONF_ADDRESS,  "",          0,    0,         NULL,      "an address" },
 	{ "limit", "tries",    CONF_NUMBER,   "3",         1,    10,        NULL,      "a number" },
 	{ "limit", "map",      CONF_SIZE,     "1G",        4096, 1ull << 40, NULL,     "a size" },
 	{ "limit", "pause",    CONF_DURATION, "5min",      1000, 86400000,  NULL,      "a duration" },
@@ -107,6 +108,7 @@ END_TEST
 #define A_DURATION \
 	"expected a duration from 1000 to 86400000 ms, such as 5min\n"
 #define A_CHOICE    "expected one of error|info|debug\n"
+#define AN_ADDRESS  "expected IP:PORT, such as 127.0.0.1:9641 or [::1]:9641\n"
 #define AN_ENDPOINT "expected tcp://HOST:PORT or ipc:///PATH\n"
 
 /* clang-format off */
@@ -132,6 +134,10 @@ static const struct {
 	{ "endpoint, port 65536", "[home]\nlisten = tcp://host:65536\n", ":2: [home] listen: got \"tcp://host:65536\", " AN_ENDPOINT },
 	{ "endpoint, ipc relative", "[home]\nlisten = ipc://run\n",     ":2: [home] listen: got \"ipc://run\", " AN_ENDPOINT },
 	{ "endpoint, ipc empty",  "[home]\nlisten = ipc:///\n",         ":2: [home] listen: got \"ipc:///\", " AN_ENDPOINT },
+	{ "address, no port",     "[home]\nweb = 127.0.0.1\n",          ":2: [home] web: got \"127.0.0.1\", " AN_ADDRESS },
+	{ "address, a name",      "[home]\nweb = localhost:80\n",       ":2: [home] web: got \"localhost:80\", " AN_ADDRESS },
+	{ "address, IPv6 alone",  "[home]\nweb = ::1:80\n",             ":2: [home] web: got \"::1:80\", " AN_ADDRESS },
+	{ "address, an endpoint", "[home]\nweb = tcp://127.0.0.1:80\n", ":2: [home] web: got \"tcp://127.0.0.1:80\", " AN_ADDRESS },
 	{ "number, too small",    "[limit]\ntries = 0\n",               ":2: [limit] tries: got \"0\", expected a number from 1 to 10\n" },
 	{ "number, too large",    "[limit]\ntries = 11\n",              ":2: [limit] tries: got \"11\", expected a number from 1 to 10\n" },
 	{ "number, none",         "[limit]\ntries = three\n",           ":2: [limit] tries: got \"three\", expected a number from 1 to 10\n" },
