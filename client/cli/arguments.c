@@ -14,6 +14,8 @@
 
 #define BIT(n) (1ull << (n))
 
+#define SAMPLE_MAX 10000 /* files of a drill: their entries are in memory */
+
 /* The options that not every command takes. */
 enum special {
 	SPECIAL_NEW_PASSWORD,
@@ -44,6 +46,8 @@ enum special {
 	SPECIAL_OUTPUT,
 	SPECIAL_QUIET_HOURS,
 	SPECIAL_TELL,
+	SPECIAL_READ_DATA,
+	SPECIAL_SAMPLE,
 	SPECIAL_COUNT
 };
 _Static_assert(SPECIAL_COUNT <= 64, "a bit each");
@@ -76,6 +80,7 @@ static const struct command {
 	{ "backup",    "FOLDER...",             "back up folders, a snapshot each",                  1, -1, BIT(SPECIAL_LABEL) | BIT(SPECIAL_DRY_RUN) | BIT(SPECIAL_KEY) | BIT(SPECIAL_UNATTENDED) | OF_KEYS, command_backup },
 	{ "snapshots", "",                      "list the account's snapshots",                      0,  0, OF_KEYS, command_snapshots },
 	{ "show",      "SNAPSHOT",              "list what is in a snapshot",                        1,  1, BIT(SPECIAL_CATEGORY) | OF_KEYS, command_show },
+	{ "check",     "[SNAPSHOT]... | all",   "prove snapshots whole",                             0, -1, BIT(SPECIAL_READ_DATA) | BIT(SPECIAL_SAMPLE) | OF_KEYS, command_check },
 	{ "restore",   "SNAPSHOT --target DIR", "write a snapshot into a folder",                    1,  1, BIT(SPECIAL_TARGET) | BIT(SPECIAL_VERIFY) | BIT(SPECIAL_RESUME) | BIT(SPECIAL_CATEGORY) | OF_KEYS, command_restore },
 	{ "grant",     "add|list|remove",       "let this terminal back up without a password",      1,  2, BIT(SPECIAL_DIRECTIONS) | BIT(SPECIAL_KEY_FOLDER), command_grant },
 	{ "lock",      "",                      "set a password of this tool; --off: none",          0,  0, BIT(SPECIAL_TOOL_PASSWORD) | BIT(SPECIAL_NEW_PASSWORD) | BIT(SPECIAL_OFF), command_lock },
@@ -86,7 +91,7 @@ static const struct command {
 };
 
 /* Options: name, argument or NULL, what is set, help. */
-enum option_kind { OPTION_TEXT, OPTION_FLAG, OPTION_DURATION, OPTION_CATEGORY, OPTION_KEY, OPTION_VERSION, OPTION_HELP };
+enum option_kind { OPTION_NUMBER, OPTION_TEXT, OPTION_FLAG, OPTION_DURATION, OPTION_CATEGORY, OPTION_KEY, OPTION_VERSION, OPTION_HELP };
 
 #define FIELD(member) offsetof(struct options, member)
 #define EVERY         (-1)
@@ -139,6 +144,8 @@ static const struct option_row {
 	{ "output",            "FILE",     OPTION_TEXT,     FIELD(output),            SPECIAL_OUTPUT,       "card fetch: write that to FILE" },
 	{ "quiet-hours",       "FROM-TO",  OPTION_TEXT,     FIELD(quiet_hours),       SPECIAL_QUIET_HOURS,  "rules: 22:00-07:00, local time; or off" },
 	{ "tell",              "LIST",     OPTION_TEXT,     FIELD(tell),              SPECIAL_TELL,         "rules: KIND=usual|at-once|in-time|never[/DURATION],…" },
+	{ "read-data",         NULL,       OPTION_FLAG,     FIELD(read_data),         SPECIAL_READ_DATA,    "check: fetch, open and compare all of it" },
+	{ "sample",            "N",        OPTION_NUMBER,   FIELD(sample),            SPECIAL_SAMPLE,       "check: restore N files, picked at random" },
 	{ "version",           NULL,       OPTION_VERSION,  0,                        EVERY,                "print the version" },
 	{ "help",              NULL,       OPTION_HELP,     0,                        EVERY,                "print this" },
 };
@@ -184,7 +191,7 @@ static enum parsed take_option(
     struct options *options, const struct option_row *row, const char *text)
 {
 	char *at = (char *)options + row->field;
-	uint64_t duration_ms;
+	uint64_t duration_ms, number;
 
 	switch (row->kind) {
 	case OPTION_CATEGORY:
@@ -207,6 +214,16 @@ static enum parsed take_option(
 			return PARSED_WRONG;
 		}
 		memcpy(at, &text, sizeof(text));
+		return PARSED_RUN;
+	case OPTION_NUMBER:
+		if (text_number(&number, text, SAMPLE_MAX) != STATUS_OK ||
+		    number == 0) {
+			fprintf(stderr,
+			    "keepsake: --%s %s: a number from 1 to %d\n",
+			    row->name, text, SAMPLE_MAX);
+			return PARSED_WRONG;
+		}
+		*(uint32_t *)(void *)at = (uint32_t)number;
 		return PARSED_RUN;
 	case OPTION_TEXT:
 		memcpy(at, &text, sizeof(text));

@@ -226,6 +226,13 @@ void totals_copy(struct keepsake_total out[static KEEPSAKE_CATEGORIES],
 enum status snapshot_begin(
     struct keepsake *self, const char *which, struct snapshot *out);
 
+/** Which of the list ${which} names; says why where there is none. */
+enum status snapshot_pick(struct keepsake *self, const struct snapshot *list,
+    size_t count, const char *which, size_t *index_out);
+
+/** Free a list of remote_snapshots. */
+void free_snapshots(struct snapshot *list, size_t count);
+
 /** Say why ${snapshot} could not be read to its end; returns the status. */
 enum status snapshot_refuse(
     struct keepsake *self, enum status status, const struct snapshot *snapshot);

@@ -79,11 +79,34 @@ static void describe(struct keepsake *self, const struct snapshot *snapshot,
 	sodium_memzero(&summary, sizeof(summary));
 }
 
-static void free_snapshots(struct snapshot *list, size_t count)
+void free_snapshots(struct snapshot *list, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		snapshot_clear(&list[i]);
 	free(list);
+}
+
+/* Mark those that the store says damage touches. */
+static enum status mark_damaged(
+    struct keepsake *self, struct keepsake_snapshot *list, size_t count)
+{
+	uint64_t *ordinals = NULL;
+	size_t ordinals_count = 0, at = 0;
+	uint32_t chunks = 0;
+	enum status st = remote_damage(
+	    self->remote, &chunks, &ordinals, &ordinals_count);
+
+	if (st != STATUS_OK)
+		return call_refuse_remote(self, st);
+	/* Both rise. */
+	for (size_t i = 0; i < count; i++) {
+		while (at < ordinals_count && ordinals[at] < list[i].ordinal)
+			at++;
+		list[i].damaged =
+		    at < ordinals_count && ordinals[at] == list[i].ordinal;
+	}
+	free(ordinals);
+	return STATUS_OK;
 }
 
 static enum status list_snapshots(struct keepsake *self,
@@ -105,6 +128,12 @@ static enum status list_snapshots(struct keepsake *self,
 		st = call_refuse_plainly(self, STATUS_NO_SPACE);
 	for (size_t i = 0; described && i < count; i++)
 		describe(self, &list[i], &described[i]);
+	if (described && remote_any_damage(self->remote))
+		st = mark_damaged(self, described, count);
+	if (st != STATUS_OK) {
+		free(described);
+		described = NULL;
+	}
 	*list_out = described;
 	*count_out = count;
 	free_snapshots(list, count);
@@ -175,27 +204,46 @@ static bool is_named(
 	}
 }
 
+static enum status refuse_naming(struct keepsake *self, const char *which)
+{
+	return call_refuse(self, STATUS_NOT_FOUND,
+	    "name one by latest, by its number, or by a moment in "
+	    "UTC such as 2026-11-20 or 2026-11-20T18:30:00Z",
+	    "%s: not how snapshots are named", which);
+}
+
+enum status snapshot_pick(struct keepsake *self, const struct snapshot *list,
+    size_t count, const char *which, size_t *index_out)
+{
+	enum naming naming = naming_of(which);
+
+	if (naming == NAMING_NONE)
+		return refuse_naming(self, which);
+	/* The newest that fits. */
+	for (size_t at = count; at > 0; at--)
+		if (is_named(&list[at - 1], naming, which)) {
+			*index_out = at - 1;
+			return STATUS_OK;
+		}
+	return call_refuse(self, STATUS_NOT_FOUND,
+	    "see what there is: keepsake snapshots", "%s: no such snapshot",
+	    which);
+}
+
 /* Find the snapshot ${which}; ${out} is to be cleared. */
-static enum status find_snapshot(struct keepsake *self, enum naming naming,
-    const char *which, struct snapshot *out)
+static enum status find_snapshot(
+    struct keepsake *self, const char *which, struct snapshot *out)
 {
 	struct snapshot *list = NULL;
-	size_t count = 0, at;
+	size_t count = 0, at = 0;
 	enum status st = remote_snapshots(self->remote, &list, &count);
 
 	if (st != STATUS_OK)
 		return call_refuse_remote(self, st);
-	/* The newest that fits. */
-	for (at = count; at > 0; at--)
-		if (is_named(&list[at - 1], naming, which))
-			break;
-	if (at > 0) {
-		*out = list[at - 1];
-		list[at - 1] = (struct snapshot){ 0 };
-	} else {
-		st = call_refuse(self, STATUS_NOT_FOUND,
-		    "see what there is: keepsake snapshots",
-		    "%s: no such snapshot", which);
+	st = snapshot_pick(self, list, count, which, &at);
+	if (st == STATUS_OK) {
+		*out = list[at];
+		list[at] = (struct snapshot){ 0 };
 	}
 	free_snapshots(list, count);
 	return st;
@@ -204,13 +252,8 @@ static enum status find_snapshot(struct keepsake *self, enum naming naming,
 enum status snapshot_begin(
     struct keepsake *self, const char *which, struct snapshot *out)
 {
-	enum naming naming = naming_of(which);
-
-	if (naming == NAMING_NONE)
-		return call_refuse(self, STATUS_NOT_FOUND,
-		    "name one by latest, by its number, or by a moment in "
-		    "UTC such as 2026-11-20 or 2026-11-20T18:30:00Z",
-		    "%s: not how snapshots are named", which);
+	if (naming_of(which) == NAMING_NONE)
+		return refuse_naming(self, which);
 	/* Who may not read the keys that are kept here ends here (K-02). */
 	enum status st = call_place(self, false);
 	if (st == STATUS_OK)
@@ -222,7 +265,7 @@ enum status snapshot_begin(
 	st = remote_restore_begin(self->remote);
 	if (st != STATUS_OK)
 		return call_refuse_remote(self, st);
-	st = find_snapshot(self, naming, which, out);
+	st = find_snapshot(self, which, out);
 	if (st != STATUS_OK)
 		return st;
 	st = call_open_key(self, out);
