@@ -174,32 +174,30 @@ for i in $(seq -w 1 3000); do
 	echo "file $i" >"$WORLD/many/a-file-with-a-rather-long-name-$i"
 done
 keepsake_as one --quiet backup "$WORLD/many"
-nodes=0
-for n in 0 1 2 3 4 5; do
-	damage flip node "$n" >>"$WORLD/nodes" || fail "no node"
-	nodes=$(sort -u "$WORLD/nodes" | wc -l)
+# One after the other, until it is one of this snapshot and not its top.
+for n in $(seq 0 99); do
+	damage flip node "$n" >/dev/null
 	status=0
 	output=$(keepsake_as one --json restore latest \
 	    --target "$WORLD/restored") || status=$?
-	[ "$status" -ne 0 ] && break
+	[ "$status" -ne 3 ] || break
+	if [ "$status" -ne 0 ]; then
+		# The top: nothing can be had of it, and that is said.
+		assert_json '.error == "malformed"' "$output" "the top"
+		keepsake_as one --quiet backup "$WORLD/many"
+	fi
 	rm -rf "$WORLD/restored"
 done
-if [ "$status" -eq 3 ]; then
-	# A part of the list is lost: what is behind which file is said.
-	assert_json '[.skipped[] | select(.why | test("list of files"))] |
-	    length >= 1' "$output" "what is lost"
-	[ "$(find "$WORLD/restored" -type f | wc -l)" -ge 100 ] ||
-	    fail "hardly a file is restored"
-	[ "$(find "$WORLD/restored" -type f | wc -l)" -lt 3000 ] ||
-	    fail "nothing is lost"
-	for file in "$WORLD"/restored/*; do
-		cmp -s "$file" "$WORLD/many/${file##*/}" ||
-		    fail "$file is not what it was"
-	done
-else
-	# It was the top: nothing can be had, and that is said.
-	assert_json '.error == "malformed"' "$output" "the top of the list"
-fi
+assert_equal 3 "$status" "exit status of restore"
+assert_json '[.skipped[] | select(.why | test("list of files"))] |
+    length >= 1' "$output" "what is lost"
+files=$(find "$WORLD/restored" -type f | wc -l)
+[ "$files" -ge 100 ] || fail "only $files files are restored"
+[ "$files" -lt 3000 ] || fail "nothing is lost"
+for file in "$WORLD"/restored/*; do
+	cmp -s "$file" "$WORLD/many/${file##*/}" ||
+	    fail "$file is not what it was"
+done
 assert_equal "" "$(find "$WORLD/restored" -name '.keepsake-*' \
     2>/dev/null)" "left behind"
 rm -rf "$WORLD/restored"
@@ -207,7 +205,7 @@ case_pass
 
 case_begin "B-11 a damaged node is healed by the next backup, too"
 scrub_account
-assert_equal "$nodes" "$(damaged damaged_chunk)" "damaged nodes"
+[ "$(damaged damaged_chunk)" -ge 1 ] || fail "the scrub did not find it"
 keepsake_as one --quiet backup "$WORLD/many"
 keepsake_as one --quiet backup "$WORLD/tree"
 assert_restores one latest "$WORLD/tree"
@@ -231,8 +229,8 @@ else
 fi
 keepsake_as one --quiet check all --read-data >/dev/null 2>&1 || true
 wait_for 10 known || fail "the store does not know"
-keepsake_as one --quiet backup "$WORLD/tree"
 keepsake_as one --quiet backup "$WORLD/many"
+keepsake_as one --quiet backup "$WORLD/tree"
 assert_equal "[]" "$(keepsakectl --json damage)" damage
 case_pass
 
