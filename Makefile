@@ -125,6 +125,8 @@ help:
 	@echo 'make run        start a whole system here, show what it does, serve'
 	@echo 'make demo       the same, but stop when it has been shown'
 	@echo 'make check      all tests, plain and sanitized, and lint'
+	@echo 'make faults     kills, power cuts, bad links: long, ROUNDS= (1000) kills'
+	@echo 'make compose-check  build and run the containers of deploy/ (root)'
 	@echo 'make fuzz       each decoder on random bytes, SECONDS= (60) each'
 	@echo 'make mutants    take one guard away at a time: a test must notice'
 	@echo 'make bench      speed, as ratios against restic and borg'
@@ -147,9 +149,9 @@ SANITIZED := $(BUILD)/sanitized
 SANITIZE  := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
              -fno-omit-frame-pointer
 
-.PHONY: check unit lint bench
+.PHONY: check unit lint bench faults
 check:
-	@deploy/install-deps build test
+	@deploy/install-deps build test $$([ $$(id -u) -ne 0 ] || echo compose)
 	@$(MAKE) -s -j$$(nproc) CFLAGS='-O2 -g -Werror' all units tools replays
 	@$(MAKE) -s -j$$(nproc) BUILD=$(SANITIZED) CFLAGS='$(SANITIZE) -Werror' all units tools replays
 	@$(MAKE) -s lint
@@ -158,6 +160,28 @@ check:
 unit: units
 	@printf 'ids\ttest\tresult\tseconds\n' > $(BUILD)/unit.tsv
 	tests/run $(BUILD) $(BUILD)/unit.tsv unit
+
+# The same as in make check, for longer: more kills, cuts at every write.
+ROUNDS ?= 1000
+faults: export ROUNDS := $(ROUNDS)
+faults: export TEST_SECONDS_MAX := 14400
+faults: export TEST_JOBS := 1
+faults: export LONG := yes
+faults:
+	@deploy/install-deps build test
+	@$(MAKE) -s -j$$(nproc) all units tools
+	@printf 'ids\ttest\tresult\tseconds\n' > $(BUILD)/faults.tsv
+	CUTS=1000000 $(BUILD)/tests/unit/check_power_db
+	CUTS=1000000 $(BUILD)/tests/unit/check_power_files
+	tests/run $(BUILD) $(BUILD)/faults.tsv faults
+
+# The containers of deploy/, for real; needs root.
+.PHONY: compose-check
+compose-check:
+	@deploy/install-deps build test $$([ $$(id -u) -ne 0 ] || echo compose)
+	@$(MAKE) -s all tools
+	@printf 'ids\ttest\tresult\tseconds\n' > $(BUILD)/compose.tsv
+	tests/run $(BUILD) $(BUILD)/compose.tsv deploy
 
 # A harness for each decoder of bytes from outside.  replay_X runs it over
 # its corpus, for make check; fuzz_X looks for more, and needs clang.
@@ -238,4 +262,6 @@ clean:
 	rm -rf $(BUILD)
 
 .SECONDARY: # or make deletes the generated sources
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+# Not the files of the containers that tests run.
+-include $(shell find $(BUILD) -path $(BUILD)/docker -prune -o \
+           -type f -name '*.d' -print 2>/dev/null)

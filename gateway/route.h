@@ -37,6 +37,7 @@ void router_destroy(struct router **self_p);
  * message  body and payload are moved out of it when OK
  *
  * STATUS_OK           deliver will be called, or the terminal asks again
+ * STATUS_CONFLICT     the request id is under way for another message type
  * STATUS_MALFORMED    no such message type for terminals
  * STATUS_BUSY         too much under way
  * STATUS_UNAVAILABLE  the service is not there; ${service_out} is its name
@@ -59,5 +60,8 @@ const struct request_counts *router_counts(const struct router *self);
 /** The links to the services; returns how many. */
 size_t router_links(
     const struct router *self, struct watch_link out[static WATCH_LINKS_MAX]);
+
+/** Repeats that were not passed on, as the first was under way. */
+uint64_t router_repeats_held(const struct router *self);
 
 #endif

@@ -14,6 +14,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "service/program.h"
+#include "service/settings.h"
 
 #define LIVED_MS       1000 /* who lived as long is started again at once */
 #define PAUSE_MS_FIRST 100
@@ -30,6 +32,7 @@ struct bearer {
 
 struct supervisor {
 	char **argv;
+	pid_t pid;               /* its own: 1 in a container */
 	sigset_t waited, former; /* signals */
 	bool stopping;
 	int exit_code;
@@ -44,7 +47,8 @@ static void become(const struct supervisor *self, const struct bearer *bearer)
 		count++;
 	char **argv = calloc(count + 2, sizeof(*argv));
 	/* Nobody is to hold the port when we are killed. */
-	if (!argv || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() == 1)
+	if (!argv || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 ||
+	    getppid() != self->pid)
 		_exit(EXIT_FAILURE);
 	argv[0] = self->argv[0];
 	argv[1] = (char *)bearer->name;
@@ -79,6 +83,20 @@ static void stop(struct supervisor *self, struct bearer *bearers, size_t count,
 			kill(bearers[i].pid, signal_number);
 }
 
+/*
+ * Log as the configuration says, which the bearer that has just run had
+ * read: before that nothing is logged, and it says what is wrong with it.
+ */
+static void log_as(char **argv)
+{
+	struct conf *conf = NULL;
+
+	if (conf_load(settings, settings_count, program_config(argv), &conf) ==
+	    STATUS_OK)
+		program_log_as(conf);
+	conf_destroy(&conf);
+}
+
 static void plan_restart(struct bearer *bearer, int signal_number)
 {
 	uint64_t now_ms = clock_interval_ms();
@@ -107,6 +125,7 @@ static void reap(struct supervisor *self, struct bearer *bearers, size_t count)
 				continue;
 			bearers[i].pid = 0;
 			if (WIFSIGNALED(status) && !self->stopping) {
+				log_as(self->argv);
 				plan_restart(&bearers[i], WTERMSIG(status));
 				continue;
 			}
@@ -147,7 +166,7 @@ static bool any_runs(const struct bearer *bearers, size_t count)
 int supervise(char **argv)
 {
 	struct bearer bearers[] = { { .name = "zmtp" } };
-	struct supervisor self = { .argv = argv };
+	struct supervisor self = { .argv = argv, .pid = getpid() };
 
 	log_program("keepsake-gateway");
 	sigemptyset(&self.waited);

@@ -91,8 +91,7 @@ static void on_checked(void *arg, const struct keepsake_checked *result)
 		return;
 	}
 	json_array_append_new(checking->all,
-	    json_pack(
-		"{s:I, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+	    json_pack("{s:I, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
 		"snapshot", (json_int_t)result->snapshot, "taken",
 		json_of_time(result->taken_ms), "condition",
 		conditions[result->condition], "files",
@@ -122,9 +121,8 @@ enum exit_code command_check(struct run *run)
 	}
 	const struct keepsake_check what = {
 		.which = run->operands_count > 0 ? run->operands : latest,
-		.which_count = run->operands_count > 0
-				   ? (size_t)run->operands_count
-				   : 1,
+		.which_count =
+		    run->operands_count > 0 ? (size_t)run->operands_count : 1,
 		.read_data = options->read_data,
 		.sample = options->sample,
 		.cancel = &interrupted,

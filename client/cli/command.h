@@ -51,6 +51,7 @@ struct options {
 	const char *output;    /* "-": standard output */
 	uint32_t timeout_ms;   /* 0: as the library has it */
 	uint32_t sample;       /* files of a drill; 0: none */
+	uint32_t keep_last, keep_daily, keep_weekly, keep_monthly;
 	bool json;
 	bool quiet;
 	bool verify;
@@ -101,6 +102,7 @@ command_fn command_terminals, command_rebind, command_unbind, command_card;
  */
 void urge_sim_pin(const struct run *run);
 command_fn command_lock, command_grant, command_check;
+command_fn command_delete, command_thin;
 
 /** The exit code that ${status} means. */
 enum exit_code exit_code_of(enum status status);

@@ -19,11 +19,10 @@ static json_t *snapshot_json(const struct keepsake_snapshot *snapshot)
 	    json_of_id(snapshot->terminal), "key",
 	    keepsake_key_word(snapshot->key), "key_id",
 	    json_of_id(snapshot->key_id), "damaged", snapshot->damaged,
-	    "readable", snapshot->readable,
-	    "label", json_path(snapshot->label), "host",
-	    json_path(snapshot->host), "files", (json_int_t)snapshot->files,
-	    "bytes", (json_int_t)snapshot->bytes, "sealed_bytes",
-	    (json_int_t)snapshot->sealed_bytes, "errors",
+	    "readable", snapshot->readable, "label", json_path(snapshot->label),
+	    "host", json_path(snapshot->host), "files",
+	    (json_int_t)snapshot->files, "bytes", (json_int_t)snapshot->bytes,
+	    "sealed_bytes", (json_int_t)snapshot->sealed_bytes, "errors",
 	    (json_int_t)snapshot->errors, "categories",
 	    json_of_totals(snapshot->categories));
 }

@@ -250,9 +250,9 @@ static enum status room_check(const struct backup_options *options,
 	struct backup_options quiet = *options;
 	struct backup_survey survey = { 0 };
 	struct backup_result unused = { 0 };
-	struct backup self = { .options = &quiet,
-		.result = &unused,
-		.lease = *lease };
+	struct backup self = {
+		.options = &quiet, .result = &unused, .lease = *lease
+	};
 	uint64_t room = room_of(lease);
 
 	quiet.report = NULL;

@@ -721,6 +721,67 @@ struct keepsake_restore_result {
 enum status keepsake_restore(struct keepsake *self,
     const struct keepsake_restore *what, struct keepsake_restore_result *out);
 
+/* ---- snapshots that go ---- */
+
+/** Called for each snapshot that is deleted, after that is so. */
+typedef void keepsake_deleted_fn(void *arg, uint64_t ordinal);
+
+/**
+ * Delete snapshots, for good: each is named by ${which} as above.  Asks for
+ * the account's password, whatever code this terminal has of its own; a
+ * standing grant does not do.  Up to 100 go together or not at all.
+ *
+ * each  may be NULL
+ *
+ * STATUS_OK         they are gone; what only they had is swept soon
+ * STATUS_NOT_FOUND  one of the names fits none; nothing was deleted
+ */
+enum status keepsake_delete(struct keepsake *self, const char *const *which,
+    size_t count, keepsake_deleted_fn *each, void *arg);
+
+/** What keeps a snapshot when they are thinned. */
+enum keepsake_keep {
+	KEEPSAKE_KEEP_LAST,
+	KEEPSAKE_KEEP_DAILY,
+	KEEPSAKE_KEEP_WEEKLY,
+	KEEPSAKE_KEEP_MONTHLY,
+	KEEPSAKE_KEEP_COUNT
+};
+
+/**
+ * Called for each snapshot, oldest first, before any is deleted.
+ *
+ * kept  bits of enum keepsake_keep; 0 of one that can be read: it goes
+ */
+typedef void keepsake_thin_fn(
+    void *arg, const struct keepsake_snapshot *snapshot, unsigned int kept);
+
+struct keepsake_thin {
+	/* Of each series (one terminal's snapshots with one label): the newest
+	 * so many, and the newest of so many days, weeks (from Monday) and
+	 * months of local time that have one.  What any rule keeps stays. */
+	uint32_t keep[KEEPSAKE_KEEP_COUNT];
+	bool dry_run;           /* delete nothing */
+	keepsake_thin_fn *each; /* may be NULL */
+	void *arg;
+};
+
+struct keepsake_thin_result {
+	uint64_t kept;
+	uint64_t deleted; /* or would be */
+	uint64_t unread;  /* kept, too: their keys do not open here */
+};
+
+/**
+ * Delete the snapshots that no rule keeps.
+ *
+ * STATUS_OK         done
+ * STATUS_MALFORMED  no rule keeps any: nothing was deleted
+ * others            as keepsake_delete
+ */
+enum status keepsake_thin(struct keepsake *self,
+    const struct keepsake_thin *what, struct keepsake_thin_result *out);
+
 /* ---- checks ---- */
 
 /** What a check of a snapshot came to. */

@@ -77,8 +77,8 @@ static enum status refuse_folder(
 }
 
 /* It was weighed, and does not fit: nothing was sent (B-12). */
-static enum status refuse_weight(struct keepsake *self, enum status status,
-    const struct backup_space *space)
+static enum status refuse_weight(
+    struct keepsake *self, enum status status, const struct backup_space *space)
 {
 	char needed[TEXT_SIZE_BYTES], room[TEXT_SIZE_BYTES];
 	char used[TEXT_SIZE_BYTES], quota[TEXT_SIZE_BYTES];

@@ -1,4 +1,4 @@
-#include "check.h"
+#include "checker.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -113,7 +113,12 @@ enum status keepsake_check(
 	size_t count = 0;
 
 	call_begin(self);
-	enum status st = call_place(self, false);
+	enum status st = STATUS_OK;
+	for (size_t i = 0; i < what->which_count && st == STATUS_OK; i++)
+		if (strcmp(what->which[i], "all") != 0)
+			st = snapshot_check_name(self, what->which[i]);
+	if (st == STATUS_OK)
+		st = call_place(self, false);
 	if (st == STATUS_OK)
 		st = call_tool_password(self);
 	if (st == STATUS_OK)
@@ -128,8 +133,10 @@ enum status keepsake_check(
 		goto out;
 	}
 	st = check_list(self, what, list, count);
+	/* What is deleted meanwhile may go now; nothing was restored. */
+	remote_restore_end(self->remote, 0, 0, 0);
 out:
-	free_snapshots(list, count);
+	snapshots_free(list, count);
 	call_end(self);
 	return st;
 }

@@ -48,7 +48,7 @@ void totals_copy(struct keepsake_total out[static KEEPSAKE_CATEGORIES],
 		};
 }
 
-static void describe(struct keepsake *self, const struct snapshot *snapshot,
+void snapshot_describe(struct keepsake *self, const struct snapshot *snapshot,
     struct keepsake_snapshot *out)
 {
 	struct sealed_key head;
@@ -79,7 +79,7 @@ static void describe(struct keepsake *self, const struct snapshot *snapshot,
 	sodium_memzero(&summary, sizeof(summary));
 }
 
-void free_snapshots(struct snapshot *list, size_t count)
+void snapshots_free(struct snapshot *list, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		snapshot_clear(&list[i]);
@@ -93,8 +93,8 @@ static enum status mark_damaged(
 	uint64_t *ordinals = NULL;
 	size_t ordinals_count = 0, at = 0;
 	uint32_t chunks = 0;
-	enum status st = remote_damage(
-	    self->remote, &chunks, &ordinals, &ordinals_count);
+	enum status st =
+	    remote_damage(self->remote, &chunks, &ordinals, &ordinals_count);
 
 	if (st != STATUS_OK)
 		return call_refuse_remote(self, st);
@@ -127,7 +127,7 @@ static enum status list_snapshots(struct keepsake *self,
 	if (!described)
 		st = call_refuse_plainly(self, STATUS_NO_SPACE);
 	for (size_t i = 0; described && i < count; i++)
-		describe(self, &list[i], &described[i]);
+		snapshot_describe(self, &list[i], &described[i]);
 	if (described && remote_any_damage(self->remote))
 		st = mark_damaged(self, described, count);
 	if (st != STATUS_OK) {
@@ -136,7 +136,7 @@ static enum status list_snapshots(struct keepsake *self,
 	}
 	*list_out = described;
 	*count_out = count;
-	free_snapshots(list, count);
+	snapshots_free(list, count);
 	return st;
 }
 
@@ -204,8 +204,10 @@ static bool is_named(
 	}
 }
 
-static enum status refuse_naming(struct keepsake *self, const char *which)
+enum status snapshot_check_name(struct keepsake *self, const char *which)
 {
+	if (naming_of(which) != NAMING_NONE)
+		return STATUS_OK;
 	return call_refuse(self, STATUS_NOT_FOUND,
 	    "name one by latest, by its number, or by a moment in "
 	    "UTC such as 2026-11-20 or 2026-11-20T18:30:00Z",
@@ -213,16 +215,14 @@ static enum status refuse_naming(struct keepsake *self, const char *which)
 }
 
 enum status snapshot_pick(struct keepsake *self, const struct snapshot *list,
-    size_t count, const char *which, size_t *index_out)
+    size_t count, const char *which, size_t *at_out)
 {
 	enum naming naming = naming_of(which);
 
-	if (naming == NAMING_NONE)
-		return refuse_naming(self, which);
 	/* The newest that fits. */
 	for (size_t at = count; at > 0; at--)
 		if (is_named(&list[at - 1], naming, which)) {
-			*index_out = at - 1;
+			*at_out = at - 1;
 			return STATUS_OK;
 		}
 	return call_refuse(self, STATUS_NOT_FOUND,
@@ -230,32 +230,37 @@ enum status snapshot_pick(struct keepsake *self, const struct snapshot *list,
 	    which);
 }
 
-/* Find the snapshot ${which}; ${out} is to be cleared. */
-static enum status find_snapshot(
-    struct keepsake *self, const char *which, struct snapshot *out)
+/* Find each of the snapshots; those in ${out} are to be cleared. */
+static enum status find_snapshots(struct keepsake *self,
+    const char *const *which, size_t wanted, struct snapshot *out)
 {
 	struct snapshot *list = NULL;
-	size_t count = 0, at = 0;
+	size_t count = 0, at;
 	enum status st = remote_snapshots(self->remote, &list, &count);
 
 	if (st != STATUS_OK)
 		return call_refuse_remote(self, st);
-	st = snapshot_pick(self, list, count, which, &at);
-	if (st == STATUS_OK) {
-		*out = list[at];
-		list[at] = (struct snapshot){ 0 };
+	for (size_t i = 0; i < wanted && st == STATUS_OK; i++) {
+		st = snapshot_pick(self, list, count, which[i], &at);
+		if (st == STATUS_OK)
+			st = snapshot_copy(&out[i], &list[at]);
+		if (st == STATUS_NO_SPACE)
+			call_refuse_plainly(self, st);
 	}
-	free_snapshots(list, count);
+	snapshots_free(list, count);
 	return st;
 }
 
-enum status snapshot_begin(
-    struct keepsake *self, const char *which, struct snapshot *out)
+enum status snapshots_begin(struct keepsake *self, const char *const *which,
+    size_t count, struct snapshot *out)
 {
-	if (naming_of(which) == NAMING_NONE)
-		return refuse_naming(self, which);
+	enum status st = STATUS_OK;
+
+	for (size_t i = 0; i < count && st == STATUS_OK; i++)
+		st = snapshot_check_name(self, which[i]);
 	/* Who may not read the keys that are kept here ends here (K-02). */
-	enum status st = call_place(self, false);
+	if (st == STATUS_OK)
+		st = call_place(self, false);
 	if (st == STATUS_OK)
 		st = call_tool_password(self);
 	if (st == STATUS_OK)
@@ -265,7 +270,14 @@ enum status snapshot_begin(
 	st = remote_restore_begin(self->remote);
 	if (st != STATUS_OK)
 		return call_refuse_remote(self, st);
-	st = find_snapshot(self, which, out);
+	return find_snapshots(self, which, count, out);
+}
+
+enum status snapshot_begin(
+    struct keepsake *self, const char *which, struct snapshot *out)
+{
+	enum status st = snapshots_begin(self, &which, 1, out);
+
 	if (st != STATUS_OK)
 		return st;
 	st = call_open_key(self, out);
@@ -328,7 +340,7 @@ enum status keepsake_show(struct keepsake *self, const char *which,
 	call_begin(self);
 	enum status st = snapshot_begin(self, which, &snapshot);
 	if (st == STATUS_OK && snapshot_out)
-		describe(self, &snapshot, snapshot_out);
+		snapshot_describe(self, &snapshot, snapshot_out);
 	if (st == STATUS_OK) {
 		const struct restore_options options = {
 			.remote = self->remote,
@@ -337,7 +349,9 @@ enum status keepsake_show(struct keepsake *self, const char *which,
 			.key = self->snapshot_key,
 		};
 		st = snapshot_entries(&options, on_entry, &shower);
-		if (st != STATUS_OK)
+		if (st == STATUS_OK)
+			remote_restore_end(self->remote, 0, 0, 0);
+		else
 			st = snapshot_refuse(self, st, &snapshot);
 	}
 	snapshot_clear(&snapshot);

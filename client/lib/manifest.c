@@ -734,9 +734,8 @@ static void node_lose(struct manifest_reader *self, const struct entry *entry)
 	self->level++;
 	if (!self->has_lost || broken)
 		self->lost(self->lost_arg,
-		    self->last_path.len > 0
-			? (const char *)self->last_path.data
-			: "",
+		    self->last_path.len > 0 ? (const char *)self->last_path.data
+					    : "",
 		    broken);
 	self->has_lost = true;
 }

@@ -18,6 +18,7 @@ struct request {
 	struct remote *remote;
 	struct request *next; /* waiting to be handed over */
 	uint32_t type;
+	uint32_t timeout_ms;
 	struct bytes body;
 	zmq_msg_t payload;
 	bool has_payload;

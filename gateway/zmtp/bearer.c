@@ -67,6 +67,8 @@ static void refuse(struct zmtp_bearer *self, const struct header *header,
 	struct message answer;
 
 	self->figures.refused++;
+	log_debug(&header->trace, "answered", "by=gateway status=%s",
+	    status_word(status));
 	message_init(&answer);
 	if (router_answer(&answer, &header->request, &header->trace, status,
 		retry_after_ms, detail) == STATUS_OK)
@@ -92,6 +94,10 @@ static void forward(struct zmtp_bearer *self, const struct header *header,
 	case STATUS_UNAVAILABLE:
 		snprintf(detail, sizeof(detail), "%s does not answer", service);
 		refuse(self, header, route, st, GONE_RETRY_MS, detail);
+		return;
+	case STATUS_CONFLICT:
+		refuse(self, header, route, st, 0,
+		    "this request id is under way for another message");
 		return;
 	case STATUS_MALFORMED:
 		snprintf(detail, sizeof(detail),
@@ -243,6 +249,7 @@ void zmtp_bearer_figures(
 	*out = self->figures;
 	out->under_way = flights_count(router_flights(self->router));
 	out->under_way_bytes = flights_bytes(router_flights(self->router));
+	out->repeats_held = router_repeats_held(self->router);
 }
 
 const struct router *zmtp_bearer_router(const struct zmtp_bearer *self)

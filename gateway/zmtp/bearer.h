@@ -24,6 +24,7 @@ void zmtp_bearer_stop(struct zmtp_bearer *self, loop_fn *stopped, void *arg);
 struct zmtp_figures {
 	uint64_t requests, refused, answers, dropped;
 	uint64_t under_way, under_way_bytes;
+	uint64_t repeats_held; /* the first was under way */
 };
 
 void zmtp_bearer_figures(

@@ -24,6 +24,7 @@ struct call {
 	struct call *next_in_bucket;
 	struct call *next, *previous; /* all, oldest first */
 	struct id request;
+	struct id trace;        /* that it is for, as log_request */
 	struct message message; /* kept until answered, to send again */
 	uint64_t deadline_ms;   /* these three on clock_interval_ms */
 	uint64_t due_ms;        /* when to send, or send again */
@@ -108,8 +109,11 @@ static void withdraw(struct caller *self, struct call *call)
 static void finish(
     struct caller *self, struct call *call, const struct answer *answer)
 {
+	struct id before = log_request_set(call->trace);
+
 	withdraw(self, call);
 	call->done(call->arg, answer);
+	log_request_set(before);
 	message_clear(&call->message);
 	free(call);
 }
@@ -404,6 +408,7 @@ enum status caller_ask(struct caller *self, struct header *header,
 	}
 	uint64_t now = clock_interval_ms();
 	call->request = header->request;
+	call->trace = log_request();
 	call->deadline_ms = now + header->deadline_ms;
 	call->resend_ms = RESEND_MS_FIRST;
 	call->done = done;

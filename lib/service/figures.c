@@ -75,6 +75,7 @@ static const struct figure_row {
 	{ "terminal_refused",         "keepsake_terminal_refused_total",          NULL, NULL, "counter", "Requests that the gateway refused itself." },
 	{ "terminal_answers",         "keepsake_terminal_answers_total",          NULL, NULL, "counter", "Answers and pushes sent to terminals." },
 	{ "terminal_answers_dropped", "keepsake_terminal_answers_dropped_total",  NULL, NULL, "counter", "Answers and pushes to terminals that had gone." },
+	{ "terminal_repeats_held",    "keepsake_terminal_repeats_held_total",     NULL, NULL, "counter", "Repeats that were not passed on, the first being under way." },
 	{ "terminal_under_way",       "keepsake_terminal_requests_under_way",     NULL, NULL, "gauge",   "Requests passed on and not answered yet." },
 	{ "terminal_under_way_bytes", "keepsake_terminal_under_way_bytes",        NULL, NULL, "gauge",   "Bytes of those requests." },
 };

@@ -414,16 +414,18 @@ static enum status on_rekey(void *state, struct exchange *x)
 {
 	struct server *self = x->server;
 	Common__RekeyDone done = COMMON__REKEY_DONE__INIT;
+	uint8_t id[MASTER_ID_BYTES];
 
 	(void)state;
 	if (!self->options.keyring)
 		return exchange_refuse(
 		    x, STATUS_NOT_FOUND, "this process has no account keys");
 	enum status st = keyring_rotate(
-	    self->options.keyring, self->program->conf, &done.slots);
+	    self->options.keyring, self->program->conf, &done.slots, id);
 	if (st != STATUS_OK)
 		return exchange_refuse(
 		    x, st, "account keys not wrapped anew: see the log");
+	done.master_id = (ProtobufCBinaryData){ sizeof(id), id };
 	log_info(&x->header.trace, "account_keys_rotated", "slots=%llu",
 	    (unsigned long long)done.slots);
 	if (self->options.audit)
@@ -584,6 +586,7 @@ static void serve(struct server *self, size_t door, enum status received)
 		return;
 	}
 	x->body = frame_slice(&x->message.body);
+	log_request_set(x->header.trace);
 	struct exchange *under_way =
 	    received == STATUS_OK ? find_under_way(x) : NULL;
 	if (under_way) {
@@ -616,6 +619,7 @@ static void on_readable(void *arg)
 		if (st == STATUS_NOT_FOUND)
 			return;
 		serve(self, (size_t)(door - self->doors), st);
+		log_request_set((struct id){ 0 });
 	}
 }
 

@@ -43,6 +43,8 @@ const struct conf_key settings[] = {
 	  "how often the signed head of the audit log is exported" },
 	{ "common", "log_level", CONF_CHOICE, "info", 0, 0,
 	  "error|warning|info|debug", "how much is logged" },
+	{ "common", "log_format", CONF_CHOICE, "text", 0, 0, "text|json",
+	  "key=value, or an object of JSON a line" },
 
 	LISTEN("auth", "gateway"),
 	LISTEN("auth", "binding"),

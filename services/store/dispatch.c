@@ -94,30 +94,40 @@ enum status store_read_chunk_id(struct exchange *x, const char *name,
 	return STATUS_OK;
 }
 
+void store_lease_ended(struct store *self, const struct id *account)
+{
+	bool owed = false;
+
+	if (store_db_sweep_owed(self->db, account, &owed) == STATUS_OK && owed)
+		sweep_soon(self->sweep, account);
+}
+
 /* ---- the table ---- */
 
 #define UPLOAD   GOOD_FOR(DIRECTION_UPLOAD)
 #define DOWNLOAD GOOD_FOR(DIRECTION_DOWNLOAD)
+#define MANAGE   GOOD_FOR(DIRECTION_MANAGE)
 
 /* clang-format off */
 const struct handler store_handlers[] = {
-	{ STORE__TYPE__BACKUP_BEGIN,   "BACKUP_BEGIN",   FROM(ROLE_GATEWAY), UPLOAD,            KEPT,           store_on_backup_begin },
-	{ STORE__TYPE__HAVE,           "HAVE",           FROM(ROLE_GATEWAY), UPLOAD | DOWNLOAD, RENEWED,        store_on_have },
-	{ STORE__TYPE__PUT,            "PUT",            FROM(ROLE_GATEWAY), UPLOAD,            RENEWED,        store_on_put },
-	{ STORE__TYPE__PUBLISH,        "PUBLISH",        FROM(ROLE_GATEWAY), UPLOAD,            KEPT | RENEWED, store_on_publish },
-	{ STORE__TYPE__RESTORE_END,    "RESTORE_END",    FROM(ROLE_GATEWAY), DOWNLOAD,          KEPT | RENEWED, store_on_restore_end },
-	{ STORE__TYPE__BACKUP_ABANDON, "BACKUP_ABANDON", FROM(ROLE_GATEWAY), UPLOAD,            KEPT | RENEWED, store_on_backup_abandon },
-	{ STORE__TYPE__SNAPSHOTS,      "SNAPSHOTS",      FROM(ROLE_GATEWAY), UPLOAD | DOWNLOAD, PLAIN,          store_on_snapshots },
-	{ STORE__TYPE__RESTORE_BEGIN,  "RESTORE_BEGIN",  FROM(ROLE_GATEWAY), DOWNLOAD,          KEPT,           store_on_restore_begin },
-	{ STORE__TYPE__GET,            "GET",            FROM(ROLE_GATEWAY), UPLOAD | DOWNLOAD, RENEWED,        store_on_get },
-	{ STORE__TYPE__DAMAGE,         "DAMAGE",         FROM(ROLE_GATEWAY), UPLOAD | DOWNLOAD, PLAIN,          store_on_damage },
-	{ STORE__TYPE__DRILL,          "DRILL",          FROM(ROLE_GATEWAY), UPLOAD | DOWNLOAD, KEPT,           store_on_drill },
-	{ OPS__TYPE__DAMAGE,           "DAMAGE",         FROM(ROLE_OPS),     NO_TICKET,         PLAIN,          store_on_damage_list },
-	{ OPS__TYPE__SCRUB,            "SCRUB",          FROM(ROLE_OPS),     NO_TICKET,         PLAIN,          store_on_scrub },
-	{ OPS__TYPE__QUOTA,            "QUOTA",          FROM(ROLE_OPS),     NO_TICKET,         PLAIN,          store_on_quota },
-	{ OPS__TYPE__QUOTA_SET,        "QUOTA_SET",      FROM(ROLE_OPS),     NO_TICKET,         PLAIN,          store_on_quota_set },
-	{ OPS__TYPE__USAGE,            "USAGE",          FROM(ROLE_OPS),     NO_TICKET,         PLAIN,          store_on_usage },
-	{ OPS__TYPE__EXPORT,           "EXPORT",         FROM(ROLE_OPS),     NO_TICKET,         PLAIN,          store_on_export },
+	{ STORE__TYPE__BACKUP_BEGIN,    "BACKUP_BEGIN",    FROM(ROLE_GATEWAY), UPLOAD,                     KEPT,           store_on_backup_begin },
+	{ STORE__TYPE__HAVE,            "HAVE",            FROM(ROLE_GATEWAY), UPLOAD | DOWNLOAD,          RENEWED,        store_on_have },
+	{ STORE__TYPE__PUT,             "PUT",             FROM(ROLE_GATEWAY), UPLOAD,                     RENEWED,        store_on_put },
+	{ STORE__TYPE__PUBLISH,         "PUBLISH",         FROM(ROLE_GATEWAY), UPLOAD,                     KEPT | RENEWED, store_on_publish },
+	{ STORE__TYPE__BACKUP_ABANDON,  "BACKUP_ABANDON",  FROM(ROLE_GATEWAY), UPLOAD,                     KEPT | RENEWED, store_on_backup_abandon },
+	{ STORE__TYPE__SNAPSHOTS,       "SNAPSHOTS",       FROM(ROLE_GATEWAY), UPLOAD | DOWNLOAD | MANAGE, PLAIN,          store_on_snapshots },
+	{ STORE__TYPE__RESTORE_BEGIN,   "RESTORE_BEGIN",   FROM(ROLE_GATEWAY), DOWNLOAD,                   KEPT,           store_on_restore_begin },
+	{ STORE__TYPE__RESTORE_END,     "RESTORE_END",     FROM(ROLE_GATEWAY), DOWNLOAD,                   KEPT | RENEWED, store_on_restore_end },
+	{ STORE__TYPE__GET,             "GET",             FROM(ROLE_GATEWAY), UPLOAD | DOWNLOAD,          RENEWED,        store_on_get },
+	{ STORE__TYPE__SNAPSHOT_DELETE, "SNAPSHOT_DELETE", FROM(ROLE_GATEWAY), MANAGE,                     KEPT,           store_on_snapshot_delete },
+	{ STORE__TYPE__DAMAGE,          "DAMAGE",          FROM(ROLE_GATEWAY), UPLOAD | DOWNLOAD,          PLAIN,          store_on_damage },
+	{ STORE__TYPE__DRILL,           "DRILL",           FROM(ROLE_GATEWAY), UPLOAD | DOWNLOAD,          KEPT,           store_on_drill },
+	{ OPS__TYPE__DAMAGE,            "DAMAGE",          FROM(ROLE_OPS),     NO_TICKET,                  PLAIN,          store_on_damage_list },
+	{ OPS__TYPE__SCRUB,             "SCRUB",           FROM(ROLE_OPS),     NO_TICKET,                  PLAIN,          store_on_scrub },
+	{ OPS__TYPE__QUOTA,             "QUOTA",           FROM(ROLE_OPS),     NO_TICKET,                  PLAIN,          store_on_quota },
+	{ OPS__TYPE__QUOTA_SET,         "QUOTA_SET",       FROM(ROLE_OPS),     NO_TICKET,                  PLAIN,          store_on_quota_set },
+	{ OPS__TYPE__USAGE,             "USAGE",           FROM(ROLE_OPS),     NO_TICKET,                  PLAIN,          store_on_usage },
+	{ OPS__TYPE__EXPORT,            "EXPORT",          FROM(ROLE_OPS),     NO_TICKET,                  PLAIN,          store_on_export },
 };
 /* clang-format on */
 
@@ -189,6 +199,7 @@ void store_figures(void *state, struct exchange *x,
 	add(x, "chunks_sent", self->counts.chunks_sent);
 	add(x, "bytes_sent", self->counts.bytes_sent);
 	add(x, "snapshots_published", self->counts.snapshots_published);
+	add(x, "snapshots_deleted", self->counts.snapshots_deleted);
 	add(x, "sweep_rounds", swept.rounds);
 	add(x, "accounts_swept", swept.accounts);
 	add(x, "chunks_swept", swept.chunks);

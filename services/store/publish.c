@@ -159,6 +159,7 @@ static enum status publish_decided(
 					 publication->lease.opened_ms));
 		outbox_kick(self->service->outbox, &x->ticket.account);
 		audit_kick(self->service->audit, self->db, &x->ticket.account);
+		store_lease_ended(self, &x->ticket.account);
 	} else if (st == STATUS_NOT_FOUND && failed_op == PUBLISH_OP_LEASE) {
 		st = store_lease_over(x);
 	} else if (st == STATUS_CONFLICT && failed_op != DB_OP_NONE &&

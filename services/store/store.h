@@ -32,14 +32,15 @@ struct store {
 		uint64_t leases_begun;
 		uint64_t chunks_put, bytes_put;
 		uint64_t chunks_sent, bytes_sent;
-		uint64_t snapshots_published;
+		uint64_t snapshots_published, snapshots_deleted;
 		uint64_t chunks_healed;
 		uint64_t puts_over_quota;
 		uint64_t drills, drills_failed, last_drill_ms;
 	} counts;
 };
 
-/* Handlers: transfer.c, restore_end.c, query.c, put.c, get.c, publish.c.  State: a store. */
+/* Handlers: transfer.c, restore_end.c, query.c, put.c, get.c, publish.c,
+ * delete.c.  State: a store. */
 enum status store_on_backup_begin(void *state, struct exchange *x);
 enum status store_on_restore_begin(void *state, struct exchange *x);
 enum status store_on_backup_abandon(void *state, struct exchange *x);
@@ -49,6 +50,7 @@ enum status store_on_put(void *state, struct exchange *x);
 enum status store_on_get(void *state, struct exchange *x);
 enum status store_on_publish(void *state, struct exchange *x);
 enum status store_on_snapshots(void *state, struct exchange *x);
+enum status store_on_snapshot_delete(void *state, struct exchange *x);
 
 /* health.c: what is damaged, and drills. */
 enum status store_on_damage(void *state, struct exchange *x);
@@ -94,6 +96,9 @@ void store_found_damage(struct store *self, const struct id *account,
 
 /** Refuse after a batch whose lease had gone. */
 enum status store_lease_over(struct exchange *x);
+
+/** A lease has ended: sweep the account if it waited for that. */
+void store_lease_ended(struct store *self, const struct id *account);
 
 /** A snapshot as the wire has it; ${out} borrows from ${from}. */
 void store_fill_snapshot(Store__Snapshot *out, const struct snapshot *from);

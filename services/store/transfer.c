@@ -165,11 +165,14 @@ enum status store_on_restore_begin(void *state, struct exchange *x)
 	return begin_transfer(state, x, LEASE_DOWNLOAD);
 }
 
-static enum status abandon_decided(
+static enum status end_decided(
     struct exchange *x, enum status st, uint64_t generation, size_t failed_op)
 {
 	(void)generation;
 	(void)failed_op;
+	if (st == STATUS_OK)
+		store_lease_ended(x->parked, &x->ticket.account);
+	x->parked = NULL;
 	return st == STATUS_NOT_FOUND ? store_lease_over(x) : st;
 }
 
@@ -188,5 +191,9 @@ enum status store_on_backup_abandon(void *state, struct exchange *x)
 	    db_batch_new(&x->ticket.account, DB_GENERATION_ANY, NULL);
 	store_db_require_lease(batch, &lease.id);
 	store_db_end_lease(batch, &lease);
-	return exchange_commit(x, &batch, abandon_decided);
+	x->parked = self;
+	st = exchange_commit(x, &batch, end_decided);
+	if (st != STATUS_PENDING)
+		x->parked = NULL;
+	return st;
 }

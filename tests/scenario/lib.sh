@@ -27,6 +27,7 @@ WORLD_CONFIG=   # the configuration file
 WORLD_LOG=      # the folder of the services' logs: NAME.log
 ENROLMENT=      # what a new terminal is given
 declare -A SERVICE_PID=()
+declare -A SERVICE_OFFSET=() # where the log of its present run begins
 declare -A CLIENT_PID=()
 
 # --- cases -----------------------------------------------------------------
@@ -221,18 +222,28 @@ keepsakectl() { # ARGUMENTS...
 # Start a service and wait until it serves.  A second one of a kind has a
 # number and a configuration of its own: service_start gateway2 FILE.
 service_start() { # NAME [CONFIG]
+	service_launch "$@"
+	service_ready "$1"
+}
+
+# The two halves of it, for starting several at once.
+service_launch() { # NAME [CONFIG]
 	local name=$1 config=${2:-$WORLD_CONFIG}
-	local log=$WORLD_LOG/$name.log offset
+	local log=$WORLD_LOG/$name.log
 	touch "$log"
-	offset=$(stat -c %s "$log")
+	SERVICE_OFFSET[$name]=$(stat -c %s "$log")
 	# Of the gateway the bearer itself, so that what is killed is gone.
 	local bearer=()
 	[[ $name != gateway* ]] || bearer=(zmtp)
 	"$BUILD/keepsake-${name%%[0-9]*}" "${bearer[@]}" --config "$config" \
 	    >>"$log" 2>&1 </dev/null &
 	SERVICE_PID[$name]=$!
-	log_wait "$name" '(^| )event=ready( |$)' "$READY_SECONDS_MAX" \
-	    "$offset" || fail "$name is not ready: $(tail -n 20 "$log")"
+}
+
+service_ready() { # NAME
+	log_wait "$1" '( |^)event=ready( |$)|"event":"ready"' "$READY_SECONDS_MAX" \
+	    "${SERVICE_OFFSET[$1]}" ||
+	    fail "$1 is not ready: $(tail -n 20 "$WORLD_LOG/$1.log")"
 }
 
 # Start a service whose clock is ahead: service_start_ahead +61m auth.  Its

@@ -1,4 +1,4 @@
-#include "check.h"
+#include "checker.h"
 
 #include <pthread.h>
 #include <sodium.h>
@@ -184,8 +184,8 @@ static enum status batch_settle(struct checker *self)
 		if (standings[i].presence == CHUNK_ABSENT ||
 		    standings[i].presence == CHUNK_DAMAGED)
 			found_bad(self, &ids[i]);
-	for (size_t i = 0; st == STATUS_OK && self->options.read_data &&
-			   i < count;
+	for (size_t i = 0;
+	     st == STATUS_OK && self->options.read_data && i < count;
 	     i += FETCH_GROUP) {
 		st = cancelled(self)
 			 ? STATUS_PENDING
@@ -236,8 +236,8 @@ static void on_lost_again(void *arg, const char *behind, const char *broken)
 }
 
 static enum status go_through(struct checker *self,
-    const struct snapshot *snapshot, const uint8_t *key,
-    manifest_lost_fn *lost, each_fn *each, void *arg)
+    const struct snapshot *snapshot, const uint8_t *key, manifest_lost_fn *lost,
+    each_fn *each, void *arg)
 {
 	const struct check_options *options = &self->options;
 	struct chunk_name root = { .id = snapshot->root };
@@ -338,8 +338,8 @@ static enum status pick_entry(
 	if (entry->type != ENTRY_FILE)
 		return STATUS_OK;
 	if (picks->seen++ >= picks->wanted) {
-		uint32_t bound = (uint32_t)min_of(
-		    picks->seen, (uint64_t)UINT32_MAX);
+		uint32_t bound =
+		    (uint32_t)min_of(picks->seen, (uint64_t)UINT32_MAX);
 		at = randombytes_uniform(bound);
 	} else {
 		picks->count++;
@@ -370,8 +370,8 @@ static enum status entry_restore(
 		st = fetch_chunk(
 		    self->options.remote, &extent->chunk.id, &sealed, &len);
 		if (st == STATUS_OK)
-			st = chunk_open(self->codec, &extent->chunk,
-			    CHUNK_DATA, slice_of(sealed, len), &plain);
+			st = chunk_open(self->codec, &extent->chunk, CHUNK_DATA,
+			    slice_of(sealed, len), &plain);
 		if (st == STATUS_OK &&
 		    (extent->offset > plain.len ||
 			extent->length > plain.len - extent->offset))
@@ -413,9 +413,8 @@ static enum status picks_restore(struct checker *self, struct picks *picks)
 	return st;
 }
 
-enum status checker_drill(struct checker *self,
-    const struct snapshot *snapshot, const uint8_t *key, size_t sample,
-    struct check_result *out)
+enum status checker_drill(struct checker *self, const struct snapshot *snapshot,
+    const uint8_t *key, size_t sample, struct check_result *out)
 {
 	struct picks picks = { .wanted = sample };
 

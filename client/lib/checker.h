@@ -1,5 +1,5 @@
-#ifndef KEEPSAKE_CLIENT_CHECK_H
-#define KEEPSAKE_CLIENT_CHECK_H
+#ifndef KEEPSAKE_CLIENT_CHECKER_H
+#define KEEPSAKE_CLIENT_CHECKER_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -61,8 +61,7 @@ enum status checker_run(struct checker *self, const struct snapshot *snapshot,
  * A drill: restore ${sample} files of the snapshot, picked at random, into
  * memory, and compare each with its hash.  Results as checker_run.
  */
-enum status checker_drill(struct checker *self,
-    const struct snapshot *snapshot, const uint8_t *key, size_t sample,
-    struct check_result *out);
+enum status checker_drill(struct checker *self, const struct snapshot *snapshot,
+    const uint8_t *key, size_t sample, struct check_result *out);
 
 #endif
