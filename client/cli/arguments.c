@@ -45,6 +45,8 @@ enum special {
 	SPECIAL_QUIET_HOURS,
 	SPECIAL_TELL,
 	SPECIAL_KEEP,
+	SPECIAL_READ_DATA,
+	SPECIAL_SAMPLE,
 	SPECIAL_COUNT
 };
 _Static_assert(SPECIAL_COUNT <= 64, "a bit each");
@@ -77,6 +79,7 @@ static const struct command {
 	{ "backup",    "FOLDER...",             "back up folders, a snapshot each",                  1, -1, BIT(SPECIAL_LABEL) | BIT(SPECIAL_DRY_RUN) | BIT(SPECIAL_KEY) | BIT(SPECIAL_UNATTENDED) | OF_KEYS, command_backup },
 	{ "snapshots", "",                      "list the account's snapshots",                      0,  0, OF_KEYS, command_snapshots },
 	{ "show",      "SNAPSHOT",              "list what is in a snapshot",                        1,  1, BIT(SPECIAL_CATEGORY) | OF_KEYS, command_show },
+	{ "check",     "[SNAPSHOT]... | all",   "prove snapshots whole",                             0, -1, BIT(SPECIAL_READ_DATA) | BIT(SPECIAL_SAMPLE) | OF_KEYS, command_check },
 	{ "restore",   "SNAPSHOT --target DIR", "write a snapshot into a folder",                    1,  1, BIT(SPECIAL_TARGET) | BIT(SPECIAL_VERIFY) | BIT(SPECIAL_RESUME) | BIT(SPECIAL_CATEGORY) | OF_KEYS, command_restore },
 	{ "delete",    "SNAPSHOT...",           "delete snapshots, for good",                        1, -1, OF_KEYS, command_delete },
 	{ "thin",      "--keep-daily N",        "delete the snapshots that no rule keeps",           0,  0, BIT(SPECIAL_KEEP) | BIT(SPECIAL_DRY_RUN) | OF_KEYS, command_thin },
@@ -146,6 +149,8 @@ static const struct option_row {
 	{ "output",            "FILE",     OPTION_TEXT,     FIELD(output),            SPECIAL_OUTPUT,       "card fetch: write that to FILE" },
 	{ "quiet-hours",       "FROM-TO",  OPTION_TEXT,     FIELD(quiet_hours),       SPECIAL_QUIET_HOURS,  "rules: 22:00-07:00, local time; or off" },
 	{ "tell",              "LIST",     OPTION_TEXT,     FIELD(tell),              SPECIAL_TELL,         "rules: KIND=usual|at-once|in-time|never[/DURATION],…" },
+	{ "read-data",         NULL,       OPTION_FLAG,     FIELD(read_data),         SPECIAL_READ_DATA,    "check: fetch, open and compare all of it" },
+	{ "sample",            "N",        OPTION_COUNT,    FIELD(sample),            SPECIAL_SAMPLE,       "check: restore N files, picked at random" },
 	{ "version",           NULL,       OPTION_VERSION,  0,                        EVERY,                "print the version" },
 	{ "help",              NULL,       OPTION_HELP,     0,                        EVERY,                "print this" },
 };
