@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ask.h"
+#include "base/completion.h"
 #include "base/log.h"
 #include "base/options.h"
 #include "base/util.h"
@@ -189,6 +190,7 @@ static void print_usage(FILE *out)
 	    "\n"
 	    "  -c, --config FILE        default %s\n"
 	    "      --json               for scripts\n"
+	    "      --completion SHELL   print a script for completion in bash\n"
 	    "  -h, --help               this text\n"
 	    "  -V, --version            print the version\n",
 	    "help COMMAND", "more about a command", CONFIG_DEFAULT);
@@ -240,27 +242,63 @@ static void take_option(
 
 enum common_option {
 	OPTION_JSON = OPTION_BASE,
+	OPTION_COMPLETION,
 	OPTION_SPECIAL, /* and above: rows of option_rows */
 };
+
+static const struct option common_options[] = {
+	{ "config", required_argument, NULL, 'c' },
+	{ "json", no_argument, NULL, OPTION_JSON },
+	{ "completion", required_argument, NULL, OPTION_COMPLETION },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+};
+#define COMMON_OPTIONS nitems(common_options)
+
+static enum parsed print_completion(const char *shell)
+{
+	struct completion_command rows[nitems(commands)];
+	struct completion_option options[nitems(option_rows) + COMMON_OPTIONS];
+	const struct completion completion = { "keepsakectl", rows,
+		nitems(rows), options, nitems(options) };
+
+	for (size_t i = 0; i < nitems(rows); i++)
+		rows[i] = (struct completion_command){ commands[i].name,
+			commands[i].arguments, commands[i].takes };
+	for (size_t i = 0; i < nitems(option_rows); i++)
+		options[i] = (struct completion_option){ option_rows[i].name,
+			option_rows[i].argument, BIT(option_rows[i].special),
+			0 };
+	for (size_t i = 0; i < COMMON_OPTIONS; i++)
+		options[nitems(option_rows) + i] = (struct completion_option){
+			.name = common_options[i].name,
+			.argument = common_options[i].has_arg ? "FILE" : NULL,
+			.letter = common_options[i].val < OPTION_BASE
+				      ? (char)common_options[i].val
+				      : '\0',
+		};
+	if (completion_print(&completion, shell, stdout) == STATUS_OK)
+		return PARSED_DONE;
+	fprintf(
+	    stderr, "keepsakectl: --completion %s: it is for bash\n", shell);
+	return PARSED_WRONG;
+}
 
 static enum parsed parse_options(struct ops *self, int argc, char **argv,
     const char **config, unsigned int *given)
 {
-	struct option rows[nitems(option_rows) + 5] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "json", no_argument, NULL, OPTION_JSON },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-	};
+	struct option rows[nitems(option_rows) + COMMON_OPTIONS + 1] = { 0 };
 	int option;
 
 	for (size_t i = 0; i < nitems(option_rows); i++)
-		rows[4 + i] = (struct option){
+		rows[COMMON_OPTIONS + i] = (struct option){
 			.name = option_rows[i].name,
 			.has_arg = option_rows[i].argument ? required_argument
 							   : no_argument,
 			.val = OPTION_SPECIAL + (int)i,
 		};
+	for (size_t i = 0; i < COMMON_OPTIONS; i++)
+		rows[i] = common_options[i];
 	if (!options_exact("keepsakectl", rows, argc, argv))
 		return PARSED_WRONG;
 	while ((option = getopt_long(argc, argv, "c:hV", rows, NULL)) != -1) {
@@ -278,6 +316,8 @@ static enum parsed parse_options(struct ops *self, int argc, char **argv,
 		case OPTION_JSON:
 			self->json = true;
 			break;
+		case OPTION_COMPLETION:
+			return print_completion(optarg);
 		case 'h':
 			print_usage(stdout);
 			return PARSED_DONE;

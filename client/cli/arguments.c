@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/bounds.h"
+#include "base/completion.h"
 #include "base/options.h"
 #include "base/text.h"
 #include "base/util.h"
@@ -86,7 +87,7 @@ static const struct command {
 };
 
 /* Options: name, argument or NULL, what is set, help. */
-enum option_kind { OPTION_TEXT, OPTION_FLAG, OPTION_DURATION, OPTION_CATEGORY, OPTION_KEY, OPTION_VERSION, OPTION_HELP };
+enum option_kind { OPTION_TEXT, OPTION_FLAG, OPTION_DURATION, OPTION_CATEGORY, OPTION_KEY, OPTION_COMPLETION, OPTION_VERSION, OPTION_HELP };
 
 #define FIELD(member) offsetof(struct options, member)
 #define EVERY         (-1)
@@ -139,6 +140,7 @@ static const struct option_row {
 	{ "output",            "FILE",     OPTION_TEXT,     FIELD(output),            SPECIAL_OUTPUT,       "card fetch: write that to FILE" },
 	{ "quiet-hours",       "FROM-TO",  OPTION_TEXT,     FIELD(quiet_hours),       SPECIAL_QUIET_HOURS,  "rules: 22:00-07:00, local time; or off" },
 	{ "tell",              "LIST",     OPTION_TEXT,     FIELD(tell),              SPECIAL_TELL,         "rules: KIND=usual|at-once|in-time|never[/DURATION],…" },
+	{ "completion",        "SHELL",    OPTION_COMPLETION, 0,                      EVERY,                "print a script for completion in bash" },
 	{ "version",           NULL,       OPTION_VERSION,  0,                        EVERY,                "print the version" },
 	{ "help",              NULL,       OPTION_HELP,     0,                        EVERY,                "print this" },
 };
@@ -164,6 +166,28 @@ static void print_usage(FILE *to)
 		    argument ? argument : "");
 		fprintf(to, "  %-29s %s\n", left, option_rows[i].help);
 	}
+}
+
+static enum parsed print_completion(const char *shell)
+{
+	struct completion_command rows[nitems(commands)];
+	struct completion_option options[nitems(option_rows)];
+	const struct completion completion = { "keepsake", rows, nitems(rows),
+		options, nitems(options) };
+
+	for (size_t i = 0; i < nitems(rows); i++)
+		rows[i] = (struct completion_command){ commands[i].name,
+			commands[i].arguments, commands[i].takes };
+	for (size_t i = 0; i < nitems(options); i++) {
+		const struct option_row *row = &option_rows[i];
+		options[i] =
+		    (struct completion_option){ row->name, row->argument,
+			    row->special == EVERY ? 0 : BIT(row->special), 0 };
+	}
+	if (completion_print(&completion, shell, stdout) == STATUS_OK)
+		return PARSED_DONE;
+	fprintf(stderr, "keepsake: --completion %s: it is for 'bash'\n", shell);
+	return PARSED_WRONG;
 }
 
 static bool is_category(const char *word)
@@ -225,6 +249,8 @@ static enum parsed take_option(
 		}
 		options->timeout_ms = (uint32_t)duration_ms;
 		return PARSED_RUN;
+	case OPTION_COMPLETION:
+		return print_completion(text);
 	case OPTION_VERSION:
 		puts("keepsake " KEEPSAKE_VERSION);
 		return PARSED_DONE;
