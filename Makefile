@@ -101,7 +101,7 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(PARTS) $(LIBRARY) $(COMMON)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) \
 	    $(shell $(PKG_CONFIG) --libs check)
 
-$(BUILD)/tests/tool/%: $(BUILD)/tests/tool/%.o $(LIBRARY) $(COMMON)
+$(BUILD)/tests/tool/%: $(BUILD)/tests/tool/%.o $(LIBRARY) $(PARTS) $(COMMON)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # What records the writes of a process, and cuts the power: by being linked
@@ -125,10 +125,11 @@ help:
 	@echo 'make run        start a whole system here, show what it does, serve'
 	@echo 'make demo       the same, but stop when it has been shown'
 	@echo 'make check      all tests, plain and sanitized, and lint'
+	@echo 'make faults     kills, power cuts, bad links: long, ROUNDS= (1000) kills'
 	@echo 'make compose-check  build and run the containers of deploy/ (root)'
 	@echo 'make fuzz       each decoder on random bytes, SECONDS= (60) each'
 	@echo 'make mutants    take one guard away at a time: a test must notice'
-	@echo 'make bench      speed, as ratios against restic and borg'
+	@echo 'make bench      speed and size, as ratios to a peer or limit'
 	@echo 'make install    programs, man pages, library, units, completion'
 	@echo '                (DESTDIR=, PREFIX=, SYSCONFDIR=); make uninstall'
 
@@ -149,7 +150,7 @@ SANITIZED := $(BUILD)/sanitized
 SANITIZE  := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
              -fno-omit-frame-pointer
 
-.PHONY: check unit lint bench
+.PHONY: check unit lint bench faults
 check:
 	@deploy/install-deps build test $$([ $$(id -u) -ne 0 ] || echo compose)
 	@$(MAKE) -s -j$$(nproc) CFLAGS='-O2 -g -Werror' all units tools replays
@@ -160,6 +161,20 @@ check:
 unit: units
 	@printf 'ids\ttest\tresult\tseconds\n' > $(BUILD)/unit.tsv
 	tests/run $(BUILD) $(BUILD)/unit.tsv unit
+
+# The same as in make check, for longer: more kills, cuts at every write.
+ROUNDS ?= 1000
+faults: export ROUNDS := $(ROUNDS)
+faults: export TEST_SECONDS_MAX := 14400
+faults: export TEST_JOBS := 1
+faults: export LONG := yes
+faults:
+	@deploy/install-deps build test
+	@$(MAKE) -s -j$$(nproc) all units tools
+	@printf 'ids\ttest\tresult\tseconds\n' > $(BUILD)/faults.tsv
+	CUTS=1000000 $(BUILD)/tests/unit/check_power_db
+	CUTS=1000000 $(BUILD)/tests/unit/check_power_files
+	tests/run $(BUILD) $(BUILD)/faults.tsv faults
 
 # The containers of deploy/, for real; needs root.
 .PHONY: compose-check
@@ -211,11 +226,12 @@ mutants:
 	@deploy/install-deps build test
 	tests/mutants/run $(BUILD) $(MUTANTS)
 
+BENCHES := $(sort $(wildcard tests/bench/p[0-9]*.sh))
+
 bench:
 	@deploy/install-deps build bench
 	$(MAKE) all tools
-	BUILD=$(BUILD) tests/bench/p01.sh
-	BUILD=$(BUILD) tests/bench/p04.sh
+	for part in $(BENCHES); do BUILD=$(BUILD) $$part || exit 1; done
 
 # ---- installation ----
 

@@ -14,6 +14,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "service/program.h"
+#include "service/settings.h"
 
 #define LIVED_MS       1000 /* who lived as long is started again at once */
 #define PAUSE_MS_FIRST 100
@@ -81,6 +83,20 @@ static void stop(struct supervisor *self, struct bearer *bearers, size_t count,
 			kill(bearers[i].pid, signal_number);
 }
 
+/*
+ * Log as the configuration says, which the bearer that has just run had
+ * read: before that nothing is logged, and it says what is wrong with it.
+ */
+static void log_as(char **argv)
+{
+	struct conf *conf = NULL;
+
+	if (conf_load(settings, settings_count, program_config(argv), &conf) ==
+	    STATUS_OK)
+		program_log_as(conf);
+	conf_destroy(&conf);
+}
+
 static void plan_restart(struct bearer *bearer, int signal_number)
 {
 	uint64_t now_ms = clock_interval_ms();
@@ -109,6 +125,7 @@ static void reap(struct supervisor *self, struct bearer *bearers, size_t count)
 				continue;
 			bearers[i].pid = 0;
 			if (WIFSIGNALED(status) && !self->stopping) {
+				log_as(self->argv);
 				plan_restart(&bearers[i], WTERMSIG(status));
 				continue;
 			}

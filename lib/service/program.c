@@ -108,7 +108,24 @@ static enum program_outcome read_options(struct wishes *out, const char *about,
 	return PROGRAM_GO_ON;
 }
 
-static void set_log_level(const struct conf *conf)
+const char *program_config(char *const *argv)
+{
+	const char *path = CONFIG_DEFAULT;
+
+	for (; *argv; argv++) {
+		if (strncmp(*argv, "--config=", 9) == 0)
+			path = *argv + 9;
+		else if ((strcmp(*argv, "--config") == 0 ||
+			     strcmp(*argv, "-c") == 0) &&
+			 argv[1])
+			path = *++argv;
+		else if (strncmp(*argv, "-c", 2) == 0 && argv[0][2] != '\0')
+			path = *argv + 2;
+	}
+	return path;
+}
+
+void program_log_as(const struct conf *conf)
 {
 	static const char *const words[] = {
 		[LOG_ERROR] = "error",
@@ -121,6 +138,8 @@ static void set_log_level(const struct conf *conf)
 	for (size_t i = 0; i < nitems(words); i++)
 		if (strcmp(level, words[i]) == 0)
 			log_level_set((enum log_level)i);
+	if (strcmp(conf_text(conf, "common", "log_format"), "json") == 0)
+		log_format_set(LOG_JSON);
 }
 
 static void on_signal(void *arg)
@@ -214,7 +233,7 @@ enum program_outcome program_begin(struct program *self, const char *name,
 		program_end(self);
 		return PROGRAM_DONE;
 	}
-	set_log_level(self->conf);
+	program_log_as(self->conf);
 	process_harden();
 	if (sodium_init() < 0 || arena_open(ARENA_BYTES) != STATUS_OK ||
 	    loop_new(&self->loop) != STATUS_OK ||

@@ -42,6 +42,12 @@ enum program_outcome { PROGRAM_GO_ON, PROGRAM_DONE, PROGRAM_FAILED };
 enum program_outcome program_begin(struct program *self, const char *name,
     const char *about, int argc, char **argv, int *exit_code_out);
 
+/** The file that --config of ${argv} names, or the default. */
+const char *program_config(char *const *argv);
+
+/** Log as [common] of the configuration says. */
+void program_log_as(const struct conf *conf);
+
 /**
  * Log event=ready, tell the service manager, and run the loop until it is
  * stopped.

@@ -43,6 +43,8 @@ const struct conf_key settings[] = {
 	  "how often the signed head of the audit log is exported" },
 	{ "common", "log_level", CONF_CHOICE, "info", 0, 0,
 	  "error|warning|info|debug", "how much is logged" },
+	{ "common", "log_format", CONF_CHOICE, "text", 0, 0, "text|json",
+	  "key=value, or an object of JSON a line" },
 
 	LISTEN("auth", "gateway"),
 	LISTEN("auth", "binding"),
@@ -71,6 +73,12 @@ const struct conf_key settings[] = {
 	  "how long a broken backup may wait to go on" },
 	{ "store", "sweep_ms", CONF_DURATION, "1h", 100, 604800000, NULL,
 	  "how often unreferenced chunks are looked for" },
+	{ "store", "scrub_ms", CONF_DURATION, "30d", 1000, 31536000000ull,
+	  NULL, "within this every chunk is read and compared with its hash" },
+	{ "store", "quota_soft", CONF_SIZE, "0", 0, 64 * TIB, NULL,
+	  "bytes of an account past which its owner is warned; 0: none" },
+	{ "store", "quota_hard", CONF_SIZE, "0", 0, 64 * TIB, NULL,
+	  "bytes of an account past which nothing is taken; 0: none" },
 
 	LISTEN("binding", "gateway"),
 	LISTEN("binding", "auth"),

@@ -83,6 +83,7 @@ static const ProtobufCMessageDescriptor *const body_types[] = {
 	&ops__ordered__descriptor,
 	&auth__invite__descriptor,
 	&auth__invitation__descriptor,
+	&store__snapshot_delete__descriptor,
 };
 
 #endif

@@ -242,6 +242,8 @@ static void bodies(void)
 	Store__Snapshot *snapshot = &(Store__Snapshot)STORE__SNAPSHOT__INIT;
 	Store__SnapshotList snapshots = STORE__SNAPSHOT_LIST__INIT;
 	Store__Put put = STORE__PUT__INIT;
+	Store__SnapshotDelete snapshot_delete = STORE__SNAPSHOT_DELETE__INIT;
+	uint64_t ordinals[] = { 1, 2, UINT64_MAX };
 	Binding__Bind bind = BINDING__BIND__INIT;
 	Binding__Terminal *terminal =
 	    &(Binding__Terminal)BINDING__TERMINAL__INIT;
@@ -274,6 +276,9 @@ static void bodies(void)
 	snapshots.snapshots = &snapshot;
 	snapshots.n_snapshots = 1;
 	body(&snapshots.base);
+	snapshot_delete.ordinals = ordinals;
+	snapshot_delete.n_ordinals = nitems(ordinals);
+	body(&snapshot_delete.base);
 	put.lease_id = id;
 	put.chunk_id = put.refs = long_id;
 	put.node = true;
@@ -519,6 +524,14 @@ static void keys(void)
 	must(enrolment_format(text, &enrolment) == STATUS_OK);
 	add_text(text);
 	save_text("enrolment", "address", "&future=1");
+	strcpy(enrolment.others[0].host, "second.example.org");
+	enrolment.others[0].port = 7701;
+	enrolment.others[0].key[0] = 1;
+	enrolment.others[1] = enrolment.others[0];
+	enrolment.others[1].key[0] = 4;
+	enrolment.others_count = 2;
+	must(enrolment_format(text, &enrolment) == STATUS_OK);
+	save_text("enrolment", "gateways", text);
 	auth_public_format(trust, &public_keys);
 	save_text("trust", "keys", trust);
 	must(zmq_z85_encode(z85, secret, sizeof(secret)));
@@ -893,6 +906,10 @@ static void store_rows(void)
 	add_row(7, 1, 9);
 	add_many(0, 8);
 	save("store_db", "usage");
+	add_byte(4);
+	add_row(7, 1, 9);
+	add_many(7, 8);
+	save("store_db", "ordinal");
 }
 
 /* The first byte chooses in fuzz_binding_row.c. */
