@@ -38,6 +38,8 @@ enum special {
 	SPECIAL_SINCE,
 	SPECIAL_HEADS,
 	SPECIAL_STATUS,
+	SPECIAL_QR,
+	SPECIAL_QR_FILE,
 };
 
 /* clang-format off */
@@ -136,9 +138,10 @@ static const struct command {
 	  "these, and has them wrap their account keys by the new ones, while serving." },
 	{ "keys",         "rotate [SERVICE]...", "new master keys, for all services or these",     1, 9, 0, command_keys,
 	  NULL },
-	{ "enrolment",    "",                    "print the string that terminals enrol by",       0, 0, 0, command_enrolment,
+	{ "enrolment",    "[--qr]",              "print the string that terminals enrol by",       0, 0, BIT(SPECIAL_QR) | BIT(SPECIAL_QR_FILE), command_enrolment,
 	  "The string holds the address of public_address of [gateway] and the public keys\n"
-	  "that a terminal trusts. It is not secret, but must reach a terminal unchanged." },
+	  "that a terminal trusts. It is not secret, but must reach a terminal unchanged.\n"
+	  "--qr prints it as a QR code besides, --qr-file writes one." },
 };
 
 /* Options: name, argument or NULL, what is set, help. */
@@ -169,6 +172,8 @@ static const struct option_row {
 	{ "account",   "ID",     OPTION_TEXT, FIELD(account),   SPECIAL_ACCOUNT,   "only records about this account" },
 	{ "since",     "N",      OPTION_TEXT, FIELD(since),     SPECIAL_SINCE,     "only records from number N on" },
 	{ "status",    NULL,     OPTION_FLAG, FIELD(status),    SPECIAL_STATUS,    "only say how far it is" },
+	{ "qr",        NULL,     OPTION_FLAG, FIELD(qr),        SPECIAL_QR,        "print a QR code as well" },
+	{ "qr-file",   "FILE",   OPTION_TEXT, FIELD(qr_file),   SPECIAL_QR_FILE,   "write a QR code to FILE, a new .png or .svg" },
 	{ "heads",     "FOLDER", OPTION_TEXT, FIELD(heads),     SPECIAL_HEADS,     "copies of the heads files" },
 };
 /* clang-format on */
