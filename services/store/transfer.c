@@ -77,10 +77,16 @@ static enum status begin_decided(
 
 	(void)generation;
 	(void)failed_op;
-	if (st == STATUS_OK)
+	if (st == STATUS_OK) {
 		begin->store->counts.leases_begun++;
-	else if (st == STATUS_CONFLICT && ++begin->tries < STORE_TRIES_MAX)
+		stream_tell(begin->store->service->stream,
+		    &(struct stream_event){ .kind = begin->kind == LEASE_UPLOAD
+							? "backup_begun"
+							: "restore_begun",
+			.account = &x->ticket.account });
+	} else if (st == STATUS_CONFLICT && ++begin->tries < STORE_TRIES_MAX) {
 		st = begin_submit(x);
+	}
 	return begin_ended(x, st);
 }
 
