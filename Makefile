@@ -101,12 +101,21 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(PARTS) $(LIBRARY) $(COMMON)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) \
 	    $(shell $(PKG_CONFIG) --libs check)
 
-$(BUILD)/tests/tool/%: $(BUILD)/tests/tool/%.o $(LIBRARY) $(COMMON)
+$(BUILD)/tests/tool/%: $(BUILD)/tests/tool/%.o $(LIBRARY) $(PARTS) $(COMMON)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# What records the writes of a process, and cuts the power: by being linked
+# in, or preloaded.
+RECORDER := $(BUILD)/tests/power/record.so
+$(patsubst %,$(BUILD)/tests/unit/check_power_%,db files): \
+    $(BUILD)/tests/power/record.o $(BUILD)/tests/power/disk.o
+
+$(RECORDER): $(BUILD)/tests/power/record.o
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $^
 
 .PHONY: units tools
 units: $(UNITS)
-tools: $(TOOLS)
+tools: $(TOOLS) $(RECORDER)
 
 # ---- for a newcomer ----
 
@@ -116,9 +125,11 @@ help:
 	@echo 'make run        start a whole system here, show what it does, serve'
 	@echo 'make demo       the same, but stop when it has been shown'
 	@echo 'make check      all tests, plain and sanitized, and lint'
+	@echo 'make faults     kills, power cuts, bad links: long, ROUNDS= (1000) kills'
+	@echo 'make compose-check  build and run the containers of deploy/ (root)'
 	@echo 'make fuzz       each decoder on random bytes, SECONDS= (60) each'
 	@echo 'make mutants    take one guard away at a time: a test must notice'
-	@echo 'make bench      speed, as ratios against restic and borg'
+	@echo 'make bench      speed and size, as ratios to a peer or limit'
 	@echo 'make install    programs, man pages, library (DESTDIR=, PREFIX=)'
 
 deps:
@@ -138,9 +149,9 @@ SANITIZED := $(BUILD)/sanitized
 SANITIZE  := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
              -fno-omit-frame-pointer
 
-.PHONY: check unit lint bench
+.PHONY: check unit lint bench faults
 check:
-	@deploy/install-deps build test
+	@deploy/install-deps build test $$([ $$(id -u) -ne 0 ] || echo compose)
 	@$(MAKE) -s -j$$(nproc) CFLAGS='-O2 -g -Werror' all units tools replays
 	@$(MAKE) -s -j$$(nproc) BUILD=$(SANITIZED) CFLAGS='$(SANITIZE) -Werror' all units tools replays
 	@$(MAKE) -s lint
@@ -149,6 +160,28 @@ check:
 unit: units
 	@printf 'ids\ttest\tresult\tseconds\n' > $(BUILD)/unit.tsv
 	tests/run $(BUILD) $(BUILD)/unit.tsv unit
+
+# The same as in make check, for longer: more kills, cuts at every write.
+ROUNDS ?= 1000
+faults: export ROUNDS := $(ROUNDS)
+faults: export TEST_SECONDS_MAX := 14400
+faults: export TEST_JOBS := 1
+faults: export LONG := yes
+faults:
+	@deploy/install-deps build test
+	@$(MAKE) -s -j$$(nproc) all units tools
+	@printf 'ids\ttest\tresult\tseconds\n' > $(BUILD)/faults.tsv
+	CUTS=1000000 $(BUILD)/tests/unit/check_power_db
+	CUTS=1000000 $(BUILD)/tests/unit/check_power_files
+	tests/run $(BUILD) $(BUILD)/faults.tsv faults
+
+# The containers of deploy/, for real; needs root.
+.PHONY: compose-check
+compose-check:
+	@deploy/install-deps build test $$([ $$(id -u) -ne 0 ] || echo compose)
+	@$(MAKE) -s all tools
+	@printf 'ids\ttest\tresult\tseconds\n' > $(BUILD)/compose.tsv
+	tests/run $(BUILD) $(BUILD)/compose.tsv deploy
 
 # A harness for each decoder of bytes from outside.  replay_X runs it over
 # its corpus, for make check; fuzz_X looks for more, and needs clang.
@@ -192,11 +225,12 @@ mutants:
 	@deploy/install-deps build test
 	tests/mutants/run $(BUILD) $(MUTANTS)
 
+BENCHES := $(sort $(wildcard tests/bench/p[0-9]*.sh))
+
 bench:
 	@deploy/install-deps build bench
 	$(MAKE) all tools
-	BUILD=$(BUILD) tests/bench/p01.sh
-	BUILD=$(BUILD) tests/bench/p04.sh
+	for part in $(BENCHES); do BUILD=$(BUILD) $$part || exit 1; done
 
 # ---- installation ----
 
@@ -229,4 +263,6 @@ clean:
 	rm -rf $(BUILD)
 
 .SECONDARY: # or make deletes the generated sources
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+# Not the files of the containers that tests run.
+-include $(shell find $(BUILD) -path $(BUILD)/docker -prune -o \
+           -type f -name '*.d' -print 2>/dev/null)

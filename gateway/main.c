@@ -35,6 +35,7 @@ static void figures(void *state, struct exchange *x,
 	add(x, "terminal_refused", now.refused);
 	add(x, "terminal_answers", now.answers);
 	add(x, "terminal_answers_dropped", now.dropped);
+	add(x, "terminal_repeats_held", now.repeats_held);
 	add(x, "terminal_under_way", now.under_way);
 	add(x, "terminal_under_way_bytes", now.under_way_bytes);
 }

@@ -33,6 +33,7 @@ struct ops_options {
 	const char *kind; /* of events */
 	const char *count;
 	bool all;
+	bool status; /* of scrub */
 };
 
 /** One run of the tool. */
@@ -57,5 +58,6 @@ command_fn command_locks, command_unlock, command_invite, command_hand_back;
 command_fn command_sessions, command_revoke, command_delete;
 command_fn command_disable, command_enable;
 command_fn command_export, command_audit, command_events;
+command_fn command_scrub, command_damage, command_quota;
 
 #endif

@@ -38,6 +38,7 @@ enum special {
 	SPECIAL_HEADS,
 	SPECIAL_KIND,
 	SPECIAL_COUNT,
+	SPECIAL_STATUS,
 };
 
 /* clang-format off */
@@ -114,6 +115,18 @@ static const struct command {
 	  "Deletes all that the server has of the account: its keys at once, the rest by\n"
 	  "and by. --yes-delete must repeat the id. Services that have not confirmed it are\n"
 	  "named, and the exit status is 1: they delete it when they are back." },
+	{ "quota",        "ACCOUNT [SOFT HARD | default]", "show or set how much an account may have", 0, 2, ACCOUNT | BY, command_quota,
+	  "Past SOFT the owner is warned, past HARD nothing more is taken; what is stored\n"
+	  "stays. Sizes such as 500M or 20G, or none; default: quota_soft and quota_hard of\n"
+	  "[store] again. To set it takes --reason." },
+	{ "scrub",        "[ACCOUNT] [--status]", "read all data now and compare with its hashes", 0, 0, ACCOUNT | BIT(SPECIAL_STATUS), command_scrub,
+	  "Begins to read what the store has, of all accounts or of one, as fast as serving\n"
+	  "allows, and says how far it is; with --status only the latter. The store does it\n"
+	  "by itself once within scrub_ms of [store]. What it finds: keepsakectl damage." },
+	{ "damage",       "[ACCOUNT]",           "list what is damaged in the store",              0, 0, ACCOUNT, command_damage,
+	  "Lists each damaged chunk, and each snapshot that it touches, by account. Exit\n"
+	  "status 1: there is some. Nothing is deleted on account of it; a chunk that is\n"
+	  "backed up again is whole again." },
 	{ "audit",        "[verify] [SERVICE]",  "who did what to which entry when",               0, 2, AUDIT, command_audit,
 	  "Lists the records of the audit log, of all services or of one, of one account\n"
 	  "with --account, or behind record N with --since. audit verify finds any change\n"
@@ -162,6 +175,7 @@ static const struct option_row {
 	{ "since",     "N",      OPTION_TEXT, FIELD(since),     SPECIAL_SINCE,     "only records from number N on" },
 	{ "kind",      "KIND",   OPTION_TEXT, FIELD(kind),      SPECIAL_KIND,      "only events of this kind, say login_failed" },
 	{ "count",     "N",      OPTION_TEXT, FIELD(count),     SPECIAL_COUNT,     "end after so many events" },
+	{ "status",    NULL,     OPTION_FLAG, FIELD(status),    SPECIAL_STATUS,    "only say how far it is" },
 	{ "heads",     "FOLDER", OPTION_TEXT, FIELD(heads),     SPECIAL_HEADS,     "copies of the heads files" },
 };
 /* clang-format on */

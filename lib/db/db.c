@@ -499,6 +499,16 @@ enum status db_note_put(struct db *self, const char *name, struct slice value)
 	return st;
 }
 
+enum status db_note_submit(struct db *self, const char *name,
+    struct slice value, db_done_fn *done, void *arg)
+{
+	struct db_batch *batch = batch_note(name, value);
+	enum status st = db_submit(self, &batch, done, arg);
+
+	db_batch_destroy(&batch);
+	return st;
+}
+
 /* ---- reads ---- */
 
 static size_t bounded_limit(size_t limit)

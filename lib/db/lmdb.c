@@ -311,7 +311,9 @@ static int open_env(struct engine *self, const struct db_options *options)
 	int dead;
 
 	map_bytes = min_of(map_bytes, self->map_bytes_cap);
-	int rc = mdb_env_create(&self->env);
+	int rc = lmdb_make(options->path, map_bytes);
+	if (rc == MDB_SUCCESS)
+		rc = mdb_env_create(&self->env);
 	if (rc == MDB_SUCCESS)
 		rc = mdb_env_set_maxdbs(self->env, 5);
 	if (rc == MDB_SUCCESS)

@@ -14,7 +14,8 @@
 
 /*
  * Inside the LMDB engine: lmdb.c opens it and knows how its rows look,
- * lmdb_read.c reads, lmdb_commit.c writes.  Nothing else includes lmdb.h.
+ * lmdb_make.c makes a new file, lmdb_read.c reads, lmdb_commit.c writes.
+ * Nothing else includes lmdb.h.
  *
  * Five databases:
  *
@@ -54,6 +55,13 @@ struct engine {
 
 	_Atomic uint64_t commits, batches, bytes_synced;
 };
+
+/**
+ * Make the database's file where there is none, so that a power cut leaves
+ * all of it or nothing.  The name lasts with the next sync of the folder.
+ * Returns LMDB's code, or an errno.
+ */
+int lmdb_make(const char *folder, uint64_t map_bytes);
 
 /** LMDB's code, or an errno, as ours. */
 enum status lmdb_status(int rc);

@@ -78,6 +78,12 @@ const struct conf_key settings[] = {
 	  "how long a broken backup may wait to go on" },
 	{ "store", "sweep_ms", CONF_DURATION, "1h", 100, 604800000, NULL,
 	  "how often unreferenced chunks are looked for" },
+	{ "store", "scrub_ms", CONF_DURATION, "30d", 1000, 31536000000ull,
+	  NULL, "within this every chunk is read and compared with its hash" },
+	{ "store", "quota_soft", CONF_SIZE, "0", 0, 64 * TIB, NULL,
+	  "bytes of an account past which its owner is warned; 0: none" },
+	{ "store", "quota_hard", CONF_SIZE, "0", 0, 64 * TIB, NULL,
+	  "bytes of an account past which nothing is taken; 0: none" },
 
 	LISTEN("binding", "gateway"),
 	LISTEN("binding", "auth"),

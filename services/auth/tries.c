@@ -183,6 +183,27 @@ static enum status tell_shut(
 	return tries_tell(self, batch, &turn->key.subject, &notice);
 }
 
+/* The first proof of late by a terminal that is not bound. */
+static enum status tell_login(
+    struct tries *self, struct db_batch *batch, const struct turn *turn)
+{
+	Notify__Notice notice = NOTIFY__NOTICE__INIT;
+	Notify__Figure lane = NOTIFY__FIGURE__INIT;
+	Notify__Figure *figures[] = { &lane };
+
+	lane.name = "lane";
+	lane.value = turn->key.kind;
+	notice.kind = NOTIFY__KIND__NEW_LOGIN;
+	notice.figures = figures;
+	notice.n_figures = nitems(figures);
+	audit_put_journal(self->service->audit, batch,
+	    &turn->key.subject.account,
+	    &(struct audit_event){ .action = "new_login",
+		.actor =
+		    turn->key.kind == LANE_INVITED ? "invited" : "stranger" });
+	return tries_tell(self, batch, &turn->key.subject, &notice);
+}
+
 /* ---- a turn ---- */
 
 static enum status begin_round(struct turn *turn);
@@ -198,7 +219,7 @@ static void on_kept(
 
 	(void)generation;
 	(void)failed_op;
-	if (status == STATUS_OK && turn->shuts)
+	if (status == STATUS_OK && (turn->shuts || turn->signs_in))
 		tries_kick(turn->tries, &turn->key.subject);
 	if (status == STATUS_OK && turn->act == act_take &&
 	    turn->outcome == STATUS_OK && lane_remaining(&turn->lane) == 0)
@@ -222,6 +243,10 @@ static enum status write_lane(struct tries *self, struct turn *turn)
 		    batch, &turn->key.subject, turn->invitation);
 	if (st == STATUS_OK && turn->shuts)
 		st = tell_shut(self, batch, turn);
+	turn->signs_in = turn->ticket && turn->key.kind != LANE_BOUND &&
+			 !sessions_know(self->journal, turn->ticket);
+	if (st == STATUS_OK && turn->signs_in)
+		st = tell_login(self, batch, turn);
 	if (st == STATUS_OK && turn->ticket)
 		sessions_put(self->journal, batch, turn->ticket);
 	if (st == STATUS_OK)

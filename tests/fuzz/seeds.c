@@ -176,6 +176,21 @@ static void body(const ProtobufCMessage *message)
 	bytes_clear(&packed);
 }
 
+static Notify__Rule notice_rule = {
+	.base = PROTOBUF_C_MESSAGE_INIT(&notify__rule__descriptor),
+	.kind = NOTIFY__KIND__BACKUP_DONE,
+	.urgency = NOTIFY__URGENCY__IN_TIME,
+	.together_s = 3600,
+};
+static Notify__Rule *notice_rule_list[] = { &notice_rule };
+static const Notify__Rules notice_rules = {
+	.base = PROTOBUF_C_MESSAGE_INIT(&notify__rules__descriptor),
+	.quiet_from = 1320,
+	.quiet_to = 420,
+	.n_rules = 1,
+	.rules = notice_rule_list,
+};
+
 /* What keepsakectl asks, and how it is answered. */
 static void operator_bodies(void)
 {
@@ -228,6 +243,8 @@ static void bodies(void)
 	Store__Snapshot *snapshot = &(Store__Snapshot)STORE__SNAPSHOT__INIT;
 	Store__SnapshotList snapshots = STORE__SNAPSHOT_LIST__INIT;
 	Store__Put put = STORE__PUT__INIT;
+	Store__SnapshotDelete snapshot_delete = STORE__SNAPSHOT_DELETE__INIT;
+	uint64_t ordinals[] = { 1, 2, UINT64_MAX };
 	Binding__Bind bind = BINDING__BIND__INIT;
 	Binding__Terminal *terminal =
 	    &(Binding__Terminal)BINDING__TERMINAL__INIT;
@@ -241,6 +258,7 @@ static void bodies(void)
 	Notify__Notice notice = NOTIFY__NOTICE__INIT;
 	Notify__Tell tell = NOTIFY__TELL__INIT;
 	Notify__Ack ack = NOTIFY__ACK__INIT;
+	Store__RestoreEnd restore_end = STORE__RESTORE_END__INIT;
 
 	report.program = "keepsake-store";
 	reported->name = "map_bytes";
@@ -259,6 +277,9 @@ static void bodies(void)
 	snapshots.snapshots = &snapshot;
 	snapshots.n_snapshots = 1;
 	body(&snapshots.base);
+	snapshot_delete.ordinals = ordinals;
+	snapshot_delete.n_ordinals = nitems(ordinals);
+	body(&snapshot_delete.base);
 	put.lease_id = id;
 	put.chunk_id = put.refs = long_id;
 	put.node = true;
@@ -304,6 +325,10 @@ static void bodies(void)
 	ack.notice_ids = ids;
 	ack.n_notice_ids = nitems(ids);
 	body(&ack.base);
+	restore_end.lease_id = id;
+	restore_end.ordinal = 7;
+	body(&notice_rules.base);
+	body(&restore_end.base);
 	operator_bodies();
 }
 
@@ -500,6 +525,14 @@ static void keys(void)
 	must(enrolment_format(text, &enrolment) == STATUS_OK);
 	add_text(text);
 	save_text("enrolment", "address", "&future=1");
+	strcpy(enrolment.others[0].host, "second.example.org");
+	enrolment.others[0].port = 7701;
+	enrolment.others[0].key[0] = 1;
+	enrolment.others[1] = enrolment.others[0];
+	enrolment.others[1].key[0] = 4;
+	enrolment.others_count = 2;
+	must(enrolment_format(text, &enrolment) == STATUS_OK);
+	save_text("enrolment", "gateways", text);
 	auth_public_format(trust, &public_keys);
 	save_text("trust", "keys", trust);
 	must(zmq_z85_encode(z85, secret, sizeof(secret)));
@@ -874,6 +907,10 @@ static void store_rows(void)
 	add_row(7, 1, 9);
 	add_many(0, 8);
 	save("store_db", "usage");
+	add_byte(4);
+	add_row(7, 1, 9);
+	add_many(7, 8);
+	save("store_db", "ordinal");
 }
 
 /* The first byte chooses in fuzz_binding_row.c. */
@@ -985,6 +1022,11 @@ static void notify_rows(void)
 		add_many(0, 8);
 		save("notify_db", choice == 9 ? "letter" : "resent");
 	}
+	add_byte(11);
+	add_row(
+	    7, 5, 1 + protobuf_c_message_get_packed_size(&notice_rules.base));
+	add_message(&notice_rules.base);
+	save("notify_db", "rules");
 }
 
 /* The first byte chooses in fuzz_audit.c. */
