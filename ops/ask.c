@@ -67,6 +67,11 @@ enum status ops_open(struct ops *self)
 	return st;
 }
 
+struct bus *ops_bus(const struct ops *self)
+{
+	return self->asking->bus;
+}
+
 static enum status connect_to(
     const struct ops *self, const char *process, struct caller **out)
 {

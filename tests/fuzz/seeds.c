@@ -18,6 +18,7 @@
 #include "manifest.pb-c.h"
 #include "service/order.h"
 #include "service/audit_record.h"
+#include "service/event.h"
 
 /*
  * seeds FOLDER: write the corpus that the harnesses begin with, a folder
@@ -1113,6 +1114,35 @@ static void account_keys(void)
 	}
 }
 
+static void event_of(const char *name, const struct event *event)
+{
+	must(event_pack(event, &seed) == STATUS_OK);
+	save("event", name);
+}
+
+static void stream_events(void)
+{
+	static const struct event hello = {
+		.service = "auth", .kind = EVENT_HELLO, .run_ms = 1
+	};
+	static const struct event told = {
+		.service = "store",
+		.kind = "snapshot_published",
+		.subject = "notify",
+		.run_ms = 1790000000000,
+		.sequence = 7,
+		.kind_sequence = 2,
+		.when_ms = 1790000000001,
+		.account = { { 1 } },
+		.trace = { { 2 } },
+		.figures = { { "chunks", 3 } },
+		.figures_count = 1,
+	};
+
+	event_of("hello", &hello);
+	event_of("told", &told);
+}
+
 static void masters(void)
 {
 	char line[] = "00112233445566778899aabbccddeeff"
@@ -1144,6 +1174,7 @@ static void rows(void)
 	account_keys();
 	masters();
 	audit();
+	stream_events();
 }
 
 int main(int argc, char **argv)
