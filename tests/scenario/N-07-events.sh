@@ -187,9 +187,9 @@ listen store auth
 
 case_begin "N-07 R-04 over tcp: a full database is an event"
 terminal_of_new one anna
-tree_make "$WORLD/tree" 16 20 8
-keepsake_as one --quiet backup "$WORLD/tree" >/dev/null 2>&1 &&
-    fail "16 MiB went into a database of 4"
+# A terminal that does not look whether there is room.
+echo 'put 4000 64' | "$BUILD/tests/tool/storeload" "$ENROLMENT" \
+    >/dev/null 2>&1 && fail "16 MiB went into a database of 4"
 expect_event '.service == "store" and .kind == "database_full" and
     .subject == "main"'
 expect_event '.kind == "registered"'
