@@ -54,6 +54,6 @@ command_fn command_queue, command_dead_letters, command_resend;
 command_fn command_locks, command_unlock, command_invite, command_hand_back;
 command_fn command_sessions, command_revoke, command_delete;
 command_fn command_disable, command_enable;
-command_fn command_export, command_audit;
+command_fn command_export, command_audit, command_compact;
 
 #endif

@@ -116,6 +116,10 @@ static const struct command {
 	  "Lists the records of the audit log, of all services or of one, of one account\n"
 	  "with --account, or behind record N with --since. audit verify finds any change\n"
 	  "to the log; with --heads it compares it with copies of the heads files." },
+	{ "compact",      "SERVICE",             "shrink the database's file, while serving",      1, 1, 0, command_compact,
+	  "Writes the files of the service's databases anew without the pages that are\n"
+	  "free in them. What is to be written waits meanwhile. It needs as much room on\n"
+	  "the disk as is in use; cut short, nothing has changed." },
 	{ "keys",         "make",                "make the keys that are missing",                 1, 9, 0, command_keys,
 	  "keys make makes the key folder and what is missing in it; keys that are there\n"
 	  "are kept. keys rotate [SERVICE]... makes new master keys for all services or\n"
