@@ -61,5 +61,6 @@ command_fn command_sessions, command_revoke, command_delete;
 command_fn command_disable, command_enable;
 command_fn command_export, command_audit, command_events;
 command_fn command_scrub, command_damage, command_quota;
+command_fn command_compact;
 
 #endif

@@ -138,6 +138,10 @@ static const struct command {
 	  "Prints the events of all processes, or of these, a line each as they come, until\n"
 	  "it is interrupted or --count of them are printed. --kind: only these. It says\n"
 	  "where events were lost because they came faster than they could be taken." },
+	{ "compact",      "SERVICE",             "shrink the database's file, while serving",      1, 1, 0, command_compact,
+	  "Writes the files of the service's databases anew without the pages that are\n"
+	  "free in them. What is to be written waits meanwhile. It needs as much room on\n"
+	  "the disk as is in use; cut short, nothing has changed." },
 	{ "keys",         "make",                "make the keys that are missing",                 1, 9, 0, command_keys,
 	  "keys make makes the key folder and what is missing in it; keys that are there\n"
 	  "are kept. keys rotate [SERVICE]... makes new master keys for all services or\n"

@@ -50,6 +50,7 @@ static const struct figure_row {
 
 	{ "leases_begun",        "keepsake_leases_begun_total",            NULL, NULL, "counter", "Backups begun." },
 	{ "snapshots_published", "keepsake_snapshots_published_total",     NULL, NULL, "counter", "Backups completed." },
+	{ "snapshots_deleted",   "keepsake_snapshots_deleted_total",       NULL, NULL, "counter", "Snapshots deleted by their owners." },
 	{ "chunks_put",          "keepsake_chunks_total",                  "direction", "put",  "counter", "Chunks moved, by direction." },
 	{ "chunks_sent",         "keepsake_chunks_total",                  "direction", "sent", "counter", "Chunks moved, by direction." },
 	{ "bytes_put",           "keepsake_chunk_bytes_total",             "direction", "put",  "counter", "Bytes of chunks moved, by direction." },

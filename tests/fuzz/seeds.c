@@ -242,6 +242,9 @@ static void bodies(void)
 	Auth__LoginDone done = AUTH__LOGIN_DONE__INIT;
 	Store__Snapshot *snapshot = &(Store__Snapshot)STORE__SNAPSHOT__INIT;
 	Store__SnapshotList snapshots = STORE__SNAPSHOT_LIST__INIT;
+	Common__CompactedFile *file =
+	    &(Common__CompactedFile)COMMON__COMPACTED_FILE__INIT;
+	Common__Compacted compacted = COMMON__COMPACTED__INIT;
 	Store__Put put = STORE__PUT__INIT;
 	Store__SnapshotDelete snapshot_delete = STORE__SNAPSHOT_DELETE__INIT;
 	uint64_t ordinals[] = { 1, 2, UINT64_MAX };
@@ -277,6 +280,11 @@ static void bodies(void)
 	snapshots.snapshots = &snapshot;
 	snapshots.n_snapshots = 1;
 	body(&snapshots.base);
+	file->name = "journal";
+	file->before_bytes = UINT64_MAX;
+	compacted.files = &file;
+	compacted.n_files = 1;
+	body(&compacted.base);
 	snapshot_delete.ordinals = ordinals;
 	snapshot_delete.n_ordinals = nitems(ordinals);
 	body(&snapshot_delete.base);
