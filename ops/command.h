@@ -30,6 +30,8 @@ struct ops_options {
 	const char *account; /* of audit */
 	const char *since;
 	const char *heads;
+	const char *qr_file;
+	bool qr;
 	bool all;
 	bool status; /* of scrub */
 };

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ask.h"
+#include "base/completion.h"
 #include "base/log.h"
 #include "base/options.h"
 #include "base/util.h"
@@ -37,6 +38,8 @@ enum special {
 	SPECIAL_SINCE,
 	SPECIAL_HEADS,
 	SPECIAL_STATUS,
+	SPECIAL_QR,
+	SPECIAL_QR_FILE,
 };
 
 /* clang-format off */
@@ -135,9 +138,10 @@ static const struct command {
 	  "these, and has them wrap their account keys by the new ones, while serving." },
 	{ "keys",         "rotate [SERVICE]...", "new master keys, for all services or these",     1, 9, 0, command_keys,
 	  NULL },
-	{ "enrolment",    "",                    "print the string that terminals enrol by",       0, 0, 0, command_enrolment,
+	{ "enrolment",    "[--qr]",              "print the string that terminals enrol by",       0, 0, BIT(SPECIAL_QR) | BIT(SPECIAL_QR_FILE), command_enrolment,
 	  "The string holds the address of public_address of [gateway] and the public keys\n"
-	  "that a terminal trusts. It is not secret, but must reach a terminal unchanged." },
+	  "that a terminal trusts. It is not secret, but must reach a terminal unchanged.\n"
+	  "--qr prints it as a QR code besides, --qr-file writes one." },
 };
 
 /* Options: name, argument or NULL, what is set, help. */
@@ -168,6 +172,8 @@ static const struct option_row {
 	{ "account",   "ID",     OPTION_TEXT, FIELD(account),   SPECIAL_ACCOUNT,   "only records about this account" },
 	{ "since",     "N",      OPTION_TEXT, FIELD(since),     SPECIAL_SINCE,     "only records from number N on" },
 	{ "status",    NULL,     OPTION_FLAG, FIELD(status),    SPECIAL_STATUS,    "only say how far it is" },
+	{ "qr",        NULL,     OPTION_FLAG, FIELD(qr),        SPECIAL_QR,        "print a QR code as well" },
+	{ "qr-file",   "FILE",   OPTION_TEXT, FIELD(qr_file),   SPECIAL_QR_FILE,   "write a QR code to FILE, a new .png or .svg" },
 	{ "heads",     "FOLDER", OPTION_TEXT, FIELD(heads),     SPECIAL_HEADS,     "copies of the heads files" },
 };
 /* clang-format on */
@@ -203,6 +209,7 @@ static void print_usage(FILE *out)
 	    "\n"
 	    "  -c, --config FILE        default %s\n"
 	    "      --json               for scripts\n"
+	    "      --completion SHELL   print a script for completion in bash\n"
 	    "  -h, --help               this text\n"
 	    "  -V, --version            print the version\n",
 	    "help COMMAND", "more about a command", CONFIG_DEFAULT);
@@ -254,27 +261,63 @@ static void take_option(
 
 enum common_option {
 	OPTION_JSON = OPTION_BASE,
+	OPTION_COMPLETION,
 	OPTION_SPECIAL, /* and above: rows of option_rows */
 };
+
+static const struct option common_options[] = {
+	{ "config", required_argument, NULL, 'c' },
+	{ "json", no_argument, NULL, OPTION_JSON },
+	{ "completion", required_argument, NULL, OPTION_COMPLETION },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+};
+#define COMMON_OPTIONS nitems(common_options)
+
+static enum parsed print_completion(const char *shell)
+{
+	struct completion_command rows[nitems(commands)];
+	struct completion_option options[nitems(option_rows) + COMMON_OPTIONS];
+	const struct completion completion = { "keepsakectl", rows,
+		nitems(rows), options, nitems(options) };
+
+	for (size_t i = 0; i < nitems(rows); i++)
+		rows[i] = (struct completion_command){ commands[i].name,
+			commands[i].arguments, commands[i].takes };
+	for (size_t i = 0; i < nitems(option_rows); i++)
+		options[i] = (struct completion_option){ option_rows[i].name,
+			option_rows[i].argument, BIT(option_rows[i].special),
+			0 };
+	for (size_t i = 0; i < COMMON_OPTIONS; i++)
+		options[nitems(option_rows) + i] = (struct completion_option){
+			.name = common_options[i].name,
+			.argument = common_options[i].has_arg ? "FILE" : NULL,
+			.letter = common_options[i].val < OPTION_BASE
+				      ? (char)common_options[i].val
+				      : '\0',
+		};
+	if (completion_print(&completion, shell, stdout) == STATUS_OK)
+		return PARSED_DONE;
+	fprintf(
+	    stderr, "keepsakectl: --completion %s: it is for bash\n", shell);
+	return PARSED_WRONG;
+}
 
 static enum parsed parse_options(struct ops *self, int argc, char **argv,
     const char **config, unsigned int *given)
 {
-	struct option rows[nitems(option_rows) + 5] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "json", no_argument, NULL, OPTION_JSON },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-	};
+	struct option rows[nitems(option_rows) + COMMON_OPTIONS + 1] = { 0 };
 	int option;
 
 	for (size_t i = 0; i < nitems(option_rows); i++)
-		rows[4 + i] = (struct option){
+		rows[COMMON_OPTIONS + i] = (struct option){
 			.name = option_rows[i].name,
 			.has_arg = option_rows[i].argument ? required_argument
 							   : no_argument,
 			.val = OPTION_SPECIAL + (int)i,
 		};
+	for (size_t i = 0; i < COMMON_OPTIONS; i++)
+		rows[i] = common_options[i];
 	if (!options_exact("keepsakectl", rows, argc, argv))
 		return PARSED_WRONG;
 	while ((option = getopt_long(argc, argv, "c:hV", rows, NULL)) != -1) {
@@ -292,6 +335,8 @@ static enum parsed parse_options(struct ops *self, int argc, char **argv,
 		case OPTION_JSON:
 			self->json = true;
 			break;
+		case OPTION_COMPLETION:
+			return print_completion(optarg);
 		case 'h':
 			print_usage(stdout);
 			return PARSED_DONE;

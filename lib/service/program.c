@@ -155,6 +155,7 @@ static void on_signal(void *arg)
 	}
 	self->stopping = true;
 	log_info(NULL, "stopping", "signal=%u", info.ssi_signo);
+	manager_stopping();
 	if (self->stop_requested)
 		self->stop_requested(self->stop_arg);
 	else
@@ -248,7 +249,10 @@ enum status program_run(struct program *self)
 {
 	log_info(NULL, "ready", "version=%s pid=%d", KEEPSAKE_VERSION,
 	    (int)getpid());
-	return loop_run(self->loop);
+	manager_ready(&self->manager, self->loop);
+	enum status st = loop_run(self->loop);
+	manager_end(&self->manager);
+	return st;
 }
 
 void program_end(struct program *self)

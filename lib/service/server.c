@@ -14,6 +14,7 @@
 #include "service/answers.h"
 #include "service/audit_read.h"
 #include "service/orders.h"
+#include "service/repeat.h"
 #include "service/request_counts.h"
 #include "service/settings.h"
 
@@ -22,7 +23,7 @@
 #define BUCKETS           1024 /* a power of two */
 #define RECEIVE_BURST     64
 #define ENVELOPE_FRAMES   2 /* identity of the peer, and its route */
-#define STOP_MS_MAX       10000
+#define STOP_MS_MAX       7000 /* the audit log and the last sync follow */
 #define STOPPING_RETRY_MS 500
 #define BUSY_RETRY_MS     200
 #define SETTLE_RETRY_MS   200
@@ -557,15 +558,6 @@ static enum status check_and_run(struct exchange *x)
 	return x->handler->run(self->options.state, x);
 }
 
-/* A repeat of a request under way: its answer goes to the newer sender. */
-static void adopt(struct exchange *x, struct exchange *under_way)
-{
-	for (size_t i = 0; i < ENVELOPE_FRAMES; i++)
-		zmq_msg_move(
-		    &under_way->message.envelope[i], &x->message.envelope[i]);
-	under_way->door = x->door;
-}
-
 static void serve(struct server *self, size_t door, enum status received)
 {
 	struct exchange *x = exchange_new(self, door);
@@ -590,7 +582,7 @@ static void serve(struct server *self, size_t door, enum status received)
 	struct exchange *under_way =
 	    received == STATUS_OK ? find_under_way(x) : NULL;
 	if (under_way) {
-		adopt(x, under_way);
+		repeat_take_over(x, under_way);
 		exchange_destroy(&x);
 		return;
 	}

@@ -546,6 +546,14 @@ static void keys(void)
 	must(enrolment_format(text, &enrolment) == STATUS_OK);
 	add_text(text);
 	save_text("enrolment", "address", "&future=1");
+	strcpy(enrolment.others[0].host, "second.example.org");
+	enrolment.others[0].port = 7701;
+	enrolment.others[0].key[0] = 1;
+	enrolment.others[1] = enrolment.others[0];
+	enrolment.others[1].key[0] = 4;
+	enrolment.others_count = 2;
+	must(enrolment_format(text, &enrolment) == STATUS_OK);
+	save_text("enrolment", "gateways", text);
 	auth_public_format(trust, &public_keys);
 	save_text("trust", "keys", trust);
 	must(zmq_z85_encode(z85, secret, sizeof(secret)));

@@ -29,6 +29,8 @@ ENROLMENT=      # what a new terminal is given
 declare -A SERVICE_PID=()
 declare -A SERVICE_OFFSET=() # where the log of its present run begins
 declare -A CLIENT_PID=()
+SERVICE_WITHIN=() # a command that services are started by, and terminals
+CLIENT_WITHIN=()
 
 # --- cases -----------------------------------------------------------------
 
@@ -235,7 +237,7 @@ service_launch() { # NAME [CONFIG]
 	# Of the gateway the bearer itself, so that what is killed is gone.
 	local bearer=()
 	[[ $name != gateway* ]] || bearer=(zmtp)
-	"$BUILD/keepsake-${name%%[0-9]*}" "${bearer[@]}" --config "$config" \
+	"${SERVICE_WITHIN[@]}" "$BUILD/keepsake-${name%%[0-9]*}" "${bearer[@]}" --config "$config" \
 	    >>"$log" 2>&1 </dev/null &
 	SERVICE_PID[$name]=$!
 }
@@ -379,7 +381,8 @@ readonly VERIFICATION='the name of my first cat'
 keepsake_as() { # TERMINAL ARGUMENTS...
 	local name=$1
 	shift
-	"$BUILD/keepsake" --state "$WORLD/terminal/$name" \
+	"${CLIENT_WITHIN[@]}" "$BUILD/keepsake" \
+	    --state "$WORLD/terminal/$name" \
 	    --password-file "$WORLD/secret.password" "$@"
 }
 
@@ -387,7 +390,8 @@ keepsake_as() { # TERMINAL ARGUMENTS...
 client_begin() { # TERMINAL ARGUMENTS...
 	local name=$1
 	shift
-	"$BUILD/keepsake" --state "$WORLD/terminal/$name" \
+	"${CLIENT_WITHIN[@]}" "$BUILD/keepsake" \
+	    --state "$WORLD/terminal/$name" \
 	    --password-file "$WORLD/secret.password" "$@" \
 	    >"$WORLD/client.$name.out" 2>"$WORLD/client.$name.err" \
 	    </dev/null &
