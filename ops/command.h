@@ -2,6 +2,7 @@
 #define KEEPSAKE_OPS_COMMAND_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/conf.h"
 
@@ -13,6 +14,14 @@ enum exit_code {
 	EXIT_NOT_FOUND = 3, /* no such account, terminal, session, … */
 	EXIT_REFUSED = 4,   /* locked, denied, or in a state that forbids it */
 	EXIT_SILENT = 5,    /* a process does not answer */
+};
+
+#define OPS_LIST_MAX 8
+
+/** An option that may stand there several times. */
+struct ops_list {
+	const char *texts[OPS_LIST_MAX];
+	size_t count;
 };
 
 /** The options of single commands, as given; NULL where one was not. */
@@ -30,6 +39,7 @@ struct ops_options {
 	const char *account; /* of audit */
 	const char *since;
 	const char *heads;
+	struct ops_list addresses;
 	bool all;
 };
 

@@ -36,6 +36,7 @@ enum special {
 	SPECIAL_ACCOUNT,
 	SPECIAL_SINCE,
 	SPECIAL_HEADS,
+	SPECIAL_ADDRESS,
 };
 
 /* clang-format off */
@@ -116,19 +117,22 @@ static const struct command {
 	  "Lists the records of the audit log, of all services or of one, of one account\n"
 	  "with --account, or behind record N with --since. audit verify finds any change\n"
 	  "to the log; with --heads it compares it with copies of the heads files." },
-	{ "keys",         "make",                "make the keys that are missing",                 1, 9, 0, command_keys,
+	{ "keys",         "make [gateway-NAME]...", "make the keys that are missing",              1, 9, 0, command_keys,
 	  "keys make makes the key folder and what is missing in it; keys that are there\n"
-	  "are kept. keys rotate [SERVICE]... makes new master keys for all services or\n"
+	  "are kept. With names it makes the keys of these gateways, beside the first's.\n"
+	  "keys rotate [SERVICE]... makes new master keys for all services or\n"
 	  "these, and has them wrap their account keys by the new ones, while serving." },
 	{ "keys",         "rotate [SERVICE]...", "new master keys, for all services or these",     1, 9, 0, command_keys,
 	  NULL },
-	{ "enrolment",    "",                    "print the string that terminals enrol by",       0, 0, 0, command_enrolment,
-	  "The string holds the address of public_address of [gateway] and the public keys\n"
-	  "that a terminal trusts. It is not secret, but must reach a terminal unchanged." },
+	{ "enrolment",    "[--address HOST:PORT[,gateway-NAME]]...", "print the string that terminals enrol by", 0, 0, BIT(SPECIAL_ADDRESS), command_enrolment,
+	  "The string holds the addresses of public_address of [gateway], or those that are\n"
+	  "given, at most 8, and the public keys that a terminal trusts. A gateway that has\n"
+	  "a key of its own is named behind its address. The string is not secret, but must\n"
+	  "reach a terminal unchanged." },
 };
 
 /* Options: name, argument or NULL, what is set, help. */
-enum option_kind { OPTION_TEXT, OPTION_FLAG, OPTION_VERSION, OPTION_HELP };
+enum option_kind { OPTION_TEXT, OPTION_LIST, OPTION_FLAG, OPTION_VERSION, OPTION_HELP };
 
 #define FIELD(member) offsetof(struct ops_options, member)
 #define EVERY         (-1)
@@ -154,6 +158,7 @@ static const struct option_row {
 	{ "yes-delete", "ID",    OPTION_TEXT, FIELD(yes_delete), SPECIAL_YES_DELETE, "the account's id once more" },
 	{ "account",   "ID",     OPTION_TEXT, FIELD(account),   SPECIAL_ACCOUNT,   "only records about this account" },
 	{ "since",     "N",      OPTION_TEXT, FIELD(since),     SPECIAL_SINCE,     "only records from number N on" },
+	{ "address",   "HOST:PORT", OPTION_LIST, FIELD(addresses), SPECIAL_ADDRESS, "where a gateway is met, with its name where it has a key of its own; again for another" },
 	{ "heads",     "FOLDER", OPTION_TEXT, FIELD(heads),     SPECIAL_HEADS,     "copies of the heads files" },
 };
 /* clang-format on */
@@ -227,15 +232,25 @@ static const struct command *find_command(const char *name)
 /* What reading it ends with. */
 enum parsed { PARSED_RUN, PARSED_DONE, PARSED_WRONG };
 
-static void take_option(
+/* False: it stands there too often; said. */
+static bool take_option(
     struct ops_options *options, const struct option_row *row, char *text)
 {
-	char *at = (char *)options + row->field;
+	void *at = (char *)options + row->field;
+	struct ops_list *list = at;
 
-	if (row->kind == OPTION_TEXT)
+	if (row->kind == OPTION_TEXT) {
 		memcpy(at, &text, sizeof(text));
-	else
-		*(bool *)(void *)at = true;
+	} else if (row->kind == OPTION_FLAG) {
+		*(bool *)at = true;
+	} else if (list->count < OPS_LIST_MAX) {
+		list->texts[list->count++] = text;
+	} else {
+		fprintf(stderr, "keepsakectl: --%s: at most %d times\n",
+		    row->name, OPS_LIST_MAX);
+		return false;
+	}
+	return true;
 }
 
 enum common_option {
@@ -268,7 +283,8 @@ static enum parsed parse_options(struct ops *self, int argc, char **argv,
 			const struct option_row *row =
 			    &option_rows[option - OPTION_SPECIAL];
 			*given |= BIT(row->special);
-			take_option(&self->options, row, optarg);
+			if (!take_option(&self->options, row, optarg))
+				return PARSED_WRONG;
 			continue;
 		}
 		switch (option) {
