@@ -37,6 +37,8 @@ enum special {
 	SPECIAL_ACCOUNT,
 	SPECIAL_SINCE,
 	SPECIAL_HEADS,
+	SPECIAL_KIND,
+	SPECIAL_COUNT,
 	SPECIAL_STATUS,
 	SPECIAL_QR,
 	SPECIAL_QR_FILE,
@@ -132,6 +134,14 @@ static const struct command {
 	  "Lists the records of the audit log, of all services or of one, of one account\n"
 	  "with --account, or behind record N with --since. audit verify finds any change\n"
 	  "to the log; with --heads it compares it with copies of the heads files." },
+	{ "events",       "[SERVICE]...",        "what happens, as it comes",                      0, 5, BIT(SPECIAL_KIND) | BIT(SPECIAL_COUNT), command_events,
+	  "Prints the events of all processes, or of these, a line each as they come, until\n"
+	  "it is interrupted or --count of them are printed. --kind: only these. It says\n"
+	  "where events were lost because they came faster than they could be taken." },
+	{ "compact",      "SERVICE",             "shrink the database's file, while serving",      1, 1, 0, command_compact,
+	  "Writes the files of the service's databases anew without the pages that are\n"
+	  "free in them. What is to be written waits meanwhile. It needs as much room on\n"
+	  "the disk as is in use; cut short, nothing has changed." },
 	{ "keys",         "make",                "make the keys that are missing",                 1, 9, 0, command_keys,
 	  "keys make makes the key folder and what is missing in it; keys that are there\n"
 	  "are kept. keys rotate [SERVICE]... makes new master keys for all services or\n"
@@ -171,6 +181,8 @@ static const struct option_row {
 	{ "yes-delete", "ID",    OPTION_TEXT, FIELD(yes_delete), SPECIAL_YES_DELETE, "the account's id once more" },
 	{ "account",   "ID",     OPTION_TEXT, FIELD(account),   SPECIAL_ACCOUNT,   "only records about this account" },
 	{ "since",     "N",      OPTION_TEXT, FIELD(since),     SPECIAL_SINCE,     "only records from number N on" },
+	{ "kind",      "KIND",   OPTION_TEXT, FIELD(kind),      SPECIAL_KIND,      "only events of this kind, say login_failed" },
+	{ "count",     "N",      OPTION_TEXT, FIELD(count),     SPECIAL_COUNT,     "end after so many events" },
 	{ "status",    NULL,     OPTION_FLAG, FIELD(status),    SPECIAL_STATUS,    "only say how far it is" },
 	{ "qr",        NULL,     OPTION_FLAG, FIELD(qr),        SPECIAL_QR,        "print a QR code as well" },
 	{ "qr-file",   "FILE",   OPTION_TEXT, FIELD(qr_file),   SPECIAL_QR_FILE,   "write a QR code to FILE, a new .png or .svg" },

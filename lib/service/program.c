@@ -18,6 +18,7 @@
 #include "base/util.h"
 #include "crypto/arena.h"
 #include "service/settings.h"
+#include "service/watch.h"
 #include "watch/health.h"
 
 #define ARENA_BYTES        (64 * 1024)
@@ -234,6 +235,7 @@ enum program_outcome program_begin(struct program *self, const char *name,
 		return PROGRAM_DONE;
 	}
 	program_log_as(self->conf);
+	watch_errors();
 	process_harden();
 	if (sodium_init() < 0 || arena_open(ARENA_BYTES) != STATUS_OK ||
 	    loop_new(&self->loop) != STATUS_OK ||

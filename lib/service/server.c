@@ -13,6 +13,7 @@
 #include "common.pb-c.h"
 #include "service/answers.h"
 #include "service/audit_read.h"
+#include "service/compact.h"
 #include "service/orders.h"
 #include "service/repeat.h"
 #include "service/request_counts.h"
@@ -447,6 +448,15 @@ static enum status on_audit_read(void *state, struct exchange *x)
 	return audit_on_read(audit, x);
 }
 
+static enum status on_compact(void *state, struct exchange *x)
+{
+	const struct server_options *options = &x->server->options;
+
+	(void)state;
+	return compact_on_compact(
+	    options->db, options->journal, options->audit, x);
+}
+
 /* clang-format off */
 static const struct handler common_handlers[] = {
 	{ TYPE_PING,         "PING",         UINT32_MAX,      NO_TICKET, PLAIN, on_ping },
@@ -454,6 +464,7 @@ static const struct handler common_handlers[] = {
 	{ TYPE_ORDERS,       "ORDERS",       FROM(ROLE_AUTH), NO_TICKET, PLAIN, orders_on_orders },
 	{ TYPE_AUDIT_READ,   "AUDIT_READ",   FROM(ROLE_OPS),  NO_TICKET, PLAIN, on_audit_read },
 	{ TYPE_REKEY,        "REKEY",        FROM(ROLE_OPS),  NO_TICKET, PLAIN, on_rekey },
+	{ TYPE_COMPACT,      "COMPACT",      FROM(ROLE_OPS),  NO_TICKET, PLAIN, on_compact },
 };
 /* clang-format on */
 

@@ -16,7 +16,12 @@
 	  "where " server " is met; empty: ipc below [common] run" }
 #define WATCH(section)                                                     \
 	{ section, "http", CONF_ADDRESS, "", 0, 0, NULL,                   \
-	  "where metrics and health are asked by HTTP; empty: nowhere" }
+	  "where metrics and health are asked by HTTP; empty: nowhere" },  \
+	{ section, "events", CONF_ENDPOINT, "", 0, 0, NULL,                \
+	  "where keepsakectl takes events; empty: ipc below [common] run" }
+#define EVENTS(service)                                                    \
+	{ "ops", service "_events", CONF_ENDPOINT, "", 0, 0, NULL,         \
+	  "where events of " service " are; empty: ipc below [common] run" }
 #define DATABASE(section)                                                  \
 	{ section, "data", CONF_PATH, "/var/lib/keepsake/" section, 0, 0,  \
 	  NULL, "folder of the database" },                                \
@@ -122,6 +127,11 @@ const struct conf_key settings[] = {
 	PEER("ops", "store"),
 	PEER("ops", "binding"),
 	PEER("ops", "notify"),
+	EVENTS("gateway"),
+	EVENTS("auth"),
+	EVENTS("store"),
+	EVENTS("binding"),
+	EVENTS("notify"),
 };
 /* clang-format on */
 

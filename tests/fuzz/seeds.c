@@ -19,6 +19,7 @@
 #include "manifest.pb-c.h"
 #include "service/order.h"
 #include "service/audit_record.h"
+#include "service/event.h"
 
 /*
  * seeds FOLDER: write the corpus that the harnesses begin with, a folder
@@ -252,6 +253,9 @@ static void bodies(void)
 	Auth__LoginDone done = AUTH__LOGIN_DONE__INIT;
 	Store__Snapshot *snapshot = &(Store__Snapshot)STORE__SNAPSHOT__INIT;
 	Store__SnapshotList snapshots = STORE__SNAPSHOT_LIST__INIT;
+	Common__CompactedFile *file =
+	    &(Common__CompactedFile)COMMON__COMPACTED_FILE__INIT;
+	Common__Compacted compacted = COMMON__COMPACTED__INIT;
 	Store__Put put = STORE__PUT__INIT;
 	Store__SnapshotDelete snapshot_delete = STORE__SNAPSHOT_DELETE__INIT;
 	Store__DamageList damage = STORE__DAMAGE_LIST__INIT;
@@ -289,6 +293,11 @@ static void bodies(void)
 	snapshots.snapshots = &snapshot;
 	snapshots.n_snapshots = 1;
 	body(&snapshots.base);
+	file->name = "journal";
+	file->before_bytes = UINT64_MAX;
+	compacted.files = &file;
+	compacted.n_files = 1;
+	body(&compacted.base);
 	snapshot_delete.ordinals = ordinals;
 	snapshot_delete.n_ordinals = nitems(ordinals);
 	body(&snapshot_delete.base);
@@ -1177,6 +1186,35 @@ static void account_keys(void)
 	}
 }
 
+static void event_of(const char *name, const struct event *event)
+{
+	must(event_pack(event, &seed) == STATUS_OK);
+	save("event", name);
+}
+
+static void stream_events(void)
+{
+	static const struct event hello = {
+		.service = "auth", .kind = EVENT_HELLO, .run_ms = 1
+	};
+	static const struct event told = {
+		.service = "store",
+		.kind = "snapshot_published",
+		.subject = "notify",
+		.run_ms = 1790000000000,
+		.sequence = 7,
+		.kind_sequence = 2,
+		.when_ms = 1790000000001,
+		.account = { { 1 } },
+		.trace = { { 2 } },
+		.figures = { { "chunks", 3 } },
+		.figures_count = 1,
+	};
+
+	event_of("hello", &hello);
+	event_of("told", &told);
+}
+
 static void masters(void)
 {
 	char line[] = "00112233445566778899aabbccddeeff"
@@ -1209,6 +1247,7 @@ static void rows(void)
 	account_keys();
 	masters();
 	audit();
+	stream_events();
 }
 
 int main(int argc, char **argv)
