@@ -159,8 +159,7 @@ enum status quota_note(struct store *self, struct db_batch *batch,
 
 /* ---- what keepsakectl asks ---- */
 
-static enum status list_quota(
-    void *state, struct listing *listing, struct slice after)
+enum status quota_list(void *state, struct listing *listing, struct slice after)
 {
 	struct store *self = state;
 	struct account_usage *usage = NULL;
@@ -192,7 +191,7 @@ static enum status list_quota(
 
 enum status store_on_quota(void *state, struct exchange *x)
 {
-	static listing_part_fn *const parts[] = { list_quota };
+	static listing_part_fn *const parts[] = { quota_list };
 
 	return listing_answer(state, x, parts, nitems(parts), true);
 }
