@@ -412,9 +412,8 @@ static uint64_t room_of(struct engine *self, const struct db_stats *stats)
 
 	if (mdb_env_get_fd(self->env, &fd) == MDB_SUCCESS &&
 	    fstatvfs(fd, &disk) == 0)
-		room = min_of(room,
-		    (uint64_t)disk.f_bavail * disk.f_frsize +
-			stats->free_bytes);
+		room = min_of(room, (uint64_t)disk.f_bavail * disk.f_frsize +
+					stats->free_bytes);
 	return room;
 }
 
@@ -423,6 +422,11 @@ enum db_state engine_state(const struct engine *self)
 	if (atomic_load(&self->broken))
 		return DB_STOPPED;
 	return atomic_load(&self->full) ? DB_FULL : DB_WRITES;
+}
+
+uint64_t engine_times_full(const struct engine *self)
+{
+	return atomic_load(&self->times_full);
 }
 
 enum status engine_stats(struct engine *self, struct db_stats *out)
