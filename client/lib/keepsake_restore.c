@@ -129,6 +129,9 @@ enum status keepsake_restore(struct keepsake *self,
 	st = snapshot_begin(self, what->which, &snapshot);
 	if (st == STATUS_OK)
 		st = run_restore(self, what, category, &snapshot, out);
+	if (st == STATUS_OK)
+		remote_restore_end(
+		    self->remote, snapshot.ordinal, out->files, out->skipped);
 	snapshot_clear(&snapshot);
 	call_end(self);
 	return st;

@@ -291,14 +291,16 @@ enum status state_set_account(
 	return write_text(self, "account", text);
 }
 
-/* Remove file ${name}; one that is not there is fine. */
+/* Remove file ${name}, for good; one that is not there is fine. */
 static enum status remove_file(const struct state *self, const char *name)
 {
 	char path[PATH_MAX];
 
 	if (!state_path(self, name, path))
 		return STATUS_DENIED;
-	return unlink(path) == 0 || errno == ENOENT ? STATUS_OK : STATUS_DENIED;
+	if (unlink(path) == 0)
+		return file_sync_folder(path);
+	return errno == ENOENT ? STATUS_OK : STATUS_DENIED;
 }
 
 /* Whether file ${name} is one that belongs to the account. */
@@ -318,7 +320,6 @@ enum status state_forget_account(struct state *self)
 	DIR *folder = opendir(self->folder);
 	enum status st = STATUS_OK;
 	const struct dirent *entry;
-	char path[PATH_MAX];
 
 	if (!folder)
 		return STATUS_DENIED;
@@ -327,8 +328,6 @@ enum status state_forget_account(struct state *self)
 		    remove_file(self, entry->d_name) != STATUS_OK)
 			st = STATUS_DENIED;
 	closedir(folder);
-	if (st == STATUS_OK && state_path(self, "account", path))
-		st = file_sync_folder(path);
 	return st;
 }
 

@@ -205,8 +205,13 @@ enum status folder_make(const char *path)
 			continue;
 		char kept = *p;
 		*p = '\0';
-		if (mkdir(part, 0700) != 0 && errno != EEXIST)
-			return file_status(errno, part);
+		enum status st = STATUS_OK;
+		if (mkdir(part, 0700) == 0)
+			st = file_sync_folder(part);
+		else if (errno != EEXIST)
+			st = file_status(errno, part);
+		if (st != STATUS_OK)
+			return st;
 		if (kept == '\0')
 			break;
 		*p = kept;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -36,8 +37,12 @@ static enum status fault(const char *path, const char *step)
 	return st;
 }
 
-/* Sync the folder that holds ${path}, in which it was just made. */
-static enum status sync_parent(const char *path)
+/*
+ * Sync the folder that holds ${path}, in which it may be new: who made it
+ * may have been killed before it came to this.  One that only others may
+ * open has been ${made} by them.
+ */
+static enum status sync_parent(const char *path, bool made)
 {
 	enum status st = STATUS_UNAVAILABLE;
 	char *copy = strdup(path);
@@ -46,7 +51,8 @@ static enum status sync_parent(const char *path)
 	if (!copy)
 		return STATUS_NO_SPACE;
 	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0 && fsync(fd) == 0)
+	bool not_ours = fd < 0 && errno == EACCES && !made;
+	if (not_ours || (fd >= 0 && fsync(fd) == 0))
 		st = STATUS_OK;
 	else
 		st = fault(path, "sync_parent");
@@ -105,7 +111,7 @@ enum status folder_open(
 		st = fault(path, "open");
 		goto out;
 	}
-	st = made ? sync_parent(path) : STATUS_OK;
+	st = sync_parent(path, made);
 	if (st == STATUS_OK)
 		st = lock(self, path);
 	if (st != STATUS_OK)
@@ -146,6 +152,15 @@ void folder_close(struct folder **self_p)
 enum status folder_sync(const struct folder *self)
 {
 	return fsync(self->fd) == 0 ? STATUS_OK : fault(".", "sync");
+}
+
+uint64_t folder_room(const struct folder *self)
+{
+	struct statvfs disk;
+
+	if (fstatvfs(self->fd, &disk) != 0)
+		return 0;
+	return (uint64_t)disk.f_bavail * disk.f_frsize;
 }
 
 bool folder_reserve_release(struct folder *self)

@@ -199,14 +199,14 @@ enum status audit_heads_append(const char *path, const char *line)
 {
 	char quoted[LOG_QUOTED_BYTES];
 	enum status st = STATUS_DENIED;
-	bool is_new = access(path, F_OK) != 0;
 	int fd = open(path,
 	    O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY,
 	    0644);
 
 	if (fd >= 0)
 		st = append(fd, line);
-	if (st == STATUS_OK && is_new)
+	/* Also of one that is there: who made it may have been killed. */
+	if (st == STATUS_OK)
 		st = file_sync_folder(path);
 	if (st != STATUS_OK)
 		log_error(NULL, "audit_head_not_exported", "path=%s why=\"%s\"",

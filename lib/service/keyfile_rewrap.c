@@ -35,10 +35,16 @@ static enum status remove_wiped(const char *name, int fd)
 	if (fstat(fd, &ours) != 0 || fstat(other, &found) != 0)
 		st = fault(name, "stat");
 	if (st == STATUS_OK &&
-	    (ours.st_dev != found.st_dev || ours.st_ino != found.st_ino))
-		st = wipe(other, name);
-	else
+	    (ours.st_dev != found.st_dev || ours.st_ino != found.st_ino)) {
+		/* Who was killed may not have made the new name last. */
+		st = file_sync_folder(name);
+		if (st == STATUS_OK)
+			st = wipe(other, name);
+		else
+			close(other);
+	} else {
 		close(other);
+	}
 	if (st == STATUS_OK && unlink(name) != 0)
 		st = fault(name, "remove");
 	return st;

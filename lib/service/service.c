@@ -11,6 +11,7 @@
 #include "service/settings.h"
 #include "service/tables.h"
 #include "service/trust.h"
+#include "service/watch.h"
 
 /* Before this format of its database no service sealed rows. */
 #define FORMAT_SEALED 2
@@ -257,6 +258,7 @@ static enum status open_server(
 		.handlers_count = kind->handlers_count,
 		.state = self->state,
 		.db = self->db,
+		.journal = self->journal,
 		.keyring = self->keyring,
 		.audit = self->audit,
 		.ticket_key = trusted.ticket,
@@ -268,6 +270,41 @@ static enum status open_server(
 		if (kind->doors & FROM(role))
 			st = server_open_door(self->server, role);
 	return st;
+}
+
+static size_t find_links(
+    const void *arg, struct watch_link out[static WATCH_LINKS_MAX])
+{
+	const struct service *self = arg;
+	size_t count = 0;
+
+	for (enum role role = 0; role < ROLE_COUNT; role++)
+		if (self->peers[role])
+			out[count++] = (struct watch_link){
+				.peer = role_word(role),
+				.up = caller_link(self->peers[role]) == LINK_UP,
+			};
+	return count;
+}
+
+static enum status open_watch(struct service *self)
+{
+	enum status st = stream_new(&self->stream, &self->program);
+	if (st != STATUS_OK)
+		return st;
+	audit_publish(self->audit, self->stream);
+	const struct watch_options options = {
+		.program = &self->program,
+		.server = self->server,
+		.db = self->db,
+		.journal = self->journal,
+		.orders = self->orders,
+		.stream = self->stream,
+		.links = find_links,
+		.arg = self,
+	};
+
+	return watch_new(&self->watch, &options);
 }
 
 int service_main(const struct service_kind *kind, int argc, char **argv)
@@ -291,6 +328,8 @@ int service_main(const struct service_kind *kind, int argc, char **argv)
 		st = kind->open(&self, &self.state);
 	if (st == STATUS_OK)
 		st = open_server(&self, kind);
+	if (st == STATUS_OK)
+		st = open_watch(&self);
 	if (st == STATUS_OK) {
 		audit_note(self.audit, NULL,
 		    &(struct audit_event){ .action = "service_started",
@@ -309,6 +348,7 @@ int service_main(const struct service_kind *kind, int argc, char **argv)
 	 * submitted still becomes durable, and is answered too.  What that
 	 * submits in turn to the other database is refused at worst.
 	 */
+	watch_destroy(&self.watch);
 	if (self.db)
 		loop_forget_fd(self.program.loop, db_event_fd(self.db));
 	if (self.journal)
@@ -331,6 +371,7 @@ int service_main(const struct service_kind *kind, int argc, char **argv)
 		kind->close(&self.state);
 	orders_destroy(&self.orders);
 	audit_destroy(&self.audit);
+	stream_destroy(&self.stream);
 	keyring_destroy(&self.keyring);
 	db_close(&self.db);
 	db_close(&self.journal);
