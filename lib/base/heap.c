@@ -2,7 +2,11 @@
 
 #include <malloc.h>
 
-#define MAPPED_BYTES_MIN (4 * 1024 * 1024)  /* from here on mmap */
+/*
+ * From here on mmap: above any chunk, below the lists that LMDB makes for its
+ * largest transaction, which cost nothing then until they are used.
+ */
+#define MAPPED_BYTES_MIN (1024 * 1024)
 #define KEPT_BYTES_MAX   (16 * 1024 * 1024) /* free memory that is kept */
 
 void heap_tune(void)
