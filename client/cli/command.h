@@ -40,6 +40,7 @@ struct options {
 	const char *label;
 	const char *category;
 	const char *target;
+	const char *path; /* within a snapshot */
 	const char *factors;
 	const char *quiet_hours; /* "22:00-07:00", "off" */
 	const char *tell;        /* KIND=WHEN,... */
@@ -55,6 +56,8 @@ struct options {
 	bool quiet;
 	bool verify;
 	bool resume;
+	bool in_place;
+	bool overwrite;
 	bool follow;
 	bool dry_run;
 	bool identifiers_only;

@@ -19,6 +19,7 @@ enum restore_skip {
 	RESTORE_DIFFERS, /* read again, it is not what was written */
 	RESTORE_REFUSED, /* the system said why: error is an errno */
 	RESTORE_NO_LINK, /* the file it is a second name of is not restored */
+	RESTORE_KEPT,    /* another one is there already: only with keep */
 	RESTORE_SKIP_COUNT
 };
 
@@ -53,6 +54,8 @@ struct restore_options {
 	bool merge;  /* into what is there: what is already as it should be
 			stays, so a broken restore goes on; the rest is
 			replaced */
+	bool keep;   /* with merge: nothing that is there is replaced, nor
+			changed */
 	bool verify; /* read each file again and compare */
 	bool owner;  /* give files to their owners, and keep set-id bits */
 	unsigned int threads;      /* that open and write; 0: two */
