@@ -30,12 +30,18 @@ struct ops_options {
 	const char *account; /* of audit */
 	const char *since;
 	const char *heads;
+	const char *from;
+	const char *folder;
 	bool all;
+	bool no_ledger;
+	bool with_ledger;
+	bool ledger_only;
 };
 
 /** One run of the tool. */
 struct ops {
 	struct conf *conf;
+	const char *config; /* its file */
 	bool json;
 	struct ops_options options;
 	enum exit_code exit_code; /* set by the command */
@@ -55,5 +61,6 @@ command_fn command_locks, command_unlock, command_invite, command_hand_back;
 command_fn command_sessions, command_revoke, command_delete;
 command_fn command_disable, command_enable;
 command_fn command_export, command_audit;
+command_fn command_backup, command_restore, command_verify;
 
 #endif
