@@ -24,6 +24,7 @@
 
 #define PATH_BYTES 4096
 #define COPY_BYTES (1024u * 1024)
+#define KEPT_BYTES (PATH_BYTES + 64)
 
 static const struct {
 	const char *service;
@@ -180,19 +181,39 @@ static bool make_folder(struct restore *self, const char *path)
 
 /* ---- the database ---- */
 
+/* Give the former database a second name, which nothing has yet. */
+static bool keep_former(struct restore *self, const char *path,
+    char kept[static KEPT_BYTES], bool *had_out)
+{
+	int rc = -1;
+
+	errno = EEXIST;
+	for (unsigned int n = 1; rc != 0 && errno == EEXIST && n < 100; n++) {
+		int len = snprintf(
+		    kept, KEPT_BYTES, "%s.replaced-%s", path, self->when);
+		if (n > 1)
+			snprintf(
+			    kept + len, KEPT_BYTES - (size_t)len, "-%u", n);
+		rc = link(path, kept);
+	}
+	*had_out = rc == 0;
+	if (rc == 0 || errno == ENOENT)
+		return true;
+	return failed(self, kept, "cannot be made");
+}
+
 static bool put_database(struct restore *self)
 {
 	char from[PATH_BYTES], to[PATH_BYTES], lock[PATH_BYTES];
-	char kept[PATH_BYTES + 64];
+	char kept[KEPT_BYTES];
+	bool had;
 
 	path_join(from, self->from, BACKUP_DATABASE);
 	path_join(to, self->data, "data.mdb");
 	path_join(lock, self->data, "lock.mdb");
-	snprintf(kept, sizeof(kept), "%s.replaced-%s", to, self->when);
 	/* The former one has two names until the restored one has its own. */
-	bool had = link(to, kept) == 0;
-	if (!had && errno != ENOENT)
-		return failed(self, kept, "cannot be made");
+	if (!keep_former(self, to, kept, &had))
+		return false;
 	unlink(lock); /* of readers of the former one */
 	if (!put(self, from, to)) {
 		if (had)

@@ -250,11 +250,33 @@ static enum status next_account(struct verify *self, struct cursor *at)
 	return STATUS_OK;
 }
 
+/* A name's account is there, and has a row for it, by which it is found when
+ * the account is deleted. */
+static void check_owner(
+    struct verify *self, const struct db_name *name, struct slice row)
+{
+	struct db_account owner;
+	struct id still;
+	const char *why = NULL;
+
+	self->account = name->account;
+	enum status st = db_account_get(self->db, &name->account, &owner);
+	if (st == STATUS_NOT_FOUND)
+		why = "its account is not there";
+	else if (st == STATUS_OK && !owner.removed &&
+		 !verify_has_row(self, TABLE_NAMES, row))
+		why = "its account does not know of it";
+	if (why &&
+	    db_name_get(self->db, name->space,
+		slice_of(name->name, name->name_len), &still) == STATUS_OK &&
+	    id_equal(&still, &name->account))
+		tell(self, "names", &name->account, row, why);
+}
+
 static enum status walk_names(
     struct verify *self, struct cursor *at, bool *done_out)
 {
 	struct db_name name, after = { 0 };
-	struct db_account owner;
 	size_t count;
 
 	if (at->key_len > 0) {
@@ -274,10 +296,8 @@ static enum status walk_names(
 		return STATUS_TOO_LARGE; /* none of ours is so long */
 	memcpy(at->key + 1, name.name, name.name_len);
 	self->names++;
-	if (name.confirmed &&
-	    db_account_get(self->db, &name.account, &owner) == STATUS_NOT_FOUND)
-		tell(self, "names", &name.account,
-		    slice_of(at->key, at->key_len), "its account is not there");
+	if (name.confirmed)
+		check_owner(self, &name, slice_of(at->key, at->key_len));
 	return STATUS_OK;
 }
 
