@@ -54,8 +54,7 @@ static void flip_bytes(const char *data, const struct bytes *blob)
 	    MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
 		err(1, "%s", path);
-	uint8_t *at =
-	    memmem(map, (size_t)file.st_size, blob->data, blob->len);
+	uint8_t *at = memmem(map, (size_t)file.st_size, blob->data, blob->len);
 	if (!at)
 		errx(1, "the blob is not in one piece");
 	at[blob->len / 2] ^= 1;
@@ -72,8 +71,8 @@ static void submit(struct db *db, struct db_batch *batch)
 		errx(1, "not written: %s", status_text(st));
 }
 
-static void damage_blob(struct db **db_p, const char *data,
-    const struct id *account, bool flip)
+static void damage_blob(
+    struct db **db_p, const char *data, const struct id *account, bool flip)
 {
 	struct bytes bytes = { 0 };
 	struct db_blob blob;
