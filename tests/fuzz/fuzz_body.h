@@ -83,6 +83,8 @@ static const ProtobufCMessageDescriptor *const body_types[] = {
 	&ops__ordered__descriptor,
 	&auth__invite__descriptor,
 	&auth__invitation__descriptor,
+	&ops__backup__descriptor,
+	&ops__backup_state__descriptor,
 };
 
 #endif
