@@ -22,13 +22,14 @@ struct program {
 	void *stop_arg;
 	int signal_fd;
 	bool stopping;
+	const char *verify; /* a backup to be verified, not served; or NULL */
 };
 
 /** What program_begin has the caller do next. */
 enum program_outcome { PROGRAM_GO_ON, PROGRAM_DONE, PROGRAM_FAILED };
 
 /**
- * Read the options (--config FILE, --check-config, --print-config,
+ * Read the options (--config FILE, --check-config, --print-config, --verify,
  * --health, --version, --help), the configuration and the keys; no core dumps;
  * secrets' arena; bus with its self-test; loop; TERM and INT.
  *

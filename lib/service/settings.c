@@ -28,7 +28,10 @@
 	  NULL, "folder of the database" },                                \
 	{ section, "ledger", CONF_PATH,                                    \
 	  "/var/lib/keepsake/" section ".ledger", 0, 0, NULL,              \
-	  "folder of what no backup takes: account keys, journal" },       \
+	  "folder of what an older database must not undo" },       \
+	{ section, "backups", CONF_PATH,                                   \
+	  "/var/lib/keepsake/" section ".backups", 0, 0, NULL,             \
+	  "folder below which keepsakectl backup has copies made" },       \
 	{ section, "audit_heads", CONF_PATH, "", 0, 0, NULL,               \
 	  "file of the audit log's signed heads; empty: in the ledger" },  \
 	{ section, "map_bytes", CONF_SIZE, "1G", MIB, 64 * TIB, NULL,      \
