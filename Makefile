@@ -11,7 +11,7 @@ PREFIX     ?= /usr/local
 VERSION    := 0.1.0
 
 PACKAGES := libzmq libprotobuf-c lmdb libsodium libzstd nettle libutf8proc \
-            libxxhash jansson libmicrohttpd
+            libxxhash jansson libmicrohttpd libqrencode
 
 # What the code relies on is apart from CFLAGS, which stay the caller's.
 # The hardening needs optimisation, so it is dropped where there is none.
@@ -130,7 +130,8 @@ help:
 	@echo 'make fuzz       each decoder on random bytes, SECONDS= (60) each'
 	@echo 'make mutants    take one guard away at a time: a test must notice'
 	@echo 'make bench      speed and size, as ratios to a peer or limit'
-	@echo 'make install    programs, man pages, library (DESTDIR=, PREFIX=)'
+	@echo 'make install    programs, man pages, library, units, completion'
+	@echo '                (DESTDIR=, PREFIX=, SYSCONFDIR=); make uninstall'
 
 deps:
 	@deploy/install-deps build
@@ -236,27 +237,71 @@ bench:
 
 MAN1 := client/cli/keepsake.1
 MAN8 := $(wildcard services/*/*.8 gateway/*.8 ops/*.8)
+DOCS := README.md LICENSE DESIGN.md CHANGES.md docs/operations.md \
+        docs/protocol.md
 
-HEADERS := $(DESTDIR)$(PREFIX)/include/keepsake
+UNITS_SYSTEMD := $(wildcard deploy/systemd/*.service deploy/systemd/*.target)
+COMPLETED     := keepsake keepsakectl
+
+SYSCONFDIR ?= /etc
+BINDIR     := $(PREFIX)/bin
+SBINDIR    := $(PREFIX)/sbin
+LIBDIR     := $(PREFIX)/lib
+HEADERS    := $(PREFIX)/include/keepsake
+DATADIR    := $(PREFIX)/share
+DOCDIR     := $(DATADIR)/doc/keepsake
+COMPLETION := $(DATADIR)/bash-completion/completions
+CONFIG     := $(SYSCONFDIR)/keepsake/keepsake.conf
+
+$(BUILD)/completion/%: $(BUILD)/%
+	mkdir -p $(@D)
+	$< --completion bash > $@
 
 .PHONY: install
-install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin \
-	    $(DESTDIR)$(PREFIX)/lib/pkgconfig $(HEADERS)/base \
-	    $(DESTDIR)$(PREFIX)/share/man/man1 \
-	    $(DESTDIR)$(PREFIX)/share/man/man8
-	install -m 755 $(BUILD)/keepsake $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(filter-out %/keepsake,$(PROGS)) \
-	    $(DESTDIR)$(PREFIX)/sbin
-	install -m 644 $(MAN1) $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 644 $(MAN8) $(DESTDIR)$(PREFIX)/share/man/man8
-	install -m 755 $(SHARED) $(DESTDIR)$(PREFIX)/lib/$(SONAME)
-	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libkeepsake.so
-	install -m 644 client/lib/keepsake.h $(HEADERS)
-	install -m 644 lib/base/status.h $(HEADERS)/base
+install: all $(COMPLETED:%=$(BUILD)/completion/%)
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(SBINDIR) \
+	    $(LIBDIR)/pkgconfig $(LIBDIR)/systemd/system $(LIBDIR)/sysusers.d \
+	    $(LIBDIR)/tmpfiles.d $(HEADERS)/base $(DATADIR)/man/man1 \
+	    $(DATADIR)/man/man8 $(DOCDIR) $(COMPLETION) $(dir $(CONFIG)))
+	install -m 755 $(BUILD)/keepsake $(DESTDIR)$(BINDIR)
+	install -m 755 $(filter-out %/keepsake,$(PROGS)) $(DESTDIR)$(SBINDIR)
+	install -m 644 $(MAN1) $(DESTDIR)$(DATADIR)/man/man1
+	install -m 644 $(MAN8) $(DESTDIR)$(DATADIR)/man/man8
+	install -m 644 $(DOCS) $(DESTDIR)$(DOCDIR)
+	install -m 644 $(COMPLETED:%=$(BUILD)/completion/%) \
+	    $(DESTDIR)$(COMPLETION)
+	install -m 755 $(SHARED) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libkeepsake.so
+	install -m 644 client/lib/keepsake.h $(DESTDIR)$(HEADERS)
+	install -m 644 lib/base/status.h $(DESTDIR)$(HEADERS)/base
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' \
 	    client/lib/keepsake.pc.in \
-	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/keepsake.pc
+	    > $(DESTDIR)$(LIBDIR)/pkgconfig/keepsake.pc
+	for unit in $(UNITS_SYSTEMD); do \
+	    sed 's|@PREFIX@|$(PREFIX)|' $$unit > \
+	        $(DESTDIR)$(LIBDIR)/systemd/system/$${unit##*/} || exit 1; \
+	done
+	install -m 644 deploy/systemd/sysusers.conf \
+	    $(DESTDIR)$(LIBDIR)/sysusers.d/keepsake.conf
+	install -m 644 deploy/systemd/tmpfiles.conf \
+	    $(DESTDIR)$(LIBDIR)/tmpfiles.d/keepsake.conf
+	[ -e $(DESTDIR)$(CONFIG) ] || \
+	    install -m 644 deploy/keepsake.conf $(DESTDIR)$(CONFIG)
+
+# Configuration, keys and data stay.
+.PHONY: uninstall
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/keepsake \
+	    $(addprefix $(DESTDIR)$(SBINDIR)/,$(filter-out keepsake,$(PROGRAMS))) \
+	    $(addprefix $(DESTDIR)$(DATADIR)/man/man1/,$(notdir $(MAN1))) \
+	    $(addprefix $(DESTDIR)$(DATADIR)/man/man8/,$(notdir $(MAN8))) \
+	    $(addprefix $(DESTDIR)$(COMPLETION)/,$(COMPLETED)) \
+	    $(addprefix $(DESTDIR)$(LIBDIR)/systemd/system/, \
+	        $(notdir $(UNITS_SYSTEMD))) \
+	    $(addprefix $(DESTDIR)$(LIBDIR)/,$(SONAME) libkeepsake.so \
+	        pkgconfig/keepsake.pc sysusers.d/keepsake.conf \
+	        tmpfiles.d/keepsake.conf)
+	rm -rf $(DESTDIR)$(HEADERS) $(DESTDIR)$(DOCDIR)
 
 .PHONY: clean
 clean:

@@ -51,6 +51,10 @@ enum status ops_ask(struct ops *self, const char *process, uint32_t type,
  */
 void ops_refused(struct ops *self, const char *process, enum status status);
 
+/** The same for an answer to ops_begin, with its ${detail}. */
+void ops_refused_with(struct ops *self, const char *process, enum status status,
+    const char *detail);
+
 /**
  * Ask without waiting, so that many can be asked at once: ${done} is called
  * by ops_await.  Results as caller_ask, or why no link could be made.

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/bounds.h"
+#include "base/completion.h"
 #include "base/options.h"
 #include "base/text.h"
 #include "base/util.h"
@@ -80,6 +81,7 @@ static const struct command {
 	{ "snapshots", "",                      "list the account's snapshots",                      0,  0, OF_KEYS, command_snapshots },
 	{ "show",      "SNAPSHOT",              "list what is in a snapshot",                        1,  1, BIT(SPECIAL_CATEGORY) | OF_KEYS, command_show },
 	{ "check",     "[SNAPSHOT]... | all",   "prove snapshots whole",                             0, -1, BIT(SPECIAL_READ_DATA) | BIT(SPECIAL_SAMPLE) | OF_KEYS, command_check },
+	{ "diff",      "SNAPSHOT SNAPSHOT",     "what is not the same in two snapshots",             2,  2, BIT(SPECIAL_CATEGORY) | OF_KEYS, command_diff },
 	{ "restore",   "SNAPSHOT --target DIR", "write a snapshot into a folder",                    1,  1, BIT(SPECIAL_TARGET) | BIT(SPECIAL_VERIFY) | BIT(SPECIAL_RESUME) | BIT(SPECIAL_CATEGORY) | OF_KEYS, command_restore },
 	{ "delete",    "SNAPSHOT...",           "delete snapshots, for good",                        1, -1, OF_KEYS, command_delete },
 	{ "thin",      "--keep-daily N",        "delete the snapshots that no rule keeps",           0,  0, BIT(SPECIAL_KEEP) | BIT(SPECIAL_DRY_RUN) | OF_KEYS, command_thin },
@@ -92,7 +94,7 @@ static const struct command {
 };
 
 /* Options: name, argument or NULL, what is set, help. */
-enum option_kind { OPTION_TEXT, OPTION_FLAG, OPTION_DURATION, OPTION_COUNT, OPTION_CATEGORY, OPTION_KEY, OPTION_VERSION, OPTION_HELP };
+enum option_kind { OPTION_TEXT, OPTION_FLAG, OPTION_DURATION, OPTION_COUNT, OPTION_CATEGORY, OPTION_KEY, OPTION_COMPLETION, OPTION_VERSION, OPTION_HELP };
 
 #define FIELD(member) offsetof(struct options, member)
 #define EVERY         (-1)
@@ -119,7 +121,7 @@ static const struct option_row {
 	{ "new-password-file", "FILE",     OPTION_TEXT,     FIELD(new_password_file), SPECIAL_NEW_PASSWORD, "password, code set, lock: the new one" },
 	{ "verification-file", "FILE",     OPTION_TEXT,     FIELD(verification_file), SPECIAL_VERIFICATION, "bind, rebind, unbind: verification information" },
 	{ "label",             "TEXT",     OPTION_TEXT,     FIELD(label),             SPECIAL_LABEL,        "bind, rebind, backup: your words for it" },
-	{ "category",          "WORD",     OPTION_CATEGORY, FIELD(category),          SPECIAL_CATEGORY,     "show, restore: only these files" },
+	{ "category",          "WORD",     OPTION_CATEGORY, FIELD(category),          SPECIAL_CATEGORY,     "show, diff, restore: only these files" },
 	{ "target",            "DIR",      OPTION_TEXT,     FIELD(target),            SPECIAL_TARGET,       "restore: the folder to write to" },
 	{ "verify",            NULL,       OPTION_FLAG,     FIELD(verify),            SPECIAL_VERIFY,       "restore: read all again and compare" },
 	{ "resume",            NULL,       OPTION_FLAG,     FIELD(resume),            SPECIAL_RESUME,       "restore: go on with one that was begun" },
@@ -151,6 +153,7 @@ static const struct option_row {
 	{ "tell",              "LIST",     OPTION_TEXT,     FIELD(tell),              SPECIAL_TELL,         "rules: KIND=usual|at-once|in-time|never[/DURATION],…" },
 	{ "read-data",         NULL,       OPTION_FLAG,     FIELD(read_data),         SPECIAL_READ_DATA,    "check: fetch, open and compare all of it" },
 	{ "sample",            "N",        OPTION_COUNT,    FIELD(sample),            SPECIAL_SAMPLE,       "check: restore N files, picked at random" },
+	{ "completion",        "SHELL",    OPTION_COMPLETION, 0,                      EVERY,                "print a script for completion in bash" },
 	{ "version",           NULL,       OPTION_VERSION,  0,                        EVERY,                "print the version" },
 	{ "help",              NULL,       OPTION_HELP,     0,                        EVERY,                "print this" },
 };
@@ -177,6 +180,28 @@ static void print_usage(FILE *to)
 		    argument ? argument : "");
 		fprintf(to, "  %-29s %s\n", left, option_rows[i].help);
 	}
+}
+
+static enum parsed print_completion(const char *shell)
+{
+	struct completion_command rows[nitems(commands)];
+	struct completion_option options[nitems(option_rows)];
+	const struct completion completion = { "keepsake", rows, nitems(rows),
+		options, nitems(options) };
+
+	for (size_t i = 0; i < nitems(rows); i++)
+		rows[i] = (struct completion_command){ commands[i].name,
+			commands[i].arguments, commands[i].takes };
+	for (size_t i = 0; i < nitems(options); i++) {
+		const struct option_row *row = &option_rows[i];
+		options[i] =
+		    (struct completion_option){ row->name, row->argument,
+			    row->special == EVERY ? 0 : BIT(row->special), 0 };
+	}
+	if (completion_print(&completion, shell, stdout) == STATUS_OK)
+		return PARSED_DONE;
+	fprintf(stderr, "keepsake: --completion %s: it is for 'bash'\n", shell);
+	return PARSED_WRONG;
 }
 
 static bool is_category(const char *word)
@@ -247,6 +272,8 @@ static enum parsed take_option(
 		}
 		*(uint32_t *)(void *)at = (uint32_t)count;
 		return PARSED_RUN;
+	case OPTION_COMPLETION:
+		return print_completion(text);
 	case OPTION_VERSION:
 		puts("keepsake " KEEPSAKE_VERSION);
 		return PARSED_DONE;

@@ -50,6 +50,7 @@ static const struct figure_row {
 
 	{ "leases_begun",        "keepsake_leases_begun_total",            NULL, NULL, "counter", "Backups begun." },
 	{ "snapshots_published", "keepsake_snapshots_published_total",     NULL, NULL, "counter", "Backups completed." },
+	{ "snapshots_deleted",   "keepsake_snapshots_deleted_total",       NULL, NULL, "counter", "Snapshots deleted by their owners." },
 	{ "chunks_put",          "keepsake_chunks_total",                  "direction", "put",  "counter", "Chunks moved, by direction." },
 	{ "chunks_sent",         "keepsake_chunks_total",                  "direction", "sent", "counter", "Chunks moved, by direction." },
 	{ "bytes_put",           "keepsake_chunk_bytes_total",             "direction", "put",  "counter", "Bytes of chunks moved, by direction." },
@@ -59,7 +60,6 @@ static const struct figure_row {
 	{ "chunks_swept",        "keepsake_sweep_chunks_total",            NULL, NULL, "counter", "Unreferenced chunks deleted." },
 	{ "bytes_swept",         "keepsake_sweep_bytes_total",             NULL, NULL, "counter", "Bytes of unreferenced chunks deleted." },
 
-	{ "snapshots_deleted",   "keepsake_snapshots_deleted_total",       NULL, NULL, "counter", "Snapshots deleted." },
 	{ "puts_over_quota",     "keepsake_puts_over_quota_total",         NULL, NULL, "counter", "Chunks refused for an account's quota." },
 	{ "damaged_chunks",      "keepsake_damaged_chunks",                NULL, NULL, "gauge",   "Chunks that are known to be damaged." },
 	{ "damaged_accounts",    "keepsake_damaged_accounts",              NULL, NULL, "gauge",   "Accounts that have such a chunk." },

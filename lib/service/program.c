@@ -156,6 +156,7 @@ static void on_signal(void *arg)
 	}
 	self->stopping = true;
 	log_info(NULL, "stopping", "signal=%u", info.ssi_signo);
+	manager_stopping();
 	if (self->stop_requested)
 		self->stop_requested(self->stop_arg);
 	else
@@ -184,7 +185,8 @@ static enum status open_bus(struct program *self)
 	struct curve_keys keys = { 0 };
 	char path[SETTINGS_PATH_BYTES];
 
-	settings_key_path(self->conf, self->name, ".key", path);
+	settings_key_path(self->conf, settings_instance(self->conf, self->name),
+	    ".key", path);
 	enum status st = curve_keys_read(&keys, path);
 	if (st != STATUS_OK) {
 		char quoted[LOG_QUOTED_BYTES];
@@ -250,7 +252,10 @@ enum status program_run(struct program *self)
 {
 	log_info(NULL, "ready", "version=%s pid=%d", KEEPSAKE_VERSION,
 	    (int)getpid());
-	return loop_run(self->loop);
+	manager_ready(&self->manager, self->loop);
+	enum status st = loop_run(self->loop);
+	manager_end(&self->manager);
+	return st;
 }
 
 void program_end(struct program *self)

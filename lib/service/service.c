@@ -258,6 +258,7 @@ static enum status open_server(
 		.handlers_count = kind->handlers_count,
 		.state = self->state,
 		.db = self->db,
+		.journal = self->journal,
 		.keyring = self->keyring,
 		.audit = self->audit,
 		.ticket_key = trusted.ticket,
