@@ -4,7 +4,7 @@
 # would notice that a unit is too strict.
 # shellcheck source=tests/scenario/lib.sh
 . "$(dirname "$0")/../scenario/lib.sh"
-readonly UNITS=$(dirname "$0")/../../deploy/systemd
+UNITS=$(dirname "$0")/../../deploy/systemd
 
 if ! strace -o /dev/null true 2>/dev/null ||
     ! systemd-analyze syscall-filter @system-service >/dev/null 2>&1; then
