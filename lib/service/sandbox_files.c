@@ -124,8 +124,8 @@ static void allow_system(const struct rules *rules, const char *keys)
 	allow(rules, "/dev/null", FILE_WRITE);
 	allow_etc(rules, keys);
 #ifdef __SANITIZE_ADDRESS__
-	/* Its reports name lines of the program, wherever that lies. */
-	allow(rules, "/", FOLDER_READ);
+	/* Its reports name lines of the program, which may lie anywhere. */
+	allow(rules, "/proc/self/exe", FILE_READ);
 #endif
 }
 
