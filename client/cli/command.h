@@ -102,7 +102,7 @@ command_fn command_terminals, command_rebind, command_unbind, command_card;
  */
 void urge_sim_pin(const struct run *run);
 command_fn command_lock, command_grant, command_check;
-command_fn command_delete, command_thin;
+command_fn command_diff, command_delete, command_thin;
 
 /** The exit code that ${status} means. */
 enum exit_code exit_code_of(enum status status);

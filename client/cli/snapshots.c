@@ -87,21 +87,6 @@ struct shower {
 	bool unprinted; /* standard output takes no more */
 };
 
-static const char *type_word(enum keepsake_type type)
-{
-	switch (type) {
-	case KEEPSAKE_FILE:
-		return "file";
-	case KEEPSAKE_FOLDER:
-		return "folder";
-	case KEEPSAKE_SYMLINK:
-		return "symlink";
-	case KEEPSAKE_HARD_LINK:
-	default:
-		return "hard_link";
-	}
-}
-
 /* Of files only: what sorts folders and links is what is in them. */
 static const char *category_of(const struct keepsake_entry *entry)
 {

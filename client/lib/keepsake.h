@@ -684,6 +684,39 @@ typedef bool keepsake_entry_fn(void *arg, const struct keepsake_entry *entry);
 enum status keepsake_show(struct keepsake *self, const char *which,
     keepsake_entry_fn *each, void *arg, struct keepsake_snapshot *snapshot_out);
 
+/** How a path differs between two snapshots. */
+enum keepsake_change { KEEPSAKE_ADDED = 1, KEEPSAKE_REMOVED, KEEPSAKE_CHANGED };
+
+/** One of them; all of it borrowed. */
+struct keepsake_difference {
+	enum keepsake_change change;
+	bool content;  /* CHANGED: another type, size, data or link target */
+	bool metadata; /* CHANGED: another mode, time, owner or category */
+	enum keepsake_type type; /* after; of one that is REMOVED, before */
+	const char *path;        /* any bytes but NUL */
+	unsigned int category;   /* like the type */
+	uint64_t before_bytes, after_bytes; /* of a file */
+};
+
+/** Called for each, in the order of paths; false: enough. */
+typedef bool keepsake_difference_fn(
+    void *arg, const struct keepsake_difference *difference);
+
+struct keepsake_comparison {
+	uint64_t before, after; /* their ordinals */
+	uint64_t added, removed, changed;
+};
+
+/**
+ * Compare two snapshots, named as above.  Only their manifests are read, and
+ * of these only what is not the same in both.
+ *
+ * Results as keepsake_show.
+ */
+enum status keepsake_diff(struct keepsake *self, const char *before,
+    const char *after, keepsake_difference_fn *each, void *arg,
+    struct keepsake_comparison *out);
+
 struct keepsake_restore {
 	const char *which;
 	const char *target; /* folder, new or empty unless resume */

@@ -799,3 +799,61 @@ enum status manifest_reader_next(
 		return STATUS_MALFORMED;
 	return entry_set_text(&self->last_path, bytes_slice(&entry->path));
 }
+
+/** The link that comes next, and its level; 0: none, or within a node. */
+static unsigned int link_next(
+    struct manifest_reader *self, struct chunk_name *name_out)
+{
+	if (self->levels[0].rest.len > 0 || self->decoder->begun)
+		return 0;
+	while (self->levels[self->level].rest.len == 0) {
+		if (self->level == self->top)
+			return 0;
+		self->level++;
+	}
+	struct slice rest = self->levels[self->level].rest;
+	return link_take(&rest, name_out) ? self->level : 0;
+}
+
+/** Take the link ${name} off, and enter the node that it leads to, or not. */
+static enum status link_pass(
+    struct manifest_reader *self, struct chunk_name *name, bool enter)
+{
+	struct level *level = &self->levels[self->level];
+
+	link_take(&level->rest, name);
+	if (level->ahead_count > 0)
+		level->ahead_count--;
+	links_want(self, level);
+	return enter ? node_enter(self, name, self->level - 1) : STATUS_OK;
+}
+
+enum status manifest_readers_skip(
+    struct manifest_reader *a, struct manifest_reader *b)
+{
+	struct chunk_name of_a = { 0 }, of_b = { 0 };
+	enum status st = STATUS_OK;
+
+	if (!a->started)
+		st = node_enter(a, &a->root, 0);
+	if (st == STATUS_OK && !b->started)
+		st = node_enter(b, &b->root, 0);
+	while (st == STATUS_OK) {
+		unsigned int level_a = link_next(a, &of_a);
+		unsigned int level_b = link_next(b, &of_b);
+		if (level_a == 0 || level_b == 0)
+			break;
+		bool same = level_a == level_b &&
+			    memcmp(&of_a.id, &of_b.id, sizeof(of_a.id)) == 0;
+		/* Leaves that differ are for manifest_reader_next. */
+		if (!same && level_a == 1 && level_b == 1)
+			break;
+		if (same || level_a >= level_b)
+			st = link_pass(a, &of_a, !same);
+		if (st == STATUS_OK && (same || level_b >= level_a))
+			st = link_pass(b, &of_b, !same);
+	}
+	sodium_memzero(&of_a, sizeof(of_a));
+	sodium_memzero(&of_b, sizeof(of_b));
+	return st;
+}

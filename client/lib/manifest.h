@@ -204,4 +204,15 @@ void manifest_reader_tolerate(
 enum status manifest_reader_next(
     struct manifest_reader *self, struct entry *entry);
 
+/**
+ * Where both readers are between two nodes, pass over those that come next in
+ * both: what is in them is the same, and they need not be fetched.  Neither
+ * has given out an entry that is still to be compared.
+ *
+ * STATUS_OK  done, also where there was nothing to pass over
+ * others     as manifest_reader_next, but NOT_FOUND
+ */
+enum status manifest_readers_skip(
+    struct manifest_reader *a, struct manifest_reader *b);
+
 #endif

@@ -467,6 +467,35 @@ enum db_state db_state(const struct db *self);
 /** How long groups of batches took to become durable, so far. */
 void db_commit_durations(struct db *self, struct histogram *out);
 
+/** What a compaction did, or why it could not. */
+struct db_compaction {
+	uint64_t before_bytes; /* of the file */
+	uint64_t after_bytes;
+	uint64_t needed_bytes; /* of disk, for the copy */
+	uint64_t room_bytes;   /* that there were */
+};
+
+/**
+ * Write the file anew without the pages that are free in it, and put that in
+ * its place.  Batches that are submitted meanwhile wait, within the bounds of
+ * the queue; reads go on, but for a moment at the end.  A kill at any time
+ * leaves the one file or the other, and nothing that was acknowledged is lost.
+ *
+ * out   filled in before ${done} is called; the caller's until then
+ *
+ * Results as db_submit; ${done} is told
+ *
+ * STATUS_OK           done, and durable
+ * STATUS_NO_SPACE     the disk has no room for the copy: see ${out}; or no
+ *                     memory
+ * STATUS_BUSY         somebody reads for long, a backup: again later
+ * STATUS_MALFORMED    met damage
+ * STATUS_UNAVAILABLE  writing has stopped, before or in this
+ * in all of which the data is as it was.
+ */
+enum status db_compact(
+    struct db *self, struct db_compaction *out, db_done_fn *done, void *arg);
+
 /** Figures of this moment; errors as db_get.  Walks the list of free pages. */
 enum status db_stats(struct db *self, struct db_stats *out);
 

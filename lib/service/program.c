@@ -18,6 +18,7 @@
 #include "base/util.h"
 #include "crypto/arena.h"
 #include "service/settings.h"
+#include "service/watch.h"
 #include "watch/health.h"
 
 #define ARENA_BYTES        (64 * 1024)
@@ -184,7 +185,8 @@ static enum status open_bus(struct program *self)
 	struct curve_keys keys = { 0 };
 	char path[SETTINGS_PATH_BYTES];
 
-	settings_key_path(self->conf, self->name, ".key", path);
+	settings_key_path(self->conf, settings_instance(self->conf, self->name),
+	    ".key", path);
 	enum status st = curve_keys_read(&keys, path);
 	if (st != STATUS_OK) {
 		char quoted[LOG_QUOTED_BYTES];
@@ -234,6 +236,7 @@ enum program_outcome program_begin(struct program *self, const char *name,
 		return PROGRAM_DONE;
 	}
 	program_log_as(self->conf);
+	watch_errors();
 	process_harden();
 	if (sodium_init() < 0 || arena_open(ARENA_BYTES) != STATUS_OK ||
 	    loop_new(&self->loop) != STATUS_OK ||

@@ -13,6 +13,7 @@
 #include "common.pb-c.h"
 #include "service/answers.h"
 #include "service/audit_read.h"
+#include "service/compact.h"
 #include "service/orders.h"
 #include "service/repeat.h"
 #include "service/request_counts.h"
@@ -22,7 +23,7 @@
 #define EXCHANGES_MAX     4096
 #define BUCKETS           1024 /* a power of two */
 #define RECEIVE_BURST     64
-#define ENVELOPE_FRAMES   2 /* identity of the peer, and its route */
+#define ENVELOPE_FRAMES   2    /* identity of the peer, and its route */
 #define STOP_MS_MAX       7000 /* the audit log and the last sync follow */
 #define STOPPING_RETRY_MS 500
 #define BUSY_RETRY_MS     200
@@ -400,7 +401,8 @@ static enum status on_status(void *state, struct exchange *x)
 	};
 
 	(void)state;
-	snprintf(name, sizeof(name), "keepsake-%s", self->program->name);
+	snprintf(name, sizeof(name), "keepsake-%s",
+	    settings_instance(self->program->conf, self->program->name));
 	report.message.program = name;
 	report.message.version = (char *)KEEPSAKE_VERSION;
 	report.message.uptime_ms =
@@ -447,6 +449,15 @@ static enum status on_audit_read(void *state, struct exchange *x)
 	return audit_on_read(audit, x);
 }
 
+static enum status on_compact(void *state, struct exchange *x)
+{
+	const struct server_options *options = &x->server->options;
+
+	(void)state;
+	return compact_on_compact(
+	    options->db, options->journal, options->audit, x);
+}
+
 /* clang-format off */
 static const struct handler common_handlers[] = {
 	{ TYPE_PING,         "PING",         UINT32_MAX,      NO_TICKET, PLAIN, on_ping },
@@ -454,6 +465,7 @@ static const struct handler common_handlers[] = {
 	{ TYPE_ORDERS,       "ORDERS",       FROM(ROLE_AUTH), NO_TICKET, PLAIN, orders_on_orders },
 	{ TYPE_AUDIT_READ,   "AUDIT_READ",   FROM(ROLE_OPS),  NO_TICKET, PLAIN, on_audit_read },
 	{ TYPE_REKEY,        "REKEY",        FROM(ROLE_OPS),  NO_TICKET, PLAIN, on_rekey },
+	{ TYPE_COMPACT,      "COMPACT",      FROM(ROLE_OPS),  NO_TICKET, PLAIN, on_compact },
 };
 /* clang-format on */
 
@@ -676,8 +688,8 @@ enum status server_open_door(struct server *self, enum role role)
 
 	assert(self->doors_count < DOORS_MAX);
 	snprintf(key, sizeof(key), "listen_%s", word);
-	settings_endpoint(
-	    program->conf, program->name, key, program->name, word, endpoint);
+	settings_endpoint(program->conf, program->name, key,
+	    settings_instance(program->conf, program->name), word, endpoint);
 	enum status st = program_allow(program, word, &allow);
 	if (st == STATUS_OK)
 		st = bus_bind(

@@ -132,6 +132,11 @@ static enum status begin_decided(
 		if (begin->tells)
 			outbox_kick(
 			    begin->store->service->outbox, &x->ticket.account);
+		stream_tell(begin->store->service->stream,
+		    &(struct stream_event){ .kind = begin->kind == LEASE_UPLOAD
+							? "backup_begun"
+							: "restore_begun",
+			.account = &x->ticket.account });
 	} else if (st == STATUS_CONFLICT && ++begin->tries < STORE_TRIES_MAX) {
 		st = begin_submit(x);
 	}

@@ -2,7 +2,8 @@
 # R-05: a link that loses 30 % of the packets, delays, reorders and duplicates
 # them, is slow, goes away and comes back, or ends somewhere else: every
 # backup and restore ends correctly, and without an error shown.
-# Environment: LONG, for more bytes; SEED, of the packets that are spoilt.
+# Environment: LONG, for more bytes and another address; SEED, of the packets
+# that are spoilt.
 # shellcheck source=tests/scenario/lib.sh
 . "$(dirname "$0")/../scenario/lib.sh"
 # shellcheck source=tests/scenario/net.sh
@@ -110,7 +111,7 @@ broken_off() { # tx|rx ARGUMENTS... -- COMMAND...
 
 cut_and_return() {
 	net_cut
-	sleep "${CUT_SECONDS:-$((scale * 5 / 2))}" # what is tested: it is long
+	sleep $((scale * 5 / 2)) # what is tested: it is long
 	client_runs one || fail "it did not wait for the link"
 	net_return
 }
@@ -129,14 +130,17 @@ assert_same_tree "$WORLD/cut" "$WORLD/restored"
 rm -rf "$WORLD/restored"
 case_pass
 
-case_begin "R-05 another address in the middle: it goes on from there"
-files_make "$WORLD/moved" $((400 * scale))
-before=$(net_bytes tx)
-broken_off tx backup "$WORLD/moved" -- net_move 10.213.0.3
-cost tx "$WORLD/moved" "$before"
+# Half a minute until it is noticed (heartbeats): in the long form.
+if [ -n "${LONG:-}" ]; then
+	case_begin "R-05 another address in the middle: it goes on from there"
+	files_make "$WORLD/moved" $((400 * scale))
+	before=$(net_bytes tx)
+	broken_off tx backup "$WORLD/moved" -- net_move 10.213.0.3
+	cost tx "$WORLD/moved" "$before"
+	restored "$WORLD/moved"
+	case_pass
+fi
 net_rate_free
-restored "$WORLD/moved"
-case_pass
 
 # --- over TUN: delay, reordering, duplicates ---------------------------------
 
