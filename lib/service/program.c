@@ -249,7 +249,8 @@ enum program_outcome program_begin(struct program *self, const char *name,
 	if (sodium_init() < 0 || arena_open(ARENA_BYTES) != STATUS_OK ||
 	    loop_new(&self->loop) != STATUS_OK ||
 	    watch_signals(self) != STATUS_OK ||
-	    sandbox_files(&self->sandbox, self->conf, name) != STATUS_OK ||
+	    sandbox_files(&self->sandbox, self->conf, name, self->verify) !=
+		STATUS_OK ||
 	    open_bus(self) != STATUS_OK) {
 		log_error(NULL, "start_failed", NULL);
 		program_end(self);

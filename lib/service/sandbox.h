@@ -23,11 +23,13 @@ struct sandbox {
  * ones), libraries, what finds a host's address, and /proc.  Folders that the
  * configuration names and that are missing are made.
  *
+ * also  a folder that is to be read besides, and /tmp to write; or NULL
+ *
  * STATUS_OK           as far as it was asked for
  * STATUS_UNAVAILABLE  not to be had, and "yes" insists; logged
  */
-enum status sandbox_files(
-    struct sandbox *out, const struct conf *conf, const char *name);
+enum status sandbox_files(struct sandbox *out, const struct conf *conf,
+    const char *name, const char *also);
 
 /**
  * Give up system calls, in all threads: to start a program or another process,

@@ -225,13 +225,14 @@ static void allow_own(
 		if (row->type == CONF_PATH)
 			allow_path(rules, row->key, value);
 		else if (row->type == CONF_ENDPOINT &&
-			 strncmp(row->key, "listen", 6) == 0)
+			 (strncmp(row->key, "listen", 6) == 0 ||
+			     strcmp(row->key, "events") == 0))
 			allow_door(rules, value, run);
 	}
 }
 
-static bool restrict_files(
-    const struct conf *conf, const char *name, unsigned int version)
+static bool restrict_files(const struct conf *conf, const char *name,
+    const char *also, unsigned int version)
 {
 	struct landlock_ruleset_attr handled = { .handled_access_fs = HANDLED };
 
@@ -249,13 +250,17 @@ static bool restrict_files(
 	allow_system(&rules, conf_text(conf, "common", "keys"));
 	allow_keys(&rules, conf, name);
 	allow_own(&rules, conf, name);
+	if (also) {
+		allow(&rules, also, FOLDER_READ);
+		allow(&rules, P_tmpdir, FOLDER_WRITE);
+	}
 	bool done = syscall(SYS_landlock_restrict_self, rules.fd, 0) == 0;
 	close(rules.fd);
 	return done;
 }
 
-enum status sandbox_files(
-    struct sandbox *out, const struct conf *conf, const char *name)
+enum status sandbox_files(struct sandbox *out, const struct conf *conf,
+    const char *name, const char *also)
 {
 	const char *wanted = conf_text(conf, "common", "sandbox");
 	unsigned int version = kernel_version();
@@ -264,7 +269,7 @@ enum status sandbox_files(
 	if (strcmp(wanted, "no") == 0)
 		return STATUS_OK;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && version > 0 &&
-	    restrict_files(conf, name, version))
+	    restrict_files(conf, name, also, version))
 		out->landlock = version;
 	if (out->landlock == 0 && strcmp(wanted, "yes") == 0) {
 		log_error(NULL, "sandbox_failed",

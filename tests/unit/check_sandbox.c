@@ -337,7 +337,8 @@ static bool enter(const char *program, enum part part)
 
 	log_level_set(LOG_ERROR);
 	if (part == FILES)
-		return sandbox_files(&sandbox, conf, program) == STATUS_OK &&
+		return sandbox_files(&sandbox, conf, program, NULL) ==
+			   STATUS_OK &&
 		       sandbox.landlock > 0;
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
 	       sandbox_calls(&sandbox, conf) == STATUS_OK;
@@ -392,7 +393,8 @@ START_TEST(switched_off)
 
 	conf_destroy(&conf);
 	make_conf("no");
-	ck_assert_int_eq(sandbox_files(&sandbox, conf, "store"), STATUS_OK);
+	ck_assert_int_eq(
+	    sandbox_files(&sandbox, conf, "store", NULL), STATUS_OK);
 	ck_assert_int_eq(sandbox_calls(&sandbox, conf), STATUS_OK);
 	ck_assert_uint_eq(sandbox.landlock, 0);
 	ck_assert_int_eq(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 0);
