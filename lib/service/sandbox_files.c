@@ -212,6 +212,12 @@ static void allow_door(
 	allow(rules, folder, FOLDER_WRITE);
 }
 
+/* Whether the endpoint of that name is bound here, or met elsewhere. */
+static bool is_door(const char *key)
+{
+	return strncmp(key, "listen", 6) == 0 || strcmp(key, "events") == 0;
+}
+
 static void allow_own(
     const struct rules *rules, const struct conf *conf, const char *name)
 {
@@ -224,9 +230,7 @@ static void allow_own(
 		const char *value = conf_text(conf, name, row->key);
 		if (row->type == CONF_PATH)
 			allow_path(rules, row->key, value);
-		else if (row->type == CONF_ENDPOINT &&
-			 (strncmp(row->key, "listen", 6) == 0 ||
-			     strcmp(row->key, "events") == 0))
+		else if (row->type == CONF_ENDPOINT && is_door(row->key))
 			allow_door(rules, value, run);
 	}
 }
