@@ -412,9 +412,8 @@ static uint64_t room_of(struct engine *self, const struct db_stats *stats)
 
 	if (mdb_env_get_fd(self->env, &fd) == MDB_SUCCESS &&
 	    fstatvfs(fd, &disk) == 0)
-		room = min_of(room,
-		    (uint64_t)disk.f_bavail * disk.f_frsize +
-			stats->free_bytes);
+		room = min_of(room, (uint64_t)disk.f_bavail * disk.f_frsize +
+					stats->free_bytes);
 	return room;
 }
 
