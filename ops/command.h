@@ -2,6 +2,7 @@
 #define KEEPSAKE_OPS_COMMAND_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/conf.h"
 
@@ -13,6 +14,14 @@ enum exit_code {
 	EXIT_NOT_FOUND = 3, /* no such account, terminal, session, … */
 	EXIT_REFUSED = 4,   /* locked, denied, or in a state that forbids it */
 	EXIT_SILENT = 5,    /* a process does not answer */
+};
+
+#define OPS_LIST_MAX 8
+
+/** An option that may stand there several times. */
+struct ops_list {
+	const char *texts[OPS_LIST_MAX];
+	size_t count;
 };
 
 /** The options of single commands, as given; NULL where one was not. */
@@ -34,6 +43,7 @@ struct ops_options {
 	bool qr;
 	const char *kind; /* of events */
 	const char *count;
+	struct ops_list addresses;
 	bool all;
 	bool status; /* of scrub */
 };

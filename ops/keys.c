@@ -27,7 +27,7 @@ static const char *const sealers[] = { "auth", "store", "binding", "notify" };
 static void print_outcome(
     struct ops *self, const char *name, const char *kind, enum status st)
 {
-	char file[64];
+	char file[INSTANCE_BYTES_MAX + 16];
 
 	snprintf(file, sizeof(file), "%s%s", name, kind);
 	if (st != STATUS_OK && st != STATUS_CONFLICT)
@@ -94,6 +94,38 @@ static void make_all(struct ops *self)
 		       "Keep copies of the .master files too, apart from the "
 		       "databases: without one\n"
 		       "what its service has sealed is lost.\n");
+}
+
+/* Whether it is one more of a kind of which there may be several keys. */
+static bool is_another(const char *name)
+{
+	for (size_t i = 0; i < nitems(holders); i++)
+		if (strcmp(name, holders[i]) != 0 &&
+		    conf_is_instance(name, holders[i]))
+			return true;
+	return false;
+}
+
+/* The CURVE keys of gateways, or tools, beside the first. */
+static void make_some(struct ops *self, int count, char **names)
+{
+	for (int i = 0; i < count; i++) {
+		if (is_another(names[i]))
+			continue;
+		fprintf(stderr,
+		    "name \"%s\": expected gateway-NAME or the like, of "
+		    "letters, digits and hyphens\n",
+		    names[i]);
+		self->exit_code = EXIT_USAGE;
+		return;
+	}
+	if (folder_make(conf_text(self->conf, "common", "keys")) != STATUS_OK) {
+		self->exit_code = EXIT_FAILED;
+		return;
+	}
+	for (int i = 0; i < count; i++)
+		print_outcome(
+		    self, names[i], "", make_curve(self->conf, names[i]));
 }
 
 /* ---- rotate ---- */
@@ -238,11 +270,13 @@ void command_keys(struct ops *self, int argc, char **argv)
 {
 	if (argc == 1 && strcmp(argv[0], "make") == 0) {
 		make_all(self);
+	} else if (argc > 1 && strcmp(argv[0], "make") == 0) {
+		make_some(self, argc - 1, argv + 1);
 	} else if (argc > 0 && strcmp(argv[0], "rotate") == 0) {
 		rotate_some(self, argc - 1, argv + 1);
 	} else {
 		fprintf(stderr,
-		    "usage: keepsakectl keys make\n"
+		    "usage: keepsakectl keys make [gateway-NAME]...\n"
 		    "       keepsakectl keys rotate [SERVICE]...\n");
 		self->exit_code = EXIT_USAGE;
 	}

@@ -42,6 +42,7 @@ enum special {
 	SPECIAL_STATUS,
 	SPECIAL_QR,
 	SPECIAL_QR_FILE,
+	SPECIAL_ADDRESS,
 };
 
 /* clang-format off */
@@ -142,20 +143,23 @@ static const struct command {
 	  "Writes the files of the service's databases anew without the pages that are\n"
 	  "free in them. What is to be written waits meanwhile. It needs as much room on\n"
 	  "the disk as is in use; cut short, nothing has changed." },
-	{ "keys",         "make",                "make the keys that are missing",                 1, 9, 0, command_keys,
+	{ "keys",         "make [gateway-NAME]...", "make the keys that are missing",              1, 9, 0, command_keys,
 	  "keys make makes the key folder and what is missing in it; keys that are there\n"
-	  "are kept. keys rotate [SERVICE]... makes new master keys for all services or\n"
+	  "are kept. With names it makes the keys of these gateways, beside the first's.\n"
+	  "keys rotate [SERVICE]... makes new master keys for all services or\n"
 	  "these, and has them wrap their account keys by the new ones, while serving." },
 	{ "keys",         "rotate [SERVICE]...", "new master keys, for all services or these",     1, 9, 0, command_keys,
 	  NULL },
-	{ "enrolment",    "[--qr]",              "print the string that terminals enrol by",       0, 0, BIT(SPECIAL_QR) | BIT(SPECIAL_QR_FILE), command_enrolment,
-	  "The string holds the address of public_address of [gateway] and the public keys\n"
-	  "that a terminal trusts. It is not secret, but must reach a terminal unchanged.\n"
-	  "--qr prints it as a QR code besides, --qr-file writes one." },
+	{ "enrolment",    "[--address HOST:PORT[,gateway-NAME]]... [--qr]", "print the string that terminals enrol by", 0, 0, BIT(SPECIAL_ADDRESS) | BIT(SPECIAL_QR) | BIT(SPECIAL_QR_FILE), command_enrolment,
+	  "The string holds the addresses of public_address of [gateway], or those that are\n"
+	  "given, at most 8, and the public keys that a terminal trusts. A gateway that has\n"
+	  "a key of its own is named behind its address. The string is not secret, but must\n"
+	  "reach a terminal unchanged. --qr prints it as a QR code besides, --qr-file writes\n"
+	  "one." },
 };
 
 /* Options: name, argument or NULL, what is set, help. */
-enum option_kind { OPTION_TEXT, OPTION_FLAG, OPTION_VERSION, OPTION_HELP };
+enum option_kind { OPTION_TEXT, OPTION_LIST, OPTION_FLAG, OPTION_VERSION, OPTION_HELP };
 
 #define FIELD(member) offsetof(struct ops_options, member)
 #define EVERY         (-1)
@@ -186,6 +190,7 @@ static const struct option_row {
 	{ "status",    NULL,     OPTION_FLAG, FIELD(status),    SPECIAL_STATUS,    "only say how far it is" },
 	{ "qr",        NULL,     OPTION_FLAG, FIELD(qr),        SPECIAL_QR,        "print a QR code as well" },
 	{ "qr-file",   "FILE",   OPTION_TEXT, FIELD(qr_file),   SPECIAL_QR_FILE,   "write a QR code to FILE, a new .png or .svg" },
+	{ "address",   "HOST:PORT", OPTION_LIST, FIELD(addresses), SPECIAL_ADDRESS, "where a gateway is met, with its name where it has a key of its own; again for another" },
 	{ "heads",     "FOLDER", OPTION_TEXT, FIELD(heads),     SPECIAL_HEADS,     "copies of the heads files" },
 };
 /* clang-format on */
@@ -260,15 +265,25 @@ static const struct command *find_command(const char *name)
 /* What reading it ends with. */
 enum parsed { PARSED_RUN, PARSED_DONE, PARSED_WRONG };
 
-static void take_option(
+/* False: it stands there too often; said. */
+static bool take_option(
     struct ops_options *options, const struct option_row *row, char *text)
 {
-	char *at = (char *)options + row->field;
+	void *at = (char *)options + row->field;
+	struct ops_list *list = at;
 
-	if (row->kind == OPTION_TEXT)
+	if (row->kind == OPTION_TEXT) {
 		memcpy(at, &text, sizeof(text));
-	else
-		*(bool *)(void *)at = true;
+	} else if (row->kind == OPTION_FLAG) {
+		*(bool *)at = true;
+	} else if (list->count < OPS_LIST_MAX) {
+		list->texts[list->count++] = text;
+	} else {
+		fprintf(stderr, "keepsakectl: --%s: at most %d times\n",
+		    row->name, OPS_LIST_MAX);
+		return false;
+	}
+	return true;
 }
 
 enum common_option {
@@ -337,7 +352,8 @@ static enum parsed parse_options(struct ops *self, int argc, char **argv,
 			const struct option_row *row =
 			    &option_rows[option - OPTION_SPECIAL];
 			*given |= BIT(row->special);
-			take_option(&self->options, row, optarg);
+			if (!take_option(&self->options, row, optarg))
+				return PARSED_WRONG;
 			continue;
 		}
 		switch (option) {

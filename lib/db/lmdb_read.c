@@ -424,6 +424,11 @@ enum db_state engine_state(const struct engine *self)
 	return atomic_load(&self->full) ? DB_FULL : DB_WRITES;
 }
 
+uint64_t engine_times_full(const struct engine *self)
+{
+	return atomic_load(&self->times_full);
+}
+
 enum status engine_stats(struct engine *self, struct db_stats *out)
 {
 	MDB_txn *txn = NULL;

@@ -185,7 +185,8 @@ static enum status open_bus(struct program *self)
 	struct curve_keys keys = { 0 };
 	char path[SETTINGS_PATH_BYTES];
 
-	settings_key_path(self->conf, self->name, ".key", path);
+	settings_key_path(self->conf, settings_instance(self->conf, self->name),
+	    ".key", path);
 	enum status st = curve_keys_read(&keys, path);
 	if (st != STATUS_OK) {
 		char quoted[LOG_QUOTED_BYTES];

@@ -23,7 +23,7 @@
 #define EXCHANGES_MAX     4096
 #define BUCKETS           1024 /* a power of two */
 #define RECEIVE_BURST     64
-#define ENVELOPE_FRAMES   2 /* identity of the peer, and its route */
+#define ENVELOPE_FRAMES   2    /* identity of the peer, and its route */
 #define STOP_MS_MAX       7000 /* the audit log and the last sync follow */
 #define STOPPING_RETRY_MS 500
 #define BUSY_RETRY_MS     200
@@ -401,7 +401,8 @@ static enum status on_status(void *state, struct exchange *x)
 	};
 
 	(void)state;
-	snprintf(name, sizeof(name), "keepsake-%s", self->program->name);
+	snprintf(name, sizeof(name), "keepsake-%s",
+	    settings_instance(self->program->conf, self->program->name));
 	report.message.program = name;
 	report.message.version = (char *)KEEPSAKE_VERSION;
 	report.message.uptime_ms =
@@ -687,8 +688,8 @@ enum status server_open_door(struct server *self, enum role role)
 
 	assert(self->doors_count < DOORS_MAX);
 	snprintf(key, sizeof(key), "listen_%s", word);
-	settings_endpoint(
-	    program->conf, program->name, key, program->name, word, endpoint);
+	settings_endpoint(program->conf, program->name, key,
+	    settings_instance(program->conf, program->name), word, endpoint);
 	enum status st = program_allow(program, word, &allow);
 	if (st == STATUS_OK)
 		st = bus_bind(

@@ -1,6 +1,7 @@
 #include "service/settings.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/util.h"
 
@@ -109,10 +110,12 @@ const struct conf_key settings[] = {
 	{ "notify", "give_up_ms", CONF_DURATION, "3d", 1000, 2592000000ull,
 	  NULL, "a notice older than this is a dead letter" },
 
+	{ "gateway", "name", CONF_INSTANCE, "gateway", 0, 0, "gateway",
+	  "of this one: its keys, and where keepsakectl comes in" },
 	{ "gateway", "listen", CONF_ENDPOINT, "tcp://0.0.0.0:7400", 0, 0,
 	  NULL, "where terminals come in" },
 	{ "gateway", "public_address", CONF_TEXT, "127.0.0.1:7400", 0, 0,
-	  NULL, "host:port that enrolment strings name" },
+	  NULL, "host:port[,gateway-NAME] of each, as enrolment strings name" },
 	{ "gateway", "memory_max", CONF_SIZE, "1G", 0, TIB, NULL,
 	  "a bearer that wants more memory is started anew; 0: no limit" },
 	WATCH("gateway"),
@@ -148,6 +151,13 @@ void settings_endpoint(const struct conf *conf, const char *section,
 	else
 		snprintf(out, ENDPOINT_BYTES, "ipc://%s/%s.%s/socket",
 		    conf_text(conf, "common", "run"), server, client);
+}
+
+const char *settings_instance(const struct conf *conf, const char *program)
+{
+	return strcmp(program, "gateway") == 0
+		   ? conf_text(conf, "gateway", "name")
+		   : program;
 }
 
 void settings_key_path(const struct conf *conf, const char *name,

@@ -712,6 +712,7 @@ static void summaries(void)
 	summary.started_ms = 1790000000000;
 	summary.label = "before the holiday";
 	summary.host = "phone";
+	summary.folder = field_of(slice_text("/home/ann/photos"));
 	total.category = 9;
 	total.files = total.bytes = 17;
 	summary.categories = totals;

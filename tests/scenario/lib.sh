@@ -274,6 +274,21 @@ log_wait() { # NAME REGEX [SECONDS [OFFSET]]
 	return "$found"
 }
 
+# Give the world one more gateway, gatewayN with N from 2 on, before the
+# services start: they read their allow-lists then.  Its key is its own and
+# its configuration $WORLD/gatewayN.conf; the enrolment string names it too.
+gateway_add() { # N
+	local port file=$WORLD/gateway$1.conf
+	port=$(free_port)
+	keepsakectl keys make "gateway-$1" >>"$WORLD_LOG/keys.log"
+	sed -i "s|^public_address = .*|& 127.0.0.1:$port,gateway-$1|" \
+	    "$WORLD_CONFIG"
+	sed "s|^listen = .*|listen = tcp://127.0.0.1:$port\nname = gateway-$1|" \
+	    "$WORLD_CONFIG" >"$file"
+	# shellcheck disable=SC2034 # for the scripts
+	ENROLMENT=$(keepsakectl enrolment)
+}
+
 service_gone() { # NAME
 	! kill -0 "${SERVICE_PID[$1]}" 2>/dev/null
 }
@@ -505,9 +520,34 @@ expect_raw() { # STATUS TERMINAL ARGUMENTS...
 	printf '%s\n' "$answer"
 }
 
-# A figure of a service, as keepsakectl status tells it.
+# Put large chunks by hand until the store has no space for one; prints the
+# id of the request that was refused.
+raw_fill() { # TERMINAL ACCOUNT-NAME
+	local ticket account begun lease id answer i
+	read -r ticket account < <(raw_login "$1" "$2" UPLOAD)
+	begun=$(expect_raw ok "$1" --ticket "$ticket" --account "$account" \
+	    ask store.BACKUP_BEGIN)
+	read -r _ _ begun <<<"$begun"
+	lease=$(json .lease_id \
+	    "$("$BUILD/tests/tool/rawbody" store.Lease "$begun")")
+	for ((i = 1; i <= 64; i++)); do
+		id=$(printf %032x $((195935983 + i)))
+		# A Put: lease_id, chunk_id.
+		answer=$(raw "$1" --request "$id" --ticket "$ticket" \
+		    --account "$account" --payload-bytes 262128 \
+		    --body "0a10${lease}1220$(printf %064x "$i")" ask store.PUT)
+		[ "${answer%% *}" != no_space ] || break
+	done
+	assert_match '^no_space ' "$answer" "the last answer"
+	echo "$id"
+}
+
+# A figure of a service, as keepsakectl status tells it; of gateway2 too.
 figure() { # SERVICE NAME
-	json ".$1.$2" "$(keepsakectl --json status)"
+	local config=$WORLD_CONFIG
+	[[ $1 != gateway[0-9]* ]] || config=$WORLD/$1.conf
+	json ".${1%%[0-9]*}.$2" \
+	    "$("$BUILD/keepsakectl" --config "$config" --json status)"
 }
 
 # --- trees -------------------------------------------------------------------
