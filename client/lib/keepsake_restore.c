@@ -122,7 +122,7 @@ static enum status find_target(struct keepsake *self,
 	sodium_memzero(&summary, sizeof(summary));
 	if (out[0] != '\0')
 		return STATUS_OK;
-	remote_restore_abandon(self->remote);
+	remote_restore_end(self->remote, 0, 0, 0);
 	return call_refuse(self, STATUS_NOT_FOUND, "say where to: --target DIR",
 	    "snapshot %llu does not say which folder it is of",
 	    (unsigned long long)snapshot->ordinal);
