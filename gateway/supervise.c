@@ -33,6 +33,7 @@ struct bearer {
 
 struct supervisor {
 	char **argv;
+	pid_t pid;               /* its own: 1 in a container */
 	sigset_t waited, former; /* signals */
 	bool stopping;
 	uint64_t kill_ms; /* when stopping: on clock_interval_ms */
@@ -48,7 +49,8 @@ static void become(const struct supervisor *self, const struct bearer *bearer)
 		count++;
 	char **argv = calloc(count + 2, sizeof(*argv));
 	/* Nobody is to hold the port when we are killed. */
-	if (!argv || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() == 1)
+	if (!argv || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 ||
+	    getppid() != self->pid)
 		_exit(EXIT_FAILURE);
 	argv[0] = self->argv[0];
 	argv[1] = (char *)bearer->name;
@@ -189,7 +191,7 @@ static bool any_runs(const struct bearer *bearers, size_t count)
 int supervise(char **argv)
 {
 	struct bearer bearers[] = { { .name = "zmtp" } };
-	struct supervisor self = { .argv = argv };
+	struct supervisor self = { .argv = argv, .pid = getpid() };
 
 	log_program("keepsake-gateway");
 	sigemptyset(&self.waited);

@@ -67,6 +67,11 @@ enum status ops_open(struct ops *self)
 	return st;
 }
 
+struct bus *ops_bus(const struct ops *self)
+{
+	return self->asking->bus;
+}
+
 static enum status connect_to(
     const struct ops *self, const char *process, struct caller **out)
 {
@@ -223,8 +228,13 @@ static enum exit_code exit_code_of(enum status status)
 
 void ops_refused(struct ops *self, const char *process, enum status status)
 {
-	const char *detail = self->asking ? self->asking->detail : "";
+	ops_refused_with(
+	    self, process, status, self->asking ? self->asking->detail : "");
+}
 
+void ops_refused_with(struct ops *self, const char *process, enum status status,
+    const char *detail)
+{
 	if (strcmp(detail, status_text(status)) == 0)
 		detail = "";
 	fprintf(stderr, "keepsakectl: %s: %s%s%s\n", process,

@@ -39,8 +39,13 @@ struct ops_options {
 	const char *account; /* of audit */
 	const char *since;
 	const char *heads;
+	const char *qr_file;
+	bool qr;
+	const char *kind; /* of events */
+	const char *count;
 	struct ops_list addresses;
 	bool all;
+	bool status; /* of scrub */
 };
 
 /** One run of the tool. */
@@ -64,6 +69,8 @@ command_fn command_queue, command_dead_letters, command_resend;
 command_fn command_locks, command_unlock, command_invite, command_hand_back;
 command_fn command_sessions, command_revoke, command_delete;
 command_fn command_disable, command_enable;
-command_fn command_export, command_audit;
+command_fn command_export, command_audit, command_events;
+command_fn command_scrub, command_damage, command_quota;
+command_fn command_compact;
 
 #endif

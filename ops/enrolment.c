@@ -1,9 +1,11 @@
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bus/keys.h"
 #include "command.h"
 #include "crypto/enrolment.h"
+#include "qr.h"
 #include "service/settings.h"
 #include "service/trust.h"
 
@@ -87,6 +89,28 @@ static enum status add_address(struct ops *self, const char *text, size_t len,
 	return STATUS_OK;
 }
 
+/* The string as a QR code, where it is asked for. */
+static enum status show_qr(const struct ops_options *options, const char *text)
+{
+	enum status st = STATUS_OK;
+
+	if (options->qr)
+		st = qr_print(stdout, text, isatty(STDOUT_FILENO) == 1);
+	if (st == STATUS_OK && options->qr_file)
+		st = qr_write(options->qr_file, text);
+	if (st == STATUS_MALFORMED)
+		fprintf(stderr,
+		    "--qr-file %s: a name that ends in .png or .svg is "
+		    "expected\n",
+		    options->qr_file);
+	else if (st != STATUS_OK)
+		fprintf(stderr, "--qr-file %s: %s\n",
+		    options->qr_file ? options->qr_file : "-",
+		    st == STATUS_CONFLICT ? "there is such a file"
+					  : status_text(st));
+	return st;
+}
+
 /* Those of the command line, else those of the settings. */
 static enum status add_addresses(struct ops *self, struct enrolment *enrolment)
 {
@@ -130,5 +154,6 @@ void command_enrolment(struct ops *self, int argc, char **argv)
 	if (enrolment_format(text, &enrolment) != STATUS_OK)
 		return; /* cannot be: each address was read */
 	printf("%s\n", text);
-	self->exit_code = EXIT_OK;
+	if (show_qr(&self->options, text) == STATUS_OK)
+		self->exit_code = EXIT_OK;
 }

@@ -133,6 +133,7 @@ static void make_some(struct ops *self, int count, char **names)
 struct rekeyed {
 	enum status status;
 	uint64_t slots;
+	uint8_t master_id[MASTER_ID_BYTES]; /* by which they are wrapped */
 	char detail[DETAIL_BYTES_MAX + 1];
 };
 
@@ -147,8 +148,14 @@ static void on_rekeyed(void *arg, const struct answer *answer)
 	if (out->status == STATUS_OK)
 		out->status = unpack_message(&unpack,
 		    &common__rekey_done__descriptor, answer->body, &done);
-	if (out->status == STATUS_OK)
+	if (out->status == STATUS_OK &&
+	    done->master_id.len != sizeof(out->master_id))
+		out->status = STATUS_VERSION;
+	if (out->status == STATUS_OK) {
 		out->slots = done->slots;
+		memcpy(out->master_id, done->master_id.data,
+		    sizeof(out->master_id));
+	}
 	snprintf(out->detail, sizeof(out->detail), "%s", answer->detail);
 	unpack_end(&unpack);
 }
@@ -162,6 +169,29 @@ static void ask_rekey(
 	    self, service, TYPE_REKEY, NULL, REKEY_MS, on_rekeyed, out);
 	if (out->status == STATUS_OK)
 		ops_await(self);
+}
+
+/*
+ * Whether the service has wrapped its keys by the first key of our file.  It
+ * may have read another: a copy that it was given at its start.
+ */
+static enum status compare_master(
+    struct ops *self, const char *service, struct rekeyed *rekeyed)
+{
+	uint8_t id[MASTER_ID_BYTES];
+	struct master *master = NULL;
+
+	enum status st = master_read(&master, self->conf, service);
+	if (st != STATUS_OK)
+		return st;
+	master_id(id, master->keys[0], service);
+	master_destroy(&master);
+	if (sodium_memcmp(id, rekeyed->master_id, sizeof(id)) == 0)
+		return STATUS_OK;
+	snprintf(rekeyed->detail, sizeof(rekeyed->detail),
+	    "%s reads another %s.master: give it this one, and start it again",
+	    service, service);
+	return STATUS_CONFLICT;
 }
 
 /*
@@ -189,6 +219,8 @@ static void rotate(struct ops *self, const char *service)
 	}
 	ask_rekey(self, service, &rekeyed);
 	st = rekeyed.status;
+	if (st == STATUS_OK)
+		st = compare_master(self, service, &rekeyed);
 	if (st == STATUS_OK)
 		st = master_settle(self->conf, service);
 	if (st != STATUS_OK) {

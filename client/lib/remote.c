@@ -31,6 +31,7 @@ struct request *remote_request_new(struct remote *remote, uint32_t type)
 		return NULL;
 	self->remote = remote;
 	self->type = type;
+	self->timeout_ms = remote->timeout_ms;
 	zmq_msg_init(&self->payload);
 	return self;
 }
@@ -122,7 +123,7 @@ void remote_send(struct request *request)
 	struct header header = {
 		.type = request->type,
 		.account = self->account,
-		.deadline_ms = self->timeout_ms,
+		.deadline_ms = request->timeout_ms,
 		.ticket_len = self->ticket_len,
 	};
 

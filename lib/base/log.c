@@ -15,6 +15,8 @@
 static const char *program = "keepsake";
 static _Atomic int level_max = LOG_INFO;
 static _Atomic int line_format = LOG_TEXT;
+static _Atomic uint64_t counts[LOG_DEBUG + 1];
+static void (*_Atomic note_error)(const char *event, const struct id *request);
 static _Thread_local struct id working_for;
 
 static const char *const levels[] = {
@@ -37,6 +39,16 @@ void log_level_set(enum log_level level)
 void log_format_set(enum log_format format)
 {
 	atomic_store(&line_format, (int)format);
+}
+
+uint64_t log_count(enum log_level level)
+{
+	return atomic_load(&counts[level]);
+}
+
+void log_note_errors(void (*noted)(const char *event, const struct id *request))
+{
+	atomic_store(&note_error, noted);
 }
 
 struct id log_request_set(struct id request)
@@ -89,6 +101,11 @@ void log_line(enum log_level level, const struct id *request, const char *event,
 		return;
 	if (!request && !id_is_none(&working_for))
 		request = &working_for;
+	atomic_fetch_add(&counts[level], 1);
+	void (*noted)(const char *, const struct id *) =
+	    level == LOG_ERROR ? atomic_load(&note_error) : NULL;
+	if (noted)
+		noted(event, request);
 	if (request)
 		hex_encode(hex, slice_of(request->bytes, ID_BYTES));
 	if (format) {

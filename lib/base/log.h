@@ -43,6 +43,16 @@ struct id log_request_set(struct id request);
 /** The request that this thread works for. */
 struct id log_request(void);
 
+/** Lines of a level that were logged so far. */
+uint64_t log_count(enum log_level level);
+
+/**
+ * Have ${noted} called for each line of LOG_ERROR that is logged, from the
+ * thread that logs: it must not log, nor wait.  NULL: nothing.
+ */
+void log_note_errors(
+    void (*noted)(const char *event, const struct id *request));
+
 /**
  * One line.
  *

@@ -20,6 +20,7 @@
 #define TYPE_ORDERS       4u
 #define TYPE_AUDIT_READ   5u
 #define TYPE_REKEY        6u
+#define TYPE_COMPACT      8u
 
 #define PEER_ID_BYTES      32
 #define PEER_ADDRESS_BYTES 46 /* INET6_ADDRSTRLEN */

@@ -106,6 +106,8 @@ static struct db_batch *queue_take(struct db *self)
 	size_t batches = 1, ops = group->ops_count, bytes = batch_bytes(group);
 
 	for (struct db_batch *next = last->next; next; next = next->next) {
+		if (group->compaction || next->compaction)
+			break;
 		batches++;
 		ops += next->ops_count;
 		bytes += batch_bytes(next);
@@ -121,6 +123,16 @@ static struct db_batch *queue_take(struct db *self)
 	return group;
 }
 
+static void write_group(struct db *self, struct db_batch *group)
+{
+	if (!group->compaction) {
+		engine_commit(self->engine, group);
+		return;
+	}
+	group->status = engine_compact(self->engine, group->compaction);
+	group->failed_op = DB_OP_NONE;
+}
+
 static void *writer_run(void *arg)
 {
 	struct db *self = arg;
@@ -134,7 +146,7 @@ static void *writer_run(void *arg)
 		struct db_batch *group = queue_take(self), *next;
 		pthread_mutex_unlock(&self->lock);
 		uint64_t began_us = histogram_now_us();
-		engine_commit(self->engine, group);
+		write_group(self, group);
 		uint64_t took_us = histogram_now_us() - began_us;
 		pthread_mutex_lock(&self->lock);
 		histogram_observe(&self->commits, took_us);
@@ -479,6 +491,16 @@ enum status db_blob_read(struct db *self, const struct id *account,
 	return st;
 }
 
+enum status db_compact(
+    struct db *self, struct db_compaction *out, db_done_fn *done, void *arg)
+{
+	struct db_batch *batch = batch_compaction(out);
+	enum status st = db_submit(self, &batch, done, arg);
+
+	db_batch_destroy(&batch);
+	return st;
+}
+
 /* ---- notes ---- */
 
 enum status db_note_get(
@@ -494,6 +516,16 @@ enum status db_note_put(struct db *self, const char *name, struct slice value)
 {
 	struct db_batch *batch = batch_note(name, value);
 	enum status st = db_submit_wait(self, &batch);
+
+	db_batch_destroy(&batch);
+	return st;
+}
+
+enum status db_note_submit(struct db *self, const char *name,
+    struct slice value, db_done_fn *done, void *arg)
+{
+	struct db_batch *batch = batch_note(name, value);
+	enum status st = db_submit(self, &batch, done, arg);
 
 	db_batch_destroy(&batch);
 	return st;
@@ -600,6 +632,11 @@ enum status db_blob_last(
 enum db_state db_state(const struct db *self)
 {
 	return engine_state(self->engine);
+}
+
+uint64_t db_times_full(const struct db *self)
+{
+	return engine_times_full(self->engine);
 }
 
 void db_commit_durations(struct db *self, struct histogram *out)

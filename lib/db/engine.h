@@ -61,6 +61,7 @@ struct db_batch {
 	bool frees;          /* may use the reserve, whatever it writes */
 	bool writes;         /* holds an operation that takes space */
 	bool apart;          /* a claim, a note: leaves the generation alone */
+	struct db_compaction *compaction; /* it is none but that; borrowed */
 
 	db_done_fn *done;
 	void *done_arg;
@@ -105,6 +106,9 @@ void note_key(char out[static NOTE_KEY_BYTES], const char *name);
 /** A batch that is one note; errors stick as in any other. */
 struct db_batch *batch_note(const char *name, struct slice value);
 
+/** A batch that is a compaction; it goes by itself. */
+struct db_batch *batch_compaction(struct db_compaction *out);
+
 /** Key of a blob. */
 void blob_key(uint8_t out[static BLOB_KEY_BYTES], const struct id *account,
     uint64_t sequence);
@@ -142,6 +146,9 @@ enum status engine_format_set(struct engine *self, uint32_t format);
  */
 void engine_commit(struct engine *self, struct db_batch *group);
 
+/** On the thread of engine_commit; results as db_compact. */
+enum status engine_compact(struct engine *self, struct db_compaction *out);
+
 /** ${key} as batch_note has it. */
 enum status engine_note_get(
     struct engine *self, struct slice key, struct bytes *value_out);
@@ -175,6 +182,7 @@ enum status engine_blob_last(
 
 /** From any thread. */
 enum db_state engine_state(const struct engine *self);
+uint64_t engine_times_full(const struct engine *self);
 
 /** All of ${out} but the queue. */
 enum status engine_stats(struct engine *self, struct db_stats *out);

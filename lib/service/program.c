@@ -18,6 +18,7 @@
 #include "base/util.h"
 #include "crypto/arena.h"
 #include "service/settings.h"
+#include "service/watch.h"
 #include "watch/health.h"
 
 #define ARENA_BYTES        (64 * 1024)
@@ -155,6 +156,7 @@ static void on_signal(void *arg)
 	}
 	self->stopping = true;
 	log_info(NULL, "stopping", "signal=%u", info.ssi_signo);
+	manager_stopping();
 	if (self->stop_requested)
 		self->stop_requested(self->stop_arg);
 	else
@@ -234,6 +236,7 @@ enum program_outcome program_begin(struct program *self, const char *name,
 		return PROGRAM_DONE;
 	}
 	program_log_as(self->conf);
+	watch_errors();
 	process_harden();
 	if (sodium_init() < 0 || arena_open(ARENA_BYTES) != STATUS_OK ||
 	    loop_new(&self->loop) != STATUS_OK ||
@@ -249,7 +252,10 @@ enum status program_run(struct program *self)
 {
 	log_info(NULL, "ready", "version=%s pid=%d", KEEPSAKE_VERSION,
 	    (int)getpid());
-	return loop_run(self->loop);
+	manager_ready(&self->manager, self->loop);
+	enum status st = loop_run(self->loop);
+	manager_end(&self->manager);
+	return st;
 }
 
 void program_end(struct program *self)

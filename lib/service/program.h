@@ -7,6 +7,7 @@
 #include "base/conf.h"
 #include "bus/bus.h"
 #include "bus/loop.h"
+#include "service/manager.h"
 
 /* What every server process begins and ends with. */
 
@@ -15,6 +16,7 @@ struct program {
 	struct conf *conf;
 	struct bus *bus;
 	struct loop *loop;
+	struct manager manager;
 	uint64_t started_ms;     /* on clock_interval_ms */
 	loop_fn *stop_requested; /* on TERM or INT; called once */
 	void *stop_arg;
@@ -46,7 +48,10 @@ const char *program_config(char *const *argv);
 /** Log as [common] of the configuration says. */
 void program_log_as(const struct conf *conf);
 
-/** Log event=ready and run the loop until it is stopped. */
+/**
+ * Log event=ready, tell the service manager, and run the loop until it is
+ * stopped.
+ */
 enum status program_run(struct program *self);
 
 void program_end(struct program *self);

@@ -13,6 +13,7 @@
 #include "common.pb-c.h"
 #include "service/answers.h"
 #include "service/audit_read.h"
+#include "service/compact.h"
 #include "service/orders.h"
 #include "service/repeat.h"
 #include "service/request_counts.h"
@@ -416,16 +417,18 @@ static enum status on_rekey(void *state, struct exchange *x)
 {
 	struct server *self = x->server;
 	Common__RekeyDone done = COMMON__REKEY_DONE__INIT;
+	uint8_t id[MASTER_ID_BYTES];
 
 	(void)state;
 	if (!self->options.keyring)
 		return exchange_refuse(
 		    x, STATUS_NOT_FOUND, "this process has no account keys");
 	enum status st = keyring_rotate(
-	    self->options.keyring, self->program->conf, &done.slots);
+	    self->options.keyring, self->program->conf, &done.slots, id);
 	if (st != STATUS_OK)
 		return exchange_refuse(
 		    x, st, "account keys not wrapped anew: see the log");
+	done.master_id = (ProtobufCBinaryData){ sizeof(id), id };
 	log_info(&x->header.trace, "account_keys_rotated", "slots=%llu",
 	    (unsigned long long)done.slots);
 	if (self->options.audit)
@@ -446,6 +449,15 @@ static enum status on_audit_read(void *state, struct exchange *x)
 	return audit_on_read(audit, x);
 }
 
+static enum status on_compact(void *state, struct exchange *x)
+{
+	const struct server_options *options = &x->server->options;
+
+	(void)state;
+	return compact_on_compact(
+	    options->db, options->journal, options->audit, x);
+}
+
 /* clang-format off */
 static const struct handler common_handlers[] = {
 	{ TYPE_PING,         "PING",         UINT32_MAX,      NO_TICKET, PLAIN, on_ping },
@@ -453,6 +465,7 @@ static const struct handler common_handlers[] = {
 	{ TYPE_ORDERS,       "ORDERS",       FROM(ROLE_AUTH), NO_TICKET, PLAIN, orders_on_orders },
 	{ TYPE_AUDIT_READ,   "AUDIT_READ",   FROM(ROLE_OPS),  NO_TICKET, PLAIN, on_audit_read },
 	{ TYPE_REKEY,        "REKEY",        FROM(ROLE_OPS),  NO_TICKET, PLAIN, on_rekey },
+	{ TYPE_COMPACT,      "COMPACT",      FROM(ROLE_OPS),  NO_TICKET, PLAIN, on_compact },
 };
 /* clang-format on */
 

@@ -85,6 +85,7 @@ struct server_options {
 	size_t handlers_count;
 	void *state;               /* for the handlers */
 	struct db *db;             /* or NULL: no KEPT handlers then */
+	struct db *journal;        /* or NULL; COMPACT shrinks both */
 	struct keyring *keyring;   /* likewise; seals answers, does REKEY */
 	struct audit *audit;       /* likewise; answers AUDIT_READ */
 	const uint8_t *ticket_key; /* auth's; NULL: no handler takes one */

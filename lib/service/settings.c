@@ -17,7 +17,12 @@
 	  "where " server " is met; empty: ipc below [common] run" }
 #define WATCH(section)                                                     \
 	{ section, "http", CONF_ADDRESS, "", 0, 0, NULL,                   \
-	  "where metrics and health are asked by HTTP; empty: nowhere" }
+	  "where metrics and health are asked by HTTP; empty: nowhere" },  \
+	{ section, "events", CONF_ENDPOINT, "", 0, 0, NULL,                \
+	  "where keepsakectl takes events; empty: ipc below [common] run" }
+#define EVENTS(service)                                                    \
+	{ "ops", service "_events", CONF_ENDPOINT, "", 0, 0, NULL,         \
+	  "where events of " service " are; empty: ipc below [common] run" }
 #define DATABASE(section)                                                  \
 	{ section, "data", CONF_PATH, "/var/lib/keepsake/" section, 0, 0,  \
 	  NULL, "folder of the database" },                                \
@@ -74,6 +79,12 @@ const struct conf_key settings[] = {
 	  "how long a broken backup may wait to go on" },
 	{ "store", "sweep_ms", CONF_DURATION, "1h", 100, 604800000, NULL,
 	  "how often unreferenced chunks are looked for" },
+	{ "store", "scrub_ms", CONF_DURATION, "30d", 1000, 31536000000ull,
+	  NULL, "within this every chunk is read and compared with its hash" },
+	{ "store", "quota_soft", CONF_SIZE, "0", 0, 64 * TIB, NULL,
+	  "bytes of an account past which its owner is warned; 0: none" },
+	{ "store", "quota_hard", CONF_SIZE, "0", 0, 64 * TIB, NULL,
+	  "bytes of an account past which nothing is taken; 0: none" },
 
 	LISTEN("binding", "gateway"),
 	LISTEN("binding", "auth"),
@@ -119,6 +130,11 @@ const struct conf_key settings[] = {
 	PEER("ops", "store"),
 	PEER("ops", "binding"),
 	PEER("ops", "notify"),
+	EVENTS("gateway"),
+	EVENTS("auth"),
+	EVENTS("store"),
+	EVENTS("binding"),
+	EVENTS("notify"),
 };
 /* clang-format on */
 

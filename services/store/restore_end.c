@@ -1,32 +1,19 @@
-#include "base/util.h"
-#include "notify.pb-c.h"
+#include "service/draft.h"
 #include "store.h"
 
-/* RESTORE_END: the terminal has what it asked for, and the owner is told. */
+/* RESTORE_END: a lease, and where something was restored a notice. */
 
 static void put_notice(struct store *self, struct db_batch *batch,
     const struct exchange *x, const Store__RestoreEnd *msg)
 {
-	Notify__Notice notice = NOTIFY__NOTICE__INIT;
-	Notify__Figure figures[] = {
-		NOTIFY__FIGURE__INIT,
-		NOTIFY__FIGURE__INIT,
-		NOTIFY__FIGURE__INIT,
-	};
-	Notify__Figure *pointers[] = { &figures[0], &figures[1], &figures[2] };
+	struct draft draft;
 
-	figures[0].name = (char *)"ordinal";
-	figures[0].value = msg->ordinal;
-	figures[1].name = (char *)"files";
-	figures[1].value = msg->files;
-	figures[2].name = (char *)"failed";
-	figures[2].value = msg->failed;
-	notice.kind = NOTIFY__KIND__RESTORE_DONE;
-	notice.n_figures = nitems(figures);
-	notice.figures = pointers;
-	notice.terminal_id =
-	    field_of(slice_of(x->ticket.terminal.bytes, ID_BYTES));
-	outbox_put(self->service->outbox, batch, &x->ticket.account, &notice);
+	draft_begin(&draft, NOTIFY__KIND__RESTORE_DONE, &x->ticket.terminal);
+	draft_add(&draft, "ordinal", msg->ordinal);
+	draft_add(&draft, "files", msg->files);
+	draft_add(&draft, "failed", msg->failed);
+	outbox_put(
+	    self->service->outbox, batch, &x->ticket.account, &draft.notice);
 }
 
 static enum status on_ended(
@@ -38,6 +25,7 @@ static enum status on_ended(
 	(void)failed_op;
 	x->parked = NULL;
 	if (st == STATUS_OK) {
+		store_lease_ended(self, &x->ticket.account);
 		outbox_kick(self->service->outbox, &x->ticket.account);
 		audit_kick(self->service->audit, self->db, &x->ticket.account);
 	}
@@ -53,9 +41,6 @@ enum status store_on_restore_end(void *state, struct exchange *x)
 
 	enum status st =
 	    exchange_unpack(x, &store__restore_end__descriptor, &msg);
-	if (st == STATUS_OK && msg->ordinal == 0)
-		return exchange_refuse(
-		    x, STATUS_MALFORMED, "ordinal: 0, which no snapshot has");
 	if (st == STATUS_OK)
 		st = store_check_lease(self, x, msg->lease_id, &lease);
 	if (st == STATUS_OK)
@@ -66,11 +51,13 @@ enum status store_on_restore_end(void *state, struct exchange *x)
 	    db_batch_new(&x->ticket.account, DB_GENERATION_ANY, NULL);
 	store_db_require_lease(batch, &lease.id);
 	store_db_end_lease(batch, &lease);
-	put_notice(self, batch, x, msg);
-	audit_put(self->service->audit, batch, &x->ticket.account,
-	    &(struct audit_event){ .action = "restored",
-		.actor = "terminal",
-		.terminal = &x->ticket.terminal });
+	if (msg->ordinal > 0) {
+		put_notice(self, batch, x, msg);
+		audit_put(self->service->audit, batch, &x->ticket.account,
+		    &(struct audit_event){ .action = "restored",
+			.actor = "terminal",
+			.terminal = &x->ticket.terminal });
+	}
 	x->parked = self;
 	return exchange_commit(x, &batch, on_ended);
 }

@@ -27,7 +27,10 @@ WORLD_CONFIG=   # the configuration file
 WORLD_LOG=      # the folder of the services' logs: NAME.log
 ENROLMENT=      # what a new terminal is given
 declare -A SERVICE_PID=()
+declare -A SERVICE_OFFSET=() # where the log of its present run begins
 declare -A CLIENT_PID=()
+SERVICE_WITHIN=() # a command that services are started by, and terminals
+CLIENT_WITHIN=()
 
 # --- cases -----------------------------------------------------------------
 
@@ -221,18 +224,28 @@ keepsakectl() { # ARGUMENTS...
 # Start a service and wait until it serves.  A second one of a kind has a
 # number and a configuration of its own: service_start gateway2 FILE.
 service_start() { # NAME [CONFIG]
+	service_launch "$@"
+	service_ready "$1"
+}
+
+# The two halves of it, for starting several at once.
+service_launch() { # NAME [CONFIG]
 	local name=$1 config=${2:-$WORLD_CONFIG}
-	local log=$WORLD_LOG/$name.log offset
+	local log=$WORLD_LOG/$name.log
 	touch "$log"
-	offset=$(stat -c %s "$log")
+	SERVICE_OFFSET[$name]=$(stat -c %s "$log")
 	# Of the gateway the bearer itself, so that what is killed is gone.
 	local bearer=()
 	[[ $name != gateway* ]] || bearer=(zmtp)
-	"$BUILD/keepsake-${name%%[0-9]*}" "${bearer[@]}" --config "$config" \
+	"${SERVICE_WITHIN[@]}" "$BUILD/keepsake-${name%%[0-9]*}" "${bearer[@]}" --config "$config" \
 	    >>"$log" 2>&1 </dev/null &
 	SERVICE_PID[$name]=$!
-	log_wait "$name" '( |^)event=ready( |$)|"event":"ready"' "$READY_SECONDS_MAX" \
-	    "$offset" || fail "$name is not ready: $(tail -n 20 "$log")"
+}
+
+service_ready() { # NAME
+	log_wait "$1" '( |^)event=ready( |$)|"event":"ready"' "$READY_SECONDS_MAX" \
+	    "${SERVICE_OFFSET[$1]}" ||
+	    fail "$1 is not ready: $(tail -n 20 "$WORLD_LOG/$1.log")"
 }
 
 # Start a service whose clock is ahead: service_start_ahead +61m auth.  Its
@@ -383,7 +396,8 @@ readonly VERIFICATION='the name of my first cat'
 keepsake_as() { # TERMINAL ARGUMENTS...
 	local name=$1
 	shift
-	"$BUILD/keepsake" --state "$WORLD/terminal/$name" \
+	"${CLIENT_WITHIN[@]}" "$BUILD/keepsake" \
+	    --state "$WORLD/terminal/$name" \
 	    --password-file "$WORLD/secret.password" "$@"
 }
 
@@ -391,7 +405,8 @@ keepsake_as() { # TERMINAL ARGUMENTS...
 client_begin() { # TERMINAL ARGUMENTS...
 	local name=$1
 	shift
-	"$BUILD/keepsake" --state "$WORLD/terminal/$name" \
+	"${CLIENT_WITHIN[@]}" "$BUILD/keepsake" \
+	    --state "$WORLD/terminal/$name" \
 	    --password-file "$WORLD/secret.password" "$@" \
 	    >"$WORLD/client.$name.out" 2>"$WORLD/client.$name.err" \
 	    </dev/null &
@@ -503,6 +518,28 @@ expect_raw() { # STATUS TERMINAL ARGUMENTS...
 	[ "${answer%% *}" = "$want" ] ||
 	    fail "want $want, got '$answer': $*"
 	printf '%s\n' "$answer"
+}
+
+# Put large chunks by hand until the store has no space for one; prints the
+# id of the request that was refused.
+raw_fill() { # TERMINAL ACCOUNT-NAME
+	local ticket account begun lease id answer i
+	read -r ticket account < <(raw_login "$1" "$2" UPLOAD)
+	begun=$(expect_raw ok "$1" --ticket "$ticket" --account "$account" \
+	    ask store.BACKUP_BEGIN)
+	read -r _ _ begun <<<"$begun"
+	lease=$(json .lease_id \
+	    "$("$BUILD/tests/tool/rawbody" store.Lease "$begun")")
+	for ((i = 1; i <= 64; i++)); do
+		id=$(printf %032x $((195935983 + i)))
+		# A Put: lease_id, chunk_id.
+		answer=$(raw "$1" --request "$id" --ticket "$ticket" \
+		    --account "$account" --payload-bytes 262128 \
+		    --body "0a10${lease}1220$(printf %064x "$i")" ask store.PUT)
+		[ "${answer%% *}" != no_space ] || break
+	done
+	assert_match '^no_space ' "$answer" "the last answer"
+	echo "$id"
 }
 
 # A figure of a service, as keepsakectl status tells it; of gateway2 too.
