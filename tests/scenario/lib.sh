@@ -156,20 +156,24 @@ world_config() { # FOLDER PORT
 	[auth]
 	data = $1/auth
 	ledger = $1/auth.ledger
+	backups = $1/auth.backups
 	proofs_per_minute_account = 100000
 	proofs_per_minute_address = 100000
 
 	[store]
 	data = $1/store
 	ledger = $1/store.ledger
+	backups = $1/store.backups
 
 	[binding]
 	data = $1/binding
 	ledger = $1/binding.ledger
+	backups = $1/binding.backups
 
 	[notify]
 	data = $1/notify
 	ledger = $1/notify.ledger
+	backups = $1/notify.backups
 
 	[gateway]
 	listen = tcp://127.0.0.1:$2
