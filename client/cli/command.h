@@ -50,11 +50,14 @@ struct options {
 	const char *data_file; /* "-": standard input */
 	const char *output;    /* "-": standard output */
 	uint32_t timeout_ms;   /* 0: as the library has it */
+	uint32_t sample;       /* files of a drill; 0: none */
+	uint32_t keep_last, keep_daily, keep_weekly, keep_monthly;
 	bool json;
 	bool quiet;
 	bool verify;
 	bool resume;
 	bool follow;
+	bool read_data;
 	bool dry_run;
 	bool identifiers_only;
 	bool ask;
@@ -98,7 +101,8 @@ command_fn command_terminals, command_rebind, command_unbind, command_card;
  * card's PIN is on: urge for it on standard error, and say why (A-05).
  */
 void urge_sim_pin(const struct run *run);
-command_fn command_lock, command_grant;
+command_fn command_lock, command_grant, command_check;
+command_fn command_diff, command_delete, command_thin;
 
 /** The exit code that ${status} means. */
 enum exit_code exit_code_of(enum status status);

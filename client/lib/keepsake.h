@@ -574,6 +574,10 @@ struct keepsake_backup_result {
 	uint64_t bytes_sent; /* sealed */
 	uint64_t errors;     /* files not stored, or not quite */
 	bool cache_lost;     /* the next backup reads every file */
+	/* Of the account, as the server counts it. */
+	uint64_t used_bytes;       /* with this backup */
+	uint64_t quota_soft_bytes; /* past it the owner is warned; 0: none */
+	uint64_t quota_bytes;      /* past it nothing is taken; 0: none */
 };
 
 /**
@@ -583,7 +587,8 @@ struct keepsake_backup_result {
  * STATUS_PENDING    cancelled; the next one goes on from there
  * STATUS_NOT_FOUND  no such folder
  * STATUS_CONFLICT   another backup of this terminal runs
- * STATUS_QUOTA      the account's space is used up
+ * STATUS_QUOTA      the account may not have so much: as a rule nothing was
+ *                   sent; what is stored is not harmed
  */
 enum status keepsake_backup(struct keepsake *self,
     const struct keepsake_backup *what, struct keepsake_backup_result *out);
@@ -618,6 +623,7 @@ struct keepsake_snapshot {
 	uint64_t sealed_bytes;
 	enum keepsake_key key;
 	uint8_t key_id[KEEPSAKE_ID_BYTES]; /* LOCAL; else all zero */
+	bool damaged;  /* the store says so: see keepsake_check */
 	bool readable; /* its key opened; what follows is empty otherwise */
 	char label[KEEPSAKE_LABEL_BYTES_MAX + 1];
 	char host[KEEPSAKE_LABEL_BYTES_MAX + 1];
@@ -678,6 +684,39 @@ typedef bool keepsake_entry_fn(void *arg, const struct keepsake_entry *entry);
 enum status keepsake_show(struct keepsake *self, const char *which,
     keepsake_entry_fn *each, void *arg, struct keepsake_snapshot *snapshot_out);
 
+/** How a path differs between two snapshots. */
+enum keepsake_change { KEEPSAKE_ADDED = 1, KEEPSAKE_REMOVED, KEEPSAKE_CHANGED };
+
+/** One of them; all of it borrowed. */
+struct keepsake_difference {
+	enum keepsake_change change;
+	bool content;  /* CHANGED: another type, size, data or link target */
+	bool metadata; /* CHANGED: another mode, time, owner or category */
+	enum keepsake_type type; /* after; of one that is REMOVED, before */
+	const char *path;        /* any bytes but NUL */
+	unsigned int category;   /* like the type */
+	uint64_t before_bytes, after_bytes; /* of a file */
+};
+
+/** Called for each, in the order of paths; false: enough. */
+typedef bool keepsake_difference_fn(
+    void *arg, const struct keepsake_difference *difference);
+
+struct keepsake_comparison {
+	uint64_t before, after; /* their ordinals */
+	uint64_t added, removed, changed;
+};
+
+/**
+ * Compare two snapshots, named as above.  Only their manifests are read, and
+ * of these only what is not the same in both.
+ *
+ * Results as keepsake_show.
+ */
+enum status keepsake_diff(struct keepsake *self, const char *before,
+    const char *after, keepsake_difference_fn *each, void *arg,
+    struct keepsake_comparison *out);
+
 struct keepsake_restore {
 	const char *which;
 	const char *target; /* folder, new or empty unless resume */
@@ -714,6 +753,115 @@ struct keepsake_restore_result {
  */
 enum status keepsake_restore(struct keepsake *self,
     const struct keepsake_restore *what, struct keepsake_restore_result *out);
+
+/* ---- snapshots that go ---- */
+
+/** Called for each snapshot that is deleted, after that is so. */
+typedef void keepsake_deleted_fn(void *arg, uint64_t ordinal);
+
+/**
+ * Delete snapshots, for good: each is named by ${which} as above.  Asks for
+ * the account's password, whatever code this terminal has of its own; a
+ * standing grant does not do.  Up to 100 go together or not at all.
+ *
+ * each  may be NULL
+ *
+ * STATUS_OK         they are gone; what only they had is swept soon
+ * STATUS_NOT_FOUND  one of the names fits none; nothing was deleted
+ */
+enum status keepsake_delete(struct keepsake *self, const char *const *which,
+    size_t count, keepsake_deleted_fn *each, void *arg);
+
+/** What keeps a snapshot when they are thinned. */
+enum keepsake_keep {
+	KEEPSAKE_KEEP_LAST,
+	KEEPSAKE_KEEP_DAILY,
+	KEEPSAKE_KEEP_WEEKLY,
+	KEEPSAKE_KEEP_MONTHLY,
+	KEEPSAKE_KEEP_COUNT
+};
+
+/**
+ * Called for each snapshot, oldest first, before any is deleted.
+ *
+ * kept  bits of enum keepsake_keep; 0 of one that can be read: it goes
+ */
+typedef void keepsake_thin_fn(
+    void *arg, const struct keepsake_snapshot *snapshot, unsigned int kept);
+
+struct keepsake_thin {
+	/* Of each series (one terminal's snapshots with one label): the newest
+	 * so many, and the newest of so many days, weeks (from Monday) and
+	 * months of local time that have one.  What any rule keeps stays. */
+	uint32_t keep[KEEPSAKE_KEEP_COUNT];
+	bool dry_run;           /* delete nothing */
+	keepsake_thin_fn *each; /* may be NULL */
+	void *arg;
+};
+
+struct keepsake_thin_result {
+	uint64_t kept;
+	uint64_t deleted; /* or would be */
+	uint64_t unread;  /* kept, too: their keys do not open here */
+};
+
+/**
+ * Delete the snapshots that no rule keeps.
+ *
+ * STATUS_OK         done
+ * STATUS_MALFORMED  no rule keeps any: nothing was deleted
+ * others            as keepsake_delete
+ */
+enum status keepsake_thin(struct keepsake *self,
+    const struct keepsake_thin *what, struct keepsake_thin_result *out);
+
+/* ---- checks ---- */
+
+/** What a check of a snapshot came to. */
+enum keepsake_condition {
+	KEEPSAKE_WHOLE,
+	KEEPSAKE_DAMAGED, /* files of it, which were reported */
+	KEEPSAKE_BROKEN,  /* its list of files: nothing of it can be restored */
+	KEEPSAKE_CLOSED,  /* its key is not here: it could not be checked */
+};
+
+struct keepsake_checked {
+	uint64_t snapshot; /* its ordinal */
+	uint64_t taken_ms; /* wall time */
+	enum keepsake_condition condition;
+	uint64_t files;      /* of all types */
+	uint64_t damaged;    /* of those; of a drill: of those picked */
+	uint64_t lost;       /* parts of the list of files: more are damaged */
+	uint64_t chunks;     /* looked at now: not again for another one */
+	uint64_t bytes_read; /* sealed */
+	uint64_t picked;     /* of a drill: files restored and compared */
+};
+
+struct keepsake_check {
+	const char *const *which; /* see above; or "all" */
+	size_t which_count;
+	bool read_data;            /* fetch, open and compare all chunks */
+	uint32_t sample;           /* a drill of so many files; 0: a check */
+	const atomic_bool *cancel; /* NULL, or stop soon once it is set */
+	/* A file is damaged, or what follows it is; may be NULL. */
+	void (*report)(
+	    void *arg, uint64_t snapshot, const char *path, const char *why);
+	/* One snapshot is done. */
+	void (*checked)(void *arg, const struct keepsake_checked *result);
+	void *arg; /* of both */
+};
+
+/**
+ * Prove snapshots whole.  A drill, a check with sample, restores files that
+ * are picked at random into memory, compares them, and reports to the server
+ * what that came to.
+ *
+ * STATUS_OK         looked at all: "checked" has told what was found
+ * STATUS_NOT_FOUND  no such snapshot, or there are none
+ * STATUS_PENDING    cancelled
+ */
+enum status keepsake_check(
+    struct keepsake *self, const struct keepsake_check *what);
 
 /* ---- notices ---- */
 

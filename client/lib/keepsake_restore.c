@@ -129,11 +129,9 @@ enum status keepsake_restore(struct keepsake *self,
 	st = snapshot_begin(self, what->which, &snapshot);
 	if (st == STATUS_OK)
 		st = run_restore(self, what, category, &snapshot, out);
-	/* What was restored is here; where this does not arrive the owner
-	 * knows of it by hand. */
 	if (st == STATUS_OK)
-		(void)remote_restore_end(self->remote, snapshot.ordinal,
-		    out->files, out->skipped);
+		remote_restore_end(
+		    self->remote, snapshot.ordinal, out->files, out->skipped);
 	snapshot_clear(&snapshot);
 	call_end(self);
 	return st;

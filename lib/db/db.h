@@ -424,6 +424,10 @@ void db_drain(struct db *self);
 enum status db_claim(struct db *self, uint8_t space, struct slice name,
     const struct id *account, uint64_t lease_ms, db_done_fn *done, void *arg);
 
+/** db_note_put without waiting: returns, and is told, as with db_submit. */
+enum status db_note_submit(struct db *self, const char *name,
+    struct slice value, db_done_fn *done, void *arg);
+
 /* ---- completions ---- */
 
 /** Readable when completions wait; for poll, and for nothing else. */
@@ -482,6 +486,7 @@ struct db_stats {
 	uint64_t queue_batches;  /* submitted and not yet completed */
 	uint64_t queue_bytes;    /* of those */
 	uint64_t wall_ms_stored; /* highest time in the database */
+	uint64_t room_bytes;     /* map and disk take so much more, about */
 };
 
 /** Whether what is submitted can be written, as far as is known. */
@@ -495,6 +500,35 @@ enum db_state db_state(const struct db *self);
 
 /** How long groups of batches took to become durable, so far. */
 void db_commit_durations(struct db *self, struct histogram *out);
+
+/** What a compaction did, or why it could not. */
+struct db_compaction {
+	uint64_t before_bytes; /* of the file */
+	uint64_t after_bytes;
+	uint64_t needed_bytes; /* of disk, for the copy */
+	uint64_t room_bytes;   /* that there were */
+};
+
+/**
+ * Write the file anew without the pages that are free in it, and put that in
+ * its place.  Batches that are submitted meanwhile wait, within the bounds of
+ * the queue; reads go on, but for a moment at the end.  A kill at any time
+ * leaves the one file or the other, and nothing that was acknowledged is lost.
+ *
+ * out   filled in before ${done} is called; the caller's until then
+ *
+ * Results as db_submit; ${done} is told
+ *
+ * STATUS_OK           done, and durable
+ * STATUS_NO_SPACE     the disk has no room for the copy: see ${out}; or no
+ *                     memory
+ * STATUS_BUSY         somebody reads for long, a backup: again later
+ * STATUS_MALFORMED    met damage
+ * STATUS_UNAVAILABLE  writing has stopped, before or in this
+ * in all of which the data is as it was.
+ */
+enum status db_compact(
+    struct db *self, struct db_compaction *out, db_done_fn *done, void *arg);
 
 /** Figures of this moment; errors as db_get.  Walks the list of free pages. */
 enum status db_stats(struct db *self, struct db_stats *out);

@@ -61,9 +61,11 @@ struct db_batch {
 	bool frees;          /* may use the reserve, whatever it writes */
 	bool writes;         /* holds an operation that takes space */
 	bool apart;          /* a claim, a note: leaves the generation alone */
+	struct db_compaction *compaction; /* it is none but that; borrowed */
 
 	db_done_fn *done;
 	void *done_arg;
+	struct id request; /* that it is for, as log_request */
 
 	/* The engine's verdict */
 	bool settled; /* failed: the rest of the group goes without it */
@@ -104,6 +106,9 @@ void note_key(char out[static NOTE_KEY_BYTES], const char *name);
 /** A batch that is one note; errors stick as in any other. */
 struct db_batch *batch_note(const char *name, struct slice value);
 
+/** A batch that is a compaction; it goes by itself. */
+struct db_batch *batch_compaction(struct db_compaction *out);
+
 /** Key of a blob. */
 void blob_key(uint8_t out[static BLOB_KEY_BYTES], const struct id *account,
     uint64_t sequence);
@@ -140,6 +145,9 @@ enum status engine_format_set(struct engine *self, uint32_t format);
  * durable transaction, and write the verdicts.  One thread at a time.
  */
 void engine_commit(struct engine *self, struct db_batch *group);
+
+/** On the thread of engine_commit; results as db_compact. */
+enum status engine_compact(struct engine *self, struct db_compaction *out);
 
 /** ${key} as batch_note has it. */
 enum status engine_note_get(

@@ -14,7 +14,9 @@
 #include "service/answers.h"
 #include "service/audit_read.h"
 #include "service/backup.h"
+#include "service/compact.h"
 #include "service/orders.h"
+#include "service/repeat.h"
 #include "service/request_counts.h"
 #include "service/settings.h"
 #include "service/verify.h"
@@ -23,8 +25,8 @@
 #define EXCHANGES_MAX     4096
 #define BUCKETS           1024 /* a power of two */
 #define RECEIVE_BURST     64
-#define ENVELOPE_FRAMES   2 /* identity of the peer, and its route */
-#define STOP_MS_MAX       10000
+#define ENVELOPE_FRAMES   2    /* identity of the peer, and its route */
+#define STOP_MS_MAX       7000 /* the audit log and the last sync follow */
 #define STOPPING_RETRY_MS 500
 #define BUSY_RETRY_MS     200
 #define SETTLE_RETRY_MS   200
@@ -401,7 +403,8 @@ static enum status on_status(void *state, struct exchange *x)
 	};
 
 	(void)state;
-	snprintf(name, sizeof(name), "keepsake-%s", self->program->name);
+	snprintf(name, sizeof(name), "keepsake-%s",
+	    settings_instance(self->program->conf, self->program->name));
 	report.message.program = name;
 	report.message.version = (char *)KEEPSAKE_VERSION;
 	report.message.uptime_ms =
@@ -416,6 +419,7 @@ static enum status on_rekey(void *state, struct exchange *x)
 {
 	struct server *self = x->server;
 	Common__RekeyDone done = COMMON__REKEY_DONE__INIT;
+	uint8_t id[MASTER_ID_BYTES];
 
 	(void)state;
 	if (!self->options.keyring)
@@ -425,10 +429,11 @@ static enum status on_rekey(void *state, struct exchange *x)
 		return exchange_retry(x, STATUS_BUSY, 1000,
 		    "a backup is being made: try again when it is");
 	enum status st = keyring_rotate(
-	    self->options.keyring, self->program->conf, &done.slots);
+	    self->options.keyring, self->program->conf, &done.slots, id);
 	if (st != STATUS_OK)
 		return exchange_refuse(
 		    x, st, "account keys not wrapped anew: see the log");
+	done.master_id = (ProtobufCBinaryData){ sizeof(id), id };
 	log_info(&x->header.trace, "account_keys_rotated", "slots=%llu",
 	    (unsigned long long)done.slots);
 	if (self->options.audit)
@@ -461,6 +466,15 @@ static enum status on_verify(void *state, struct exchange *x)
 	return verify_on_verify(x->server->options.service, x);
 }
 
+static enum status on_compact(void *state, struct exchange *x)
+{
+	const struct server_options *options = &x->server->options;
+
+	(void)state;
+	return compact_on_compact(
+	    options->db, options->journal, options->audit, x);
+}
+
 /* clang-format off */
 static const struct handler common_handlers[] = {
 	{ TYPE_PING,         "PING",         UINT32_MAX,      NO_TICKET, PLAIN, on_ping },
@@ -468,6 +482,7 @@ static const struct handler common_handlers[] = {
 	{ TYPE_ORDERS,       "ORDERS",       FROM(ROLE_AUTH), NO_TICKET, PLAIN, orders_on_orders },
 	{ TYPE_AUDIT_READ,   "AUDIT_READ",   FROM(ROLE_OPS),  NO_TICKET, PLAIN, on_audit_read },
 	{ TYPE_REKEY,        "REKEY",        FROM(ROLE_OPS),  NO_TICKET, PLAIN, on_rekey },
+	{ TYPE_COMPACT,      "COMPACT",      FROM(ROLE_OPS),  NO_TICKET, PLAIN, on_compact },
 	{ TYPE_BACKUP,       "BACKUP",       FROM(ROLE_OPS),  NO_TICKET, PLAIN, on_backup },
 	{ TYPE_VERIFY,       "VERIFY",       FROM(ROLE_OPS),  NO_TICKET, PLAIN, on_verify },
 };
@@ -574,15 +589,6 @@ static enum status check_and_run(struct exchange *x)
 	return x->handler->run(self->options.state, x);
 }
 
-/* A repeat of a request under way: its answer goes to the newer sender. */
-static void adopt(struct exchange *x, struct exchange *under_way)
-{
-	for (size_t i = 0; i < ENVELOPE_FRAMES; i++)
-		zmq_msg_move(
-		    &under_way->message.envelope[i], &x->message.envelope[i]);
-	under_way->door = x->door;
-}
-
 static void serve(struct server *self, size_t door, enum status received)
 {
 	struct exchange *x = exchange_new(self, door);
@@ -603,10 +609,11 @@ static void serve(struct server *self, size_t door, enum status received)
 		return;
 	}
 	x->body = frame_slice(&x->message.body);
+	log_request_set(x->header.trace);
 	struct exchange *under_way =
 	    received == STATUS_OK ? find_under_way(x) : NULL;
 	if (under_way) {
-		adopt(x, under_way);
+		repeat_take_over(x, under_way);
 		exchange_destroy(&x);
 		return;
 	}
@@ -635,6 +642,7 @@ static void on_readable(void *arg)
 		if (st == STATUS_NOT_FOUND)
 			return;
 		serve(self, (size_t)(door - self->doors), st);
+		log_request_set((struct id){ 0 });
 	}
 }
 
@@ -699,8 +707,8 @@ enum status server_open_door(struct server *self, enum role role)
 
 	assert(self->doors_count < DOORS_MAX);
 	snprintf(key, sizeof(key), "listen_%s", word);
-	settings_endpoint(
-	    program->conf, program->name, key, program->name, word, endpoint);
+	settings_endpoint(program->conf, program->name, key,
+	    settings_instance(program->conf, program->name), word, endpoint);
 	enum status st = program_allow(program, word, &allow);
 	if (st == STATUS_OK)
 		st = bus_bind(

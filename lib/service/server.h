@@ -85,6 +85,7 @@ struct server_options {
 	size_t handlers_count;
 	void *state;               /* for the handlers */
 	struct db *db;             /* or NULL: no KEPT handlers then */
+	struct db *journal;        /* or NULL; COMPACT shrinks both */
 	struct keyring *keyring;   /* likewise; seals answers, does REKEY */
 	struct audit *audit;       /* likewise; answers AUDIT_READ */
 	struct backup *backup;     /* likewise; answers BACKUP */
@@ -122,7 +123,7 @@ enum status server_open_door(struct server *self, enum role role);
 
 /**
  * Stop taking requests (they are answered UNAVAILABLE) and call ${stopped}
- * when the last exchange has ended, at the latest after 10 s.
+ * when the last exchange has ended, at the latest after 7 s.
  */
 void server_stop(struct server *self, loop_fn *stopped, void *arg);
 

@@ -15,7 +15,8 @@ enum table {
 	TABLE_SNAPSHOTS = STORE_TABLE_SNAPSHOTS, /* ordinal: snapshot */
 	TABLE_USAGE = STORE_TABLE_USAGE,         /* one row: usage */
 	TABLE_SWEPT = 6,                         /* one row: generation */
-	TABLE_ORDINAL = 0x20, /* one row: the last one given out */
+	TABLE_ORDINAL = 0x20,    /* one row: the last one given out */
+	TABLE_SWEEP_OWED = 0x21, /* one row: only the version */
 	TABLE_END
 };
 _Static_assert(TABLE_END <= TABLE_SHARED, "those are every service's");
@@ -156,6 +157,18 @@ void store_db_require_chunk(struct db_batch *batch, const struct chunk_id *id)
 void store_db_forbid_chunk(struct db_batch *batch, const struct chunk_id *id)
 {
 	db_batch_forbid(batch, TABLE_CHUNKS, chunk_key(id));
+}
+
+void store_db_expect_chunk(
+    struct db_batch *batch, const struct chunk_id *id, struct slice value)
+{
+	db_batch_expect(batch, TABLE_CHUNKS, chunk_key(id), value);
+}
+
+enum status store_db_chunk_row(struct db *db, const struct id *account,
+    const struct chunk_id *id, struct bytes *value)
+{
+	return db_get(db, account, TABLE_CHUNKS, chunk_key(id), value);
 }
 
 void store_db_put_chunk(struct db_batch *batch, const struct chunk_id *id,
@@ -433,6 +446,32 @@ void store_db_put_snapshot(
 	store_db_put_last_ordinal(batch, snapshot->ordinal);
 }
 
+enum status store_db_has_snapshot(
+    struct db *db, const struct id *account, uint64_t ordinal)
+{
+	uint8_t key[ORDINAL_KEY_BYTES];
+	struct bytes value = { 0 };
+	enum status st = db_get(
+	    db, account, TABLE_SNAPSHOTS, ordinal_key(key, ordinal), &value);
+
+	bytes_clear(&value);
+	return st;
+}
+
+void store_db_require_snapshot(struct db_batch *batch, uint64_t ordinal)
+{
+	uint8_t key[ORDINAL_KEY_BYTES];
+
+	db_batch_require(batch, TABLE_SNAPSHOTS, ordinal_key(key, ordinal));
+}
+
+void store_db_delete_snapshot(struct db_batch *batch, uint64_t ordinal)
+{
+	uint8_t key[ORDINAL_KEY_BYTES];
+
+	db_batch_delete(batch, TABLE_SNAPSHOTS, ordinal_key(key, ordinal));
+}
+
 /* ---- usage ---- */
 
 void store_db_usage_pack(
@@ -494,4 +533,23 @@ void store_db_put_swept(struct db_batch *batch, uint64_t generation)
 
 	db_batch_put(
 	    batch, TABLE_SWEPT, only_row, number_value(value, generation));
+	db_batch_delete(batch, TABLE_SWEEP_OWED, only_row);
+}
+
+enum status store_db_sweep_owed(
+    struct db *db, const struct id *account, bool *out)
+{
+	struct bytes value = { 0 };
+	enum status st =
+	    db_get(db, account, TABLE_SWEEP_OWED, only_row, &value);
+
+	*out = st == STATUS_OK;
+	bytes_clear(&value);
+	return st == STATUS_NOT_FOUND ? STATUS_OK : st;
+}
+
+void store_db_put_sweep_owed(struct db_batch *batch)
+{
+	db_batch_put(batch, TABLE_SWEEP_OWED, only_row,
+	    slice_of(only_version, sizeof(only_version)));
 }

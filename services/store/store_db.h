@@ -62,6 +62,14 @@ enum status store_db_chunks(struct db *db, const struct id *account,
 void store_db_require_chunk(struct db_batch *batch, const struct chunk_id *id);
 void store_db_forbid_chunk(struct db_batch *batch, const struct chunk_id *id);
 
+/** Guard: the row is the one that was read, as it is stored. */
+void store_db_expect_chunk(
+    struct db_batch *batch, const struct chunk_id *id, struct slice value);
+
+/** The row as it is stored, also one that does not unpack. */
+enum status store_db_chunk_row(struct db *db, const struct id *account,
+    const struct chunk_id *id, struct bytes *value_out);
+
 void store_db_put_chunk(struct db_batch *batch, const struct chunk_id *id,
     const struct chunk *chunk);
 
@@ -169,6 +177,14 @@ void store_db_put_last_ordinal(struct db_batch *batch, uint64_t ordinal);
 void store_db_put_snapshot(
     struct db_batch *batch, const struct snapshot *snapshot);
 
+/** Whether it is there: OK or NOT_FOUND; else as db_get. */
+enum status store_db_has_snapshot(
+    struct db *db, const struct id *account, uint64_t ordinal);
+
+/** Guard: the snapshot is there. */
+void store_db_require_snapshot(struct db_batch *batch, uint64_t ordinal);
+void store_db_delete_snapshot(struct db_batch *batch, uint64_t ordinal);
+
 /* ---- usage: what the account has, as far as it was counted ---- */
 
 /** Chunks whose sequence is below ${sequence}, and their blobs' bytes. */
@@ -195,6 +211,15 @@ void store_db_put_usage(struct db_batch *batch, const struct usage *usage);
 enum status store_db_swept(
     struct db *db, const struct id *account, uint64_t *generation_out);
 void store_db_put_swept(struct db_batch *batch, uint64_t generation);
+
+/**
+ * Whether snapshots were deleted since the account was swept, so that its
+ * next sweep is not to wait for its turn.  Writing the generation of a sweep
+ * ends that.
+ */
+enum status store_db_sweep_owed(
+    struct db *db, const struct id *account, bool *out);
+void store_db_put_sweep_owed(struct db_batch *batch);
 
 /* ---- older formats: store_migrate.c ---- */
 

@@ -83,6 +83,13 @@ static const ProtobufCMessageDescriptor *const body_types[] = {
 	&ops__ordered__descriptor,
 	&auth__invite__descriptor,
 	&auth__invitation__descriptor,
+	&store__snapshot_delete__descriptor,
+	&common__compacted__descriptor,
+	&store__damage_query__descriptor,
+	&store__damage_list__descriptor,
+	&store__drill__descriptor,
+	&ops__scrub_query__descriptor,
+	&ops__quota_set__descriptor,
 	&ops__backup__descriptor,
 	&ops__backup_state__descriptor,
 };
