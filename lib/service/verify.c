@@ -9,8 +9,9 @@
 #include "service/tables.h"
 
 #define ROWS_A_PAGE 128 /* all damaged, they fit an answer */
-#define PART_ROWS   0   /* of a place: account, table's index, key */
+#define PART_ROWS   0   /* of a place: account, table, key */
 #define PART_NAMES  1   /* space, name */
+#define TABLE_FIRST 1
 
 /* ---- what every service has ---- */
 
@@ -60,13 +61,16 @@ static const struct verify_table shared_tables[] = {
 };
 /* clang-format on */
 
-static const struct verify_table *table_at(
-    const struct verify *self, size_t index)
+/* What is known of a table; of one that is not listed, its rows are read. */
+static struct verify_table table_of(const struct verify *self, uint8_t number)
 {
-	if (index < self->tables->count)
-		return &self->tables->list[index];
-	index -= self->tables->count;
-	return index < nitems(shared_tables) ? &shared_tables[index] : NULL;
+	for (size_t i = 0; i < self->tables->count; i++)
+		if (self->tables->list[i].table == number)
+			return self->tables->list[i];
+	for (size_t i = 0; i < nitems(shared_tables); i++)
+		if (shared_tables[i].table == number)
+			return shared_tables[i];
+	return (struct verify_table){ number, "other", false, NULL };
 }
 
 bool verify_has_row(struct verify *self, uint8_t table, struct slice key)
@@ -181,6 +185,8 @@ static enum status place_read(const struct verify *self, struct cursor *out)
 	out->inside = self->place[1] != 0;
 	memcpy(out->account.bytes, self->place + 2, ID_BYTES);
 	out->table = self->place[2 + ID_BYTES];
+	if (out->inside && out->table < TABLE_FIRST)
+		return STATUS_MALFORMED;
 	out->key_len = self->place_len - PLACE_HEAD_BYTES;
 	memcpy(out->key, self->place + PLACE_HEAD_BYTES, out->key_len);
 	return STATUS_OK;
@@ -192,36 +198,39 @@ static enum status place_read(const struct verify *self, struct cursor *out)
 static enum status walk_table(
     struct verify *self, struct cursor *at, struct db_page *page)
 {
-	const struct verify_table *table = table_at(self, at->table);
+	const struct verify_table table = table_of(self, (uint8_t)at->table);
 	struct slice all = { 0 }, after = { 0 };
 
 	if (at->key_len > 0)
 		after = slice_of(at->key, at->key_len);
-	enum status st = db_scan(self->db, &at->account, table->table, all,
+	enum status st = db_scan(self->db, &at->account, table.table, all,
 	    after, ROWS_A_PAGE, false, page);
 	if (st != STATUS_OK) {
 		/* A page that cannot be read is damage, not the end. */
 		if (st != STATUS_MALFORMED)
 			return st;
-		tell(self, table->name, &at->account, after,
+		tell(self, table.name, &at->account, after,
 		    "rows behind this one cannot be read");
 		page->count = 0;
 		page->more = false;
 	}
 	for (size_t i = 0; i < page->count; i++)
-		check_row(self, table, &page->entries[i]);
+		check_row(self, &table, &page->entries[i]);
 	struct slice last = { 0 };
 	if (page->more)
 		last = page->entries[page->count - 1].key;
 	if (last.len > PLACE_KEY_MAX)
-		tell(self, table->name, &at->account, last,
+		tell(self, table.name, &at->account, last,
 		    "no row has so long a key; those behind it were not read");
 	else if (last.len > 0) {
 		memcpy(at->key, last.data, last.len);
 		at->key_len = last.len;
 		return STATUS_OK;
 	}
-	at->table++;
+	if (at->table == UINT8_MAX)
+		at->inside = false;
+	else
+		at->table++;
 	at->key_len = 0;
 	return STATUS_OK;
 }
@@ -245,7 +254,7 @@ static enum status next_account(struct verify *self, struct cursor *at)
 	} while (found.removed);
 	self->accounts++;
 	at->inside = true;
-	at->table = 0;
+	at->table = TABLE_FIRST;
 	at->key_len = 0;
 	return STATUS_OK;
 }
@@ -317,8 +326,6 @@ enum status verify_step(struct verify *self, uint64_t step_ms, bool *done_out)
 			st = walk_names(self, &at, done_out);
 		else if (!at.inside)
 			st = next_account(self, &at);
-		else if (!table_at(self, at.table))
-			at.inside = false;
 		else {
 			self->account = at.account;
 			st = walk_table(self, &at, &page);

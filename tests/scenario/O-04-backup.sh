@@ -249,12 +249,14 @@ keepsake_as one --quiet backup "$WORLD/tree"
 assert_restores two latest "$WORLD/tree"
 case_pass
 
-case_begin "O-04 a service that began without its ledger has its copy put back"
+case_begin "O-04 of a ledger that is lost the copy is put back alone"
 stop_all
 rm -rf "$WORLD/notify.ledger"
 expect_status 1 timeout -k 5 30 "$BUILD/keepsake-notify" \
     --config "$WORLD_CONFIG" 2>/dev/null
-restore notify second --with-ledger
+cp "$WORLD/notify/data.mdb" "$WORLD/alive"
+restore notify second --ledger-only
+cmp "$WORLD/alive" "$WORLD/notify/data.mdb"
 start_all
 gone
 case_pass

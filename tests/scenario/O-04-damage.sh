@@ -113,7 +113,7 @@ for n in 1 2 3; do
 done
 [ "$killed" -gt 0 ] || fail "no backup was killed"
 keepsakectl backup store --to after >/dev/null
-assert_equal "" "$(ls -A "$WORLD/store.backups" | grep 'part$' || true)" left
+assert_equal "" "$(find "$WORLD/store.backups" -name '*.part')" left
 keepsakectl verify --folder "$WORLD/store.backups/after" >/dev/null 2>&1
 case_pass
 
