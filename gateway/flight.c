@@ -1,100 +1,126 @@
 #include "flight.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/bounds.h"
 #include "base/clock.h"
+#include "base/histogram.h"
 #include "base/util.h"
 
-#define BUCKETS 1024 /* a power of two */
+#define BUCKETS 4096 /* a power of two */
 
 /* How much one terminal has under way; gone when that is nothing. */
-struct terminal {
-	struct route route;
+struct flight_terminal {
+	uint8_t peer[PEER_ID_BYTES];
 	size_t count;
-	struct terminal *next_in_bucket;
+	struct flight_terminal *next_in_bucket;
 };
 
 struct flights {
+	/* Ids and keys are the terminals' choice: none is to fill a bucket. */
+	uint8_t hash_key[crypto_shorthash_KEYBYTES];
 	struct flight *buckets[BUCKETS];
-	struct terminal *terminals[BUCKETS];
+	struct flight_terminal *terminals[BUCKETS];
 	struct flight *first, *last;
 	size_t count, bytes;
 };
 
+_Static_assert(sizeof(struct flight_key) == ID_BYTES + PEER_ID_BYTES,
+    "a key is hashed and compared as bytes");
+
 enum status flights_new(struct flights **out)
 {
 	*out = calloc(1, sizeof(**out));
-	return *out ? STATUS_OK : STATUS_NO_SPACE;
+	if (!*out)
+		return STATUS_NO_SPACE;
+	crypto_shorthash_keygen((*out)->hash_key);
+	return STATUS_OK;
 }
 
-static struct flight **bucket_of(struct flights *self, const struct id *id)
+struct flight_key flight_key_of(const struct header *header)
 {
-	return &self->buckets[get_be16(id->bytes) & (BUCKETS - 1)];
+	struct flight_key key = { .request = header->request };
+
+	memcpy(key.peer, header->peer.id, header->peer.id_len);
+	return key;
 }
 
-static bool same_route(const struct route *a, const struct route *b)
+static size_t hash(const struct flights *self, const void *data, size_t len)
 {
-	return slice_equal(
-	    slice_of(a->bytes, a->len), slice_of(b->bytes, b->len));
+	uint8_t out[crypto_shorthash_BYTES];
+
+	crypto_shorthash(out, data, len, self->hash_key);
+	return get_be16(out) & (BUCKETS - 1);
 }
 
-static struct terminal **terminal_at(
-    struct flights *self, const struct route *route)
+static struct flight **flight_at(
+    struct flights *self, const struct flight_key *key)
 {
-	size_t hash = 0;
+	struct flight **at = &self->buckets[hash(self, key, sizeof(*key))];
 
-	for (size_t i = 0; i < route->len; i++)
-		hash = hash * 31 + route->bytes[i];
-	struct terminal **at = &self->terminals[hash & (BUCKETS - 1)];
-	while (*at && !same_route(&(*at)->route, route))
+	while (*at && memcmp(&(*at)->key, key, sizeof(*key)) != 0)
 		at = &(*at)->next_in_bucket;
 	return at;
 }
 
-static enum status terminal_count_up(
-    struct flights *self, const struct route *route)
+static struct flight_terminal **terminal_at(
+    struct flights *self, const uint8_t peer[static PEER_ID_BYTES])
 {
-	struct terminal **at = terminal_at(self, route);
+	struct flight_terminal **at =
+	    &self->terminals[hash(self, peer, PEER_ID_BYTES)];
+
+	while (*at && memcmp((*at)->peer, peer, PEER_ID_BYTES) != 0)
+		at = &(*at)->next_in_bucket;
+	return at;
+}
+
+/* NULL: no memory. */
+static struct flight_terminal *terminal_of(
+    struct flights *self, const uint8_t peer[static PEER_ID_BYTES])
+{
+	struct flight_terminal **at = terminal_at(self, peer);
 
 	if (!*at) {
 		*at = calloc(1, sizeof(**at));
-		if (!*at)
-			return STATUS_BUSY;
-		(*at)->route = *route;
+		if (*at)
+			memcpy((*at)->peer, peer, PEER_ID_BYTES);
 	}
-	if ((*at)->count >= TERMINAL_INFLIGHT_MAX)
-		return STATUS_BUSY;
-	(*at)->count++;
-	return STATUS_OK;
+	return *at;
 }
 
-static void terminal_count_down(struct flights *self, const struct route *route)
+static void terminal_drop_idle(
+    struct flights *self, const struct flight_terminal *terminal)
 {
-	struct terminal **at = terminal_at(self, route), *terminal = *at;
-
-	if (!terminal || --terminal->count > 0)
+	if (!terminal || terminal->count > 0)
 		return;
-	*at = terminal->next_in_bucket;
-	free(terminal);
+	struct flight_terminal **at = terminal_at(self, terminal->peer);
+	struct flight_terminal *idle = *at;
+	*at = idle->next_in_bucket;
+	free(idle);
 }
 
-static struct flight *find(struct flights *self, const struct id *request)
+static bool has_room(const struct flights *self,
+    const struct flight_terminal *terminal, size_t bytes)
 {
-	struct flight *flight = *bucket_of(self, request);
+	return terminal->count < TERMINAL_INFLIGHT_MAX &&
+	       self->bytes + bytes <= FLIGHT_BYTES_MAX;
+}
 
-	while (flight && !id_equal(&flight->request, request))
-		flight = flight->next_in_bucket;
-	return flight;
+static void count_copy(
+    struct flights *self, struct flight *flight, size_t bytes)
+{
+	flight->copies++;
+	flight->bytes += bytes;
+	flight->terminal->count++;
+	flight->repeat_ms = clock_interval_ms() + FLIGHT_REPEAT_MS;
+	self->bytes += bytes;
 }
 
 static void append(struct flights *self, struct flight *flight)
 {
-	struct flight **bucket = bucket_of(self, &flight->request);
-
-	flight->next_in_bucket = *bucket;
-	*bucket = flight;
+	*flight_at(self, &flight->key) = flight;
 	flight->previous = self->last;
 	if (self->last)
 		self->last->next = flight;
@@ -102,58 +128,88 @@ static void append(struct flights *self, struct flight *flight)
 		self->first = flight;
 	self->last = flight;
 	self->count++;
-	self->bytes += flight->bytes;
 }
 
-static enum status flight_reroute(
-    struct flights *self, struct flight *flight, const struct route *route)
+static enum status add_new(struct flights *self, const struct header *header,
+    const struct flight_key *key, enum role service, size_t bytes,
+    struct flight **out)
 {
-	if (same_route(&flight->route, route))
-		return STATUS_OK;
-	enum status st = terminal_count_up(self, route);
-	if (st != STATUS_OK)
-		return st;
-	terminal_count_down(self, &flight->route);
-	flight->route = *route;
+	struct flight_terminal *terminal = terminal_of(self, key->peer);
+	struct flight *flight = NULL;
+
+	if (terminal && has_room(self, terminal, bytes))
+		flight = calloc(1, sizeof(*flight));
+	if (!flight) {
+		terminal_drop_idle(self, terminal);
+		return STATUS_BUSY;
+	}
+	flight->key = *key;
+	flight->trace = header->trace;
+	flight->service = service;
+	flight->type = header->type;
+	flight->terminal = terminal;
+	flight->began_us = histogram_now_us();
+	flight->expires_ms = clock_interval_ms() + FLIGHT_MS_MAX;
+	append(self, flight);
+	*out = flight;
 	return STATUS_OK;
 }
 
 enum status flights_add(struct flights *self, const struct header *header,
-    const struct route *route, enum role service, size_t bytes)
+    const struct route *route, enum role service, size_t bytes, bool *pass_out)
 {
-	struct flight *flight = find(self, &header->request);
+	struct flight_key key = flight_key_of(header);
+	struct flight *flight = *flight_at(self, &key);
+	bool pass = true;
 
-	if (flight)
-		return flight_reroute(self, flight, route);
-	if (self->bytes + bytes > FLIGHT_BYTES_MAX)
-		return STATUS_BUSY;
-	flight = calloc(1, sizeof(*flight));
-	if (!flight)
-		return STATUS_BUSY;
-	enum status st = terminal_count_up(self, route);
-	if (st != STATUS_OK) {
-		free(flight);
-		return st;
+	bytes += FLIGHT_NOTE_BYTES;
+	if (!flight) {
+		enum status st =
+		    add_new(self, header, &key, service, bytes, &flight);
+		if (st != STATUS_OK)
+			return st;
+	} else if (flight->type != header->type) {
+		return STATUS_CONFLICT;
+	} else {
+		pass = flight->repeat_ms <= clock_interval_ms() &&
+		       has_room(self, flight->terminal, bytes);
 	}
-	flight->request = header->request;
-	flight->trace = header->trace;
 	flight->route = *route;
-	flight->service = service;
-	flight->bytes = bytes;
-	flight->expires_ms = clock_interval_ms() + FLIGHT_MS_MAX;
-	append(self, flight);
+	if (pass)
+		count_copy(self, flight, bytes);
+	*pass_out = pass;
 	return STATUS_OK;
 }
 
-void flights_remove(struct flights *self, const struct id *request)
+bool flights_unsent(
+    struct flights *self, const struct flight_key *key, size_t bytes)
 {
-	struct flight *flight = find(self, request);
+	struct flight *flight = *flight_at(self, key);
+
+	if (flight->copies == 1) {
+		flights_remove(self, key);
+		return false;
+	}
+	bytes += FLIGHT_NOTE_BYTES;
+	flight->copies--;
+	flight->bytes -= bytes;
+	flight->terminal->count--;
+	self->bytes -= bytes;
+	return true;
+}
+
+const struct flight *flights_find(
+    const struct flights *self, const struct flight_key *key)
+{
+	return *flight_at((struct flights *)self, key);
+}
+
+void flights_remove(struct flights *self, const struct flight_key *key)
+{
+	struct flight **at = flight_at(self, key), *flight = *at;
 
 	if (!flight)
 		return;
-	struct flight **at = bucket_of(self, request);
-	while (*at != flight)
-		at = &(*at)->next_in_bucket;
 	*at = flight->next_in_bucket;
 	if (flight->previous)
 		flight->previous->next = flight->next;
@@ -165,7 +221,8 @@ void flights_remove(struct flights *self, const struct id *request)
 		self->last = flight->previous;
 	self->count--;
 	self->bytes -= flight->bytes;
-	terminal_count_down(self, &flight->route);
+	flight->terminal->count -= flight->copies;
+	terminal_drop_idle(self, flight->terminal);
 	free(flight);
 }
 
@@ -203,8 +260,8 @@ void flights_destroy(struct flights **self_p)
 	if (!self)
 		return;
 	while (self->first) {
-		struct id request = self->first->request;
-		flights_remove(self, &request);
+		struct flight_key key = self->first->key;
+		flights_remove(self, &key);
 	}
 	free(self);
 	*self_p = NULL;

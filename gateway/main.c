@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "service/program.h"
 #include "service/server.h"
+#include "service/watch.h"
 #include "supervise.h"
 #include "zmtp/bearer.h"
 
@@ -19,6 +20,8 @@ struct gateway {
 	struct program program;
 	struct zmtp_bearer *bearer;
 	struct server *server; /* the operator's door */
+	struct stream *stream;
+	struct watch *watch;
 };
 
 static void figures(void *state, struct exchange *x,
@@ -32,8 +35,25 @@ static void figures(void *state, struct exchange *x,
 	add(x, "terminal_refused", now.refused);
 	add(x, "terminal_answers", now.answers);
 	add(x, "terminal_answers_dropped", now.dropped);
+	add(x, "terminal_repeats_held", now.repeats_held);
 	add(x, "terminal_under_way", now.under_way);
 	add(x, "terminal_under_way_bytes", now.under_way_bytes);
+}
+
+static size_t find_links(
+    const void *arg, struct watch_link out[static WATCH_LINKS_MAX])
+{
+	const struct gateway *self = arg;
+
+	return router_links(zmtp_bearer_router(self->bearer), out);
+}
+
+static void expose_forwarded(const void *arg, struct exposition *out)
+{
+	const struct gateway *self = arg;
+
+	request_counts_expose(router_counts(zmtp_bearer_router(self->bearer)),
+	    REQUESTS_FORWARDED, out);
 }
 
 static void on_stopped(void *arg)
@@ -66,6 +86,25 @@ static enum status limit_memory(const struct conf *conf)
 	return STATUS_DENIED;
 }
 
+static enum status open_watch(struct gateway *self)
+{
+	enum status st = stream_new(&self->stream, &self->program);
+	if (st != STATUS_OK)
+		return st;
+	stream_tell(
+	    self->stream, &(struct stream_event){ .kind = "service_started" });
+	const struct watch_options options = {
+		.program = &self->program,
+		.server = self->server,
+		.stream = self->stream,
+		.links = find_links,
+		.expose = expose_forwarded,
+		.arg = self,
+	};
+
+	return watch_new(&self->watch, &options);
+}
+
 static enum status open_all(struct gateway *self)
 {
 	struct server_options options = {
@@ -80,6 +119,8 @@ static enum status open_all(struct gateway *self)
 		st = server_new(&self->program, &options, &self->server);
 	if (st == STATUS_OK)
 		st = server_open_door(self->server, ROLE_OPS);
+	if (st == STATUS_OK)
+		st = open_watch(self);
 	return st;
 }
 
@@ -104,6 +145,12 @@ int main(int argc, char **argv)
 		"the door for terminals: keepsake-gateway [zmtp] [options]",
 		argc, argv, &exit_code) != PROGRAM_GO_ON)
 		return exit_code;
+	if (self.program.verify) {
+		fprintf(stderr, "keepsake-gateway: it keeps nothing: --verify "
+				"is for services\n");
+		program_end(&self.program);
+		return 2;
+	}
 	enum status st = open_all(&self);
 	if (st == STATUS_OK) {
 		self.program.stop_requested = on_stop_requested;
@@ -112,6 +159,10 @@ int main(int argc, char **argv)
 	} else {
 		log_error(NULL, "start_failed", "status=%s", status_word(st));
 	}
+	watch_destroy(&self.watch);
+	stream_tell(
+	    self.stream, &(struct stream_event){ .kind = "service_stopped" });
+	stream_destroy(&self.stream);
 	server_destroy(&self.server);
 	zmtp_bearer_destroy(&self.bearer);
 	log_info(NULL, "stopped", NULL);

@@ -4,6 +4,8 @@
 #include "bus/message.h"
 #include "flight.h"
 #include "service/program.h"
+#include "service/request_counts.h"
+#include "service/watch.h"
 
 /*
  * The links to the services, behind every bearer: which message goes where,
@@ -35,6 +37,7 @@ void router_destroy(struct router **self_p);
  * message  body and payload are moved out of it when OK
  *
  * STATUS_OK           deliver will be called, or the terminal asks again
+ * STATUS_CONFLICT     the request id is under way for another message type
  * STATUS_MALFORMED    no such message type for terminals
  * STATUS_BUSY         too much under way
  * STATUS_UNAVAILABLE  the service is not there; ${service_out} is its name
@@ -44,11 +47,22 @@ enum status router_forward(struct router *self, const struct header *header,
     const struct route *route, struct message *message,
     const char **service_out);
 
-/** Make a message that answers ${request} with ${status} and nothing more. */
-enum status router_answer(struct message *out, const struct id *request,
-    const struct id *trace, enum status status, uint32_t retry_after_ms,
-    const char *detail);
+/**
+ * Make a message of an answer that is nothing but its header, in which type
+ * and server_time_ms are filled in here.
+ */
+enum status router_answer(struct message *out, struct header *answer);
 
 const struct flights *router_flights(const struct router *self);
+
+/** What was passed on, and how it was answered. */
+const struct request_counts *router_counts(const struct router *self);
+
+/** The links to the services; returns how many. */
+size_t router_links(
+    const struct router *self, struct watch_link out[static WATCH_LINKS_MAX]);
+
+/** Repeats that were not passed on, as the first was under way. */
+uint64_t router_repeats_held(const struct router *self);
 
 #endif

@@ -67,20 +67,27 @@ enum status ops_open(struct ops *self)
 	return st;
 }
 
+struct bus *ops_bus(const struct ops *self)
+{
+	return self->asking->bus;
+}
+
 static enum status connect_to(
     const struct ops *self, const char *process, struct caller **out)
 {
+	const char *instance = settings_instance(self->conf, process);
 	char path[SETTINGS_PATH_BYTES], endpoint[ENDPOINT_BYTES];
 	uint8_t key[CURVE_KEY_BYTES];
 
-	settings_key_path(self->conf, process, ".public", path);
+	settings_key_path(self->conf, instance, ".public", path);
 	enum status st = curve_public_read(key, path);
 	if (st != STATUS_OK) {
 		fprintf(stderr, "%s: %s: see keepsakectl keys make\n", path,
 		    status_text(st));
 		return st;
 	}
-	settings_endpoint(self->conf, "ops", process, process, "ops", endpoint);
+	settings_endpoint(
+	    self->conf, "ops", process, instance, "ops", endpoint);
 	struct caller_options options = {
 		.name = process,
 		.endpoint = endpoint,
@@ -221,8 +228,13 @@ static enum exit_code exit_code_of(enum status status)
 
 void ops_refused(struct ops *self, const char *process, enum status status)
 {
-	const char *detail = self->asking ? self->asking->detail : "";
+	ops_refused_with(
+	    self, process, status, self->asking ? self->asking->detail : "");
+}
 
+void ops_refused_with(struct ops *self, const char *process, enum status status,
+    const char *detail)
+{
 	if (strcmp(detail, status_text(status)) == 0)
 		detail = "";
 	fprintf(stderr, "keepsakectl: %s: %s%s%s\n", process,

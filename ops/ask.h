@@ -22,6 +22,9 @@ extern const char *const ops_processes[OPS_PROCESSES];
  */
 enum status ops_open(struct ops *self);
 
+/** The bus, once ops_open has made ready. */
+struct bus *ops_bus(const struct ops *self);
+
 #define OPS_ASK_MS 10000 /* how long ops_ask waits for an answer */
 
 /**
@@ -47,6 +50,10 @@ enum status ops_ask(struct ops *self, const char *process, uint32_t type,
  * code that it means.
  */
 void ops_refused(struct ops *self, const char *process, enum status status);
+
+/** The same for an answer to ops_begin, with its ${detail}. */
+void ops_refused_with(struct ops *self, const char *process, enum status status,
+    const char *detail);
 
 /**
  * Ask without waiting, so that many can be asked at once: ${done} is called

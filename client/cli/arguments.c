@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/bounds.h"
+#include "base/completion.h"
 #include "base/options.h"
 #include "base/text.h"
 #include "base/util.h"
@@ -42,6 +43,14 @@ enum special {
 	SPECIAL_NUMBER,
 	SPECIAL_DATA_FILE,
 	SPECIAL_OUTPUT,
+	SPECIAL_PATH,
+	SPECIAL_IN_PLACE,
+	SPECIAL_OVERWRITE,
+	SPECIAL_QUIET_HOURS,
+	SPECIAL_TELL,
+	SPECIAL_KEEP,
+	SPECIAL_READ_DATA,
+	SPECIAL_SAMPLE,
 	SPECIAL_COUNT
 };
 _Static_assert(SPECIAL_COUNT <= 64, "a bit each");
@@ -74,16 +83,21 @@ static const struct command {
 	{ "backup",    "FOLDER...",             "back up folders, a snapshot each",                  1, -1, BIT(SPECIAL_LABEL) | BIT(SPECIAL_DRY_RUN) | BIT(SPECIAL_KEY) | BIT(SPECIAL_UNATTENDED) | OF_KEYS, command_backup },
 	{ "snapshots", "",                      "list the account's snapshots",                      0,  0, OF_KEYS, command_snapshots },
 	{ "show",      "SNAPSHOT",              "list what is in a snapshot",                        1,  1, BIT(SPECIAL_CATEGORY) | OF_KEYS, command_show },
-	{ "restore",   "SNAPSHOT --target DIR", "write a snapshot into a folder",                    1,  1, BIT(SPECIAL_TARGET) | BIT(SPECIAL_VERIFY) | BIT(SPECIAL_RESUME) | BIT(SPECIAL_CATEGORY) | OF_KEYS, command_restore },
+	{ "check",     "[SNAPSHOT]... | all",   "prove snapshots whole",                             0, -1, BIT(SPECIAL_READ_DATA) | BIT(SPECIAL_SAMPLE) | OF_KEYS, command_check },
+	{ "diff",      "SNAPSHOT SNAPSHOT",     "what is not the same in two snapshots",             2,  2, BIT(SPECIAL_CATEGORY) | OF_KEYS, command_diff },
+	{ "restore",   "SNAPSHOT --target DIR", "write a snapshot into a folder, or in place",       1,  1, BIT(SPECIAL_TARGET) | BIT(SPECIAL_PATH) | BIT(SPECIAL_IN_PLACE) | BIT(SPECIAL_OVERWRITE) | BIT(SPECIAL_VERIFY) | BIT(SPECIAL_RESUME) | BIT(SPECIAL_CATEGORY) | OF_KEYS, command_restore },
+	{ "delete",    "SNAPSHOT...",           "delete snapshots, for good",                        1, -1, OF_KEYS, command_delete },
+	{ "thin",      "--keep-daily N",        "delete the snapshots that no rule keeps",           0,  0, BIT(SPECIAL_KEEP) | BIT(SPECIAL_DRY_RUN) | OF_KEYS, command_thin },
 	{ "grant",     "add|list|remove",       "let this terminal back up without a password",      1,  2, BIT(SPECIAL_DIRECTIONS) | BIT(SPECIAL_KEY_FOLDER), command_grant },
 	{ "lock",      "",                      "set a password of this tool; --off: none",          0,  0, BIT(SPECIAL_TOOL_PASSWORD) | BIT(SPECIAL_NEW_PASSWORD) | BIT(SPECIAL_OFF), command_lock },
 	{ "card",      "save|list|fetch",       "what the account keeps of cards",                   1,  2, BIT(SPECIAL_ICCID) | BIT(SPECIAL_NUMBER) | BIT(SPECIAL_DATA_FILE) | BIT(SPECIAL_OUTPUT), command_card },
 	{ "notices",   "",                      "print what the server has to tell",                 0,  0, BIT(SPECIAL_FOLLOW), command_notices },
+	{ "rules",     "",                      "when notices come: quiet hours, kinds",             0,  0, BIT(SPECIAL_QUIET_HOURS) | BIT(SPECIAL_TELL), command_rules },
 	{ "status",    "",                      "where this terminal stands; is the server there?",  0,  0, 0, command_status },
 };
 
 /* Options: name, argument or NULL, what is set, help. */
-enum option_kind { OPTION_TEXT, OPTION_FLAG, OPTION_DURATION, OPTION_CATEGORY, OPTION_KEY, OPTION_VERSION, OPTION_HELP };
+enum option_kind { OPTION_TEXT, OPTION_FLAG, OPTION_DURATION, OPTION_COUNT, OPTION_CATEGORY, OPTION_KEY, OPTION_COMPLETION, OPTION_VERSION, OPTION_HELP };
 
 #define FIELD(member) offsetof(struct options, member)
 #define EVERY         (-1)
@@ -110,12 +124,19 @@ static const struct option_row {
 	{ "new-password-file", "FILE",     OPTION_TEXT,     FIELD(new_password_file), SPECIAL_NEW_PASSWORD, "password, code set, lock: the new one" },
 	{ "verification-file", "FILE",     OPTION_TEXT,     FIELD(verification_file), SPECIAL_VERIFICATION, "bind, rebind, unbind: verification information" },
 	{ "label",             "TEXT",     OPTION_TEXT,     FIELD(label),             SPECIAL_LABEL,        "bind, rebind, backup: your words for it" },
-	{ "category",          "WORD",     OPTION_CATEGORY, FIELD(category),          SPECIAL_CATEGORY,     "show, restore: only these files" },
+	{ "category",          "WORD",     OPTION_CATEGORY, FIELD(category),          SPECIAL_CATEGORY,     "show, diff, restore: only these files" },
 	{ "target",            "DIR",      OPTION_TEXT,     FIELD(target),            SPECIAL_TARGET,       "restore: the folder to write to" },
+	{ "in-place",          NULL,       OPTION_FLAG,     FIELD(in_place),          SPECIAL_IN_PLACE,     "restore: into the folder that was backed up" },
+	{ "overwrite",         NULL,       OPTION_FLAG,     FIELD(overwrite),         SPECIAL_OVERWRITE,    "restore --in-place: replace what differs" },
+	{ "path",              "PATH",     OPTION_TEXT,     FIELD(path),              SPECIAL_PATH,         "restore: only this file or folder" },
 	{ "verify",            NULL,       OPTION_FLAG,     FIELD(verify),            SPECIAL_VERIFY,       "restore: read all again and compare" },
 	{ "resume",            NULL,       OPTION_FLAG,     FIELD(resume),            SPECIAL_RESUME,       "restore: go on with one that was begun" },
 	{ "follow",            NULL,       OPTION_FLAG,     FIELD(follow),            SPECIAL_FOLLOW,       "notices: go on as they come" },
-	{ "dry-run",           NULL,       OPTION_FLAG,     FIELD(dry_run),           SPECIAL_DRY_RUN,      "backup: look through, send nothing" },
+	{ "dry-run",           NULL,       OPTION_FLAG,     FIELD(dry_run),           SPECIAL_DRY_RUN,      "backup: send nothing; thin: delete nothing" },
+	{ "keep-last",         "N",        OPTION_COUNT,    FIELD(keep_last),         SPECIAL_KEEP,         "thin: keep the newest N of each folder" },
+	{ "keep-daily",        "N",        OPTION_COUNT,    FIELD(keep_daily),        SPECIAL_KEEP,         "thin: the newest of each of N days" },
+	{ "keep-weekly",       "N",        OPTION_COUNT,    FIELD(keep_weekly),       SPECIAL_KEEP,         "thin: the newest of each of N weeks" },
+	{ "keep-monthly",      "N",        OPTION_COUNT,    FIELD(keep_monthly),      SPECIAL_KEEP,         "thin: the newest of each of N months" },
 	{ "factors",           "LIST",     OPTION_TEXT,     FIELD(factors),           SPECIAL_FACTORS,      "code set: of password,serial,imei,imsi" },
 	{ "identifiers-only",  NULL,       OPTION_FLAG,     FIELD(identifiers_only),  SPECIAL_IDENTIFIERS_ONLY, "code set: without a password" },
 	{ "ask",               NULL,       OPTION_FLAG,     FIELD(ask),               SPECIAL_ASK,          "invite: have it sent to the owner" },
@@ -134,12 +155,18 @@ static const struct option_row {
 	{ "number",            "NUMBER",   OPTION_TEXT,     FIELD(number),            SPECIAL_NUMBER,       "card save: its phone number, +…" },
 	{ "data-file",         "FILE",     OPTION_TEXT,     FIELD(data_file),         SPECIAL_DATA_FILE,    "card save: what to keep with it" },
 	{ "output",            "FILE",     OPTION_TEXT,     FIELD(output),            SPECIAL_OUTPUT,       "card fetch: write that to FILE" },
+	{ "quiet-hours",       "FROM-TO",  OPTION_TEXT,     FIELD(quiet_hours),       SPECIAL_QUIET_HOURS,  "rules: 22:00-07:00, local time; or off" },
+	{ "tell",              "LIST",     OPTION_TEXT,     FIELD(tell),              SPECIAL_TELL,         "rules: KIND=usual|at-once|in-time|never[/DURATION],…" },
+	{ "read-data",         NULL,       OPTION_FLAG,     FIELD(read_data),         SPECIAL_READ_DATA,    "check: fetch, open and compare all of it" },
+	{ "sample",            "N",        OPTION_COUNT,    FIELD(sample),            SPECIAL_SAMPLE,       "check: restore N files, picked at random" },
+	{ "completion",        "SHELL",    OPTION_COMPLETION, 0,                      EVERY,                "print a script for completion in bash" },
 	{ "version",           NULL,       OPTION_VERSION,  0,                        EVERY,                "print the version" },
 	{ "help",              NULL,       OPTION_HELP,     0,                        EVERY,                "print this" },
 };
 /* clang-format on */
 
 #define OPTION_BASE 256 /* above every character */
+#define COUNT_MAX   100000
 
 static void print_usage(FILE *to)
 {
@@ -161,6 +188,28 @@ static void print_usage(FILE *to)
 	}
 }
 
+static enum parsed print_completion(const char *shell)
+{
+	struct completion_command rows[nitems(commands)];
+	struct completion_option options[nitems(option_rows)];
+	const struct completion completion = { "keepsake", rows, nitems(rows),
+		options, nitems(options) };
+
+	for (size_t i = 0; i < nitems(rows); i++)
+		rows[i] = (struct completion_command){ commands[i].name,
+			commands[i].arguments, commands[i].takes };
+	for (size_t i = 0; i < nitems(options); i++) {
+		const struct option_row *row = &option_rows[i];
+		options[i] =
+		    (struct completion_option){ row->name, row->argument,
+			    row->special == EVERY ? 0 : BIT(row->special), 0 };
+	}
+	if (completion_print(&completion, shell, stdout) == STATUS_OK)
+		return PARSED_DONE;
+	fprintf(stderr, "keepsake: --completion %s: it is for 'bash'\n", shell);
+	return PARSED_WRONG;
+}
+
 static bool is_category(const char *word)
 {
 	for (unsigned int i = 1; i < KEEPSAKE_CATEGORIES; i++)
@@ -179,7 +228,7 @@ static enum parsed take_option(
     struct options *options, const struct option_row *row, const char *text)
 {
 	char *at = (char *)options + row->field;
-	uint64_t duration_ms;
+	uint64_t duration_ms, count;
 
 	switch (row->kind) {
 	case OPTION_CATEGORY:
@@ -220,6 +269,17 @@ static enum parsed take_option(
 		}
 		options->timeout_ms = (uint32_t)duration_ms;
 		return PARSED_RUN;
+	case OPTION_COUNT:
+		if (text_number(&count, text, COUNT_MAX) != STATUS_OK) {
+			fprintf(stderr,
+			    "keepsake: --%s %s: a number, 0 to %d\n", row->name,
+			    text, COUNT_MAX);
+			return PARSED_WRONG;
+		}
+		*(uint32_t *)(void *)at = (uint32_t)count;
+		return PARSED_RUN;
+	case OPTION_COMPLETION:
+		return print_completion(text);
 	case OPTION_VERSION:
 		puts("keepsake " KEEPSAKE_VERSION);
 		return PARSED_DONE;

@@ -54,6 +54,25 @@ static void transfer_end(struct transfer *self, json_t **reports_out)
 	self->reports = NULL;
 }
 
+/* It went well, and soon one will not. */
+static void warn_of_quota(const struct keepsake_backup_result *result)
+{
+	char used[TEXT_SIZE_BYTES], soft[TEXT_SIZE_BYTES];
+	char quota[TEXT_SIZE_BYTES];
+
+	if (result->quota_soft_bytes == 0 ||
+	    result->used_bytes <= result->quota_soft_bytes)
+		return;
+	fprintf(stderr,
+	    "keepsake: the account uses %s, which is more than %s; %s%s%s\n",
+	    text_of_size(used, result->used_bytes),
+	    text_of_size(soft, result->quota_soft_bytes),
+	    result->quota_bytes > 0 ? "past " : "ask the operator for more",
+	    result->quota_bytes > 0 ? text_of_size(quota, result->quota_bytes)
+				    : "",
+	    result->quota_bytes > 0 ? " nothing more is taken" : "");
+}
+
 static void print_backup(const struct keepsake_backup_result *result)
 {
 	char bytes[TEXT_SIZE_BYTES], sent[TEXT_SIZE_BYTES];
@@ -70,6 +89,7 @@ static void print_backup(const struct keepsake_backup_result *result)
 		printf("%llu files are missing in it, or changed while they "
 		       "were read: see above.\n",
 		    (unsigned long long)result->errors);
+	warn_of_quota(result);
 	if (result->cache_lost)
 		fprintf(stderr,
 		    "keepsake: the state folder cannot be written: the next "
@@ -79,13 +99,17 @@ static void print_backup(const struct keepsake_backup_result *result)
 static json_t *backup_json(const char *path,
     const struct keepsake_backup_result *result, json_t *reports)
 {
-	return json_pack("{s:I, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:o}",
+	return json_pack(
+	    "{s:I, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I}",
 	    "snapshot", (json_int_t)result->snapshot, "path", json_path(path),
 	    "taken", json_of_time(result->taken_ms), "files",
 	    (json_int_t)result->files, "bytes", (json_int_t)result->bytes,
 	    "chunks_sent", (json_int_t)result->chunks_sent, "bytes_sent",
 	    (json_int_t)result->bytes_sent, "unchanged",
-	    (json_int_t)result->unchanged, "errors", reports);
+	    (json_int_t)result->unchanged, "errors", reports, "used_bytes",
+	    (json_int_t)result->used_bytes, "quota_soft_bytes",
+	    (json_int_t)result->quota_soft_bytes, "quota_bytes",
+	    (json_int_t)result->quota_bytes);
 }
 
 static enum exit_code backup_one(struct run *run, const char *path)
@@ -195,11 +219,14 @@ static void print_restore(
 {
 	char bytes[TEXT_SIZE_BYTES];
 
+	char *target = path_text(result->target);
+
 	printf("Snapshot %llu into %s: %llu files, %llu written (%s)",
-	    (unsigned long long)result->snapshot, run->options.target,
+	    (unsigned long long)result->snapshot, target ? target : "?",
 	    (unsigned long long)result->files,
 	    (unsigned long long)result->written,
 	    text_of_size(bytes, result->bytes));
+	free(target);
 	if (result->there > 0)
 		printf(
 		    ", %llu there already", (unsigned long long)result->there);
@@ -215,11 +242,11 @@ static void print_restore(
 static json_t *restore_json(
     const struct keepsake_restore_result *result, json_t *reports)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:o, s:I, s:I}", "snapshot",
-	    (json_int_t)result->snapshot, "files", (json_int_t)result->files,
-	    "written", (json_int_t)result->written, "there",
-	    (json_int_t)result->there, "skipped", reports, "bytes",
-	    (json_int_t)result->bytes, "verified",
+	return json_pack("{s:I, s:o, s:I, s:I, s:I, s:o, s:I, s:I}", "snapshot",
+	    (json_int_t)result->snapshot, "target", json_path(result->target),
+	    "files", (json_int_t)result->files, "written",
+	    (json_int_t)result->written, "there", (json_int_t)result->there,
+	    "skipped", reports, "bytes", (json_int_t)result->bytes, "verified",
 	    (json_int_t)result->verified);
 }
 
@@ -229,10 +256,16 @@ enum exit_code command_restore(struct run *run)
 	struct keepsake_restore_result result;
 	json_t *reports;
 
-	if (!run->options.target) {
+	if ((run->options.target != NULL) == run->options.in_place) {
 		fprintf(stderr,
 		    "keepsake: restore: where to?  --target DIR, a new or "
-		    "empty folder\n");
+		    "empty folder, or --in-place\n");
+		return EXIT_USAGE;
+	}
+	if (run->options.overwrite && !run->options.in_place) {
+		fprintf(stderr,
+		    "keepsake: restore: --overwrite goes with --in-place; "
+		    "what is in a --target is replaced by --resume\n");
 		return EXIT_USAGE;
 	}
 	transfer_begin(&transfer, run, "restore");
@@ -240,6 +273,8 @@ enum exit_code command_restore(struct run *run)
 		.which = run->operands[0],
 		.target = run->options.target,
 		.resume = run->options.resume,
+		.overwrite = run->options.overwrite,
+		.path = run->options.path,
 		.verify = run->options.verify,
 		.category = run->options.category,
 		.cancel = &interrupted,

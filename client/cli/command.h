@@ -40,7 +40,10 @@ struct options {
 	const char *label;
 	const char *category;
 	const char *target;
+	const char *path; /* within a snapshot */
 	const char *factors;
+	const char *quiet_hours; /* "22:00-07:00", "off" */
+	const char *tell;        /* KIND=WHEN,... */
 	const char *terminal;
 	const char *account; /* to be forgotten */
 	const char *iccid;
@@ -48,11 +51,16 @@ struct options {
 	const char *data_file; /* "-": standard input */
 	const char *output;    /* "-": standard output */
 	uint32_t timeout_ms;   /* 0: as the library has it */
+	uint32_t sample;       /* files of a drill; 0: none */
+	uint32_t keep_last, keep_daily, keep_weekly, keep_monthly;
 	bool json;
 	bool quiet;
 	bool verify;
 	bool resume;
+	bool in_place;
+	bool overwrite;
 	bool follow;
+	bool read_data;
 	bool dry_run;
 	bool identifiers_only;
 	bool ask;
@@ -86,7 +94,7 @@ typedef enum exit_code command_fn(struct run *run);
 
 command_fn command_enrol, command_register, command_bind, command_password;
 command_fn command_backup, command_snapshots, command_show, command_restore;
-command_fn command_notices, command_status;
+command_fn command_rules, command_notices, command_status;
 command_fn command_code, command_sim_pin;
 command_fn command_invite, command_sessions, command_revoke, command_forget;
 command_fn command_terminals, command_rebind, command_unbind, command_card;
@@ -96,7 +104,8 @@ command_fn command_terminals, command_rebind, command_unbind, command_card;
  * card's PIN is on: urge for it on standard error, and say why (A-05).
  */
 void urge_sim_pin(const struct run *run);
-command_fn command_lock, command_grant;
+command_fn command_lock, command_grant, command_check;
+command_fn command_diff, command_delete, command_thin;
 
 /** The exit code that ${status} means. */
 enum exit_code exit_code_of(enum status status);

@@ -260,3 +260,18 @@ void on_unconfirmed(void *arg, const char *service)
 		fprintf(stderr, "keepsake: %s has not confirmed: %s\n", service,
 		    self->meaning);
 }
+
+const char *type_word(enum keepsake_type type)
+{
+	switch (type) {
+	case KEEPSAKE_FILE:
+		return "file";
+	case KEEPSAKE_FOLDER:
+		return "folder";
+	case KEEPSAKE_SYMLINK:
+		return "symlink";
+	case KEEPSAKE_HARD_LINK:
+	default:
+		return "hard_link";
+	}
+}

@@ -27,6 +27,9 @@ json_t *json_of_id(const uint8_t id[static KEEPSAKE_ID_BYTES]);
 /** A JSON string of a wall time, RFC 3339 in UTC. */
 json_t *json_of_time(uint64_t wall_ms);
 
+/** The word for a type of entry ("file"); static. */
+const char *type_word(enum keepsake_type type);
+
 /** A JSON object {category: {files, bytes}} of those that have files. */
 json_t *json_of_totals(
     const struct keepsake_total totals[static KEEPSAKE_CATEGORIES]);

@@ -574,6 +574,10 @@ struct keepsake_backup_result {
 	uint64_t bytes_sent; /* sealed */
 	uint64_t errors;     /* files not stored, or not quite */
 	bool cache_lost;     /* the next backup reads every file */
+	/* Of the account, as the server counts it. */
+	uint64_t used_bytes;       /* with this backup */
+	uint64_t quota_soft_bytes; /* past it the owner is warned; 0: none */
+	uint64_t quota_bytes;      /* past it nothing is taken; 0: none */
 };
 
 /**
@@ -583,7 +587,8 @@ struct keepsake_backup_result {
  * STATUS_PENDING    cancelled; the next one goes on from there
  * STATUS_NOT_FOUND  no such folder
  * STATUS_CONFLICT   another backup of this terminal runs
- * STATUS_QUOTA      the account's space is used up
+ * STATUS_QUOTA      the account may not have so much: as a rule nothing was
+ *                   sent; what is stored is not harmed
  */
 enum status keepsake_backup(struct keepsake *self,
     const struct keepsake_backup *what, struct keepsake_backup_result *out);
@@ -618,6 +623,7 @@ struct keepsake_snapshot {
 	uint64_t sealed_bytes;
 	enum keepsake_key key;
 	uint8_t key_id[KEEPSAKE_ID_BYTES]; /* LOCAL; else all zero */
+	bool damaged;  /* the store says so: see keepsake_check */
 	bool readable; /* its key opened; what follows is empty otherwise */
 	char label[KEEPSAKE_LABEL_BYTES_MAX + 1];
 	char host[KEEPSAKE_LABEL_BYTES_MAX + 1];
@@ -678,12 +684,52 @@ typedef bool keepsake_entry_fn(void *arg, const struct keepsake_entry *entry);
 enum status keepsake_show(struct keepsake *self, const char *which,
     keepsake_entry_fn *each, void *arg, struct keepsake_snapshot *snapshot_out);
 
+/** How a path differs between two snapshots. */
+enum keepsake_change { KEEPSAKE_ADDED = 1, KEEPSAKE_REMOVED, KEEPSAKE_CHANGED };
+
+/** One of them; all of it borrowed. */
+struct keepsake_difference {
+	enum keepsake_change change;
+	bool content;  /* CHANGED: another type, size, data or link target */
+	bool metadata; /* CHANGED: another mode, time, owner or category */
+	enum keepsake_type type; /* after; of one that is REMOVED, before */
+	const char *path;        /* any bytes but NUL */
+	unsigned int category;   /* like the type */
+	uint64_t before_bytes, after_bytes; /* of a file */
+};
+
+/** Called for each, in the order of paths; false: enough. */
+typedef bool keepsake_difference_fn(
+    void *arg, const struct keepsake_difference *difference);
+
+struct keepsake_comparison {
+	uint64_t before, after; /* their ordinals */
+	uint64_t added, removed, changed;
+};
+
+/**
+ * Compare two snapshots, named as above.  Only their manifests are read, and
+ * of these only what is not the same in both.
+ *
+ * Results as keepsake_show.
+ */
+enum status keepsake_diff(struct keepsake *self, const char *before,
+    const char *after, keepsake_difference_fn *each, void *arg,
+    struct keepsake_comparison *out);
+
+#define KEEPSAKE_FOLDER_BYTES_MAX 4095
+
 struct keepsake_restore {
 	const char *which;
-	const char *target; /* folder, new or empty unless resume */
+	const char *target; /* folder, new or empty unless resume; NULL: the
+			       one that was backed up, and nothing that is
+			       there is changed */
 	bool resume;        /* keep what is there and right, replace the rest */
+	bool overwrite;     /* into the folder that was backed up: likewise */
 	bool verify;        /* read each file again and compare */
-	const char *category;           /* only this one; NULL: all */
+	const char *category; /* only this one; NULL: all */
+	const char *path; /* only this file, or this folder and what is below
+			     it, as keepsake_show tells it; NULL: all */
 	const atomic_bool *cancel;      /* NULL, or stop soon once it is set */
 	keepsake_progress_fn *progress; /* may be NULL */
 	keepsake_report_fn *report;     /* may be NULL */
@@ -699,14 +745,16 @@ struct keepsake_restore_result {
 	uint64_t verified;
 	uint64_t bytes;         /* written */
 	uint64_t bytes_fetched; /* sealed */
+	char target[KEEPSAKE_FOLDER_BYTES_MAX + 1];
 };
 
 /**
- * Restore a snapshot into a folder.
+ * Restore a snapshot, or a part of it, into a folder.
  *
  * STATUS_OK         done, but for what was reported
- * STATUS_NOT_FOUND  no such snapshot, its key is kept elsewhere, or no such
- *                   category
+ * STATUS_NOT_FOUND  no such snapshot, its key is kept elsewhere, no such
+ *                   category, no such path in it, or it does not say which
+ *                   folder it is of
  * STATUS_DENIED     as keepsake_show
  * STATUS_CONFLICT   the target is not empty
  * STATUS_PENDING    cancelled; with resume, the next one goes on
@@ -714,6 +762,115 @@ struct keepsake_restore_result {
  */
 enum status keepsake_restore(struct keepsake *self,
     const struct keepsake_restore *what, struct keepsake_restore_result *out);
+
+/* ---- snapshots that go ---- */
+
+/** Called for each snapshot that is deleted, after that is so. */
+typedef void keepsake_deleted_fn(void *arg, uint64_t ordinal);
+
+/**
+ * Delete snapshots, for good: each is named by ${which} as above.  Asks for
+ * the account's password, whatever code this terminal has of its own; a
+ * standing grant does not do.  Up to 100 go together or not at all.
+ *
+ * each  may be NULL
+ *
+ * STATUS_OK         they are gone; what only they had is swept soon
+ * STATUS_NOT_FOUND  one of the names fits none; nothing was deleted
+ */
+enum status keepsake_delete(struct keepsake *self, const char *const *which,
+    size_t count, keepsake_deleted_fn *each, void *arg);
+
+/** What keeps a snapshot when they are thinned. */
+enum keepsake_keep {
+	KEEPSAKE_KEEP_LAST,
+	KEEPSAKE_KEEP_DAILY,
+	KEEPSAKE_KEEP_WEEKLY,
+	KEEPSAKE_KEEP_MONTHLY,
+	KEEPSAKE_KEEP_COUNT
+};
+
+/**
+ * Called for each snapshot, oldest first, before any is deleted.
+ *
+ * kept  bits of enum keepsake_keep; 0 of one that can be read: it goes
+ */
+typedef void keepsake_thin_fn(
+    void *arg, const struct keepsake_snapshot *snapshot, unsigned int kept);
+
+struct keepsake_thin {
+	/* Of each series (one terminal's snapshots with one label): the newest
+	 * so many, and the newest of so many days, weeks (from Monday) and
+	 * months of local time that have one.  What any rule keeps stays. */
+	uint32_t keep[KEEPSAKE_KEEP_COUNT];
+	bool dry_run;           /* delete nothing */
+	keepsake_thin_fn *each; /* may be NULL */
+	void *arg;
+};
+
+struct keepsake_thin_result {
+	uint64_t kept;
+	uint64_t deleted; /* or would be */
+	uint64_t unread;  /* kept, too: their keys do not open here */
+};
+
+/**
+ * Delete the snapshots that no rule keeps.
+ *
+ * STATUS_OK         done
+ * STATUS_MALFORMED  no rule keeps any: nothing was deleted
+ * others            as keepsake_delete
+ */
+enum status keepsake_thin(struct keepsake *self,
+    const struct keepsake_thin *what, struct keepsake_thin_result *out);
+
+/* ---- checks ---- */
+
+/** What a check of a snapshot came to. */
+enum keepsake_condition {
+	KEEPSAKE_WHOLE,
+	KEEPSAKE_DAMAGED, /* files of it, which were reported */
+	KEEPSAKE_BROKEN,  /* its list of files: nothing of it can be restored */
+	KEEPSAKE_CLOSED,  /* its key is not here: it could not be checked */
+};
+
+struct keepsake_checked {
+	uint64_t snapshot; /* its ordinal */
+	uint64_t taken_ms; /* wall time */
+	enum keepsake_condition condition;
+	uint64_t files;      /* of all types */
+	uint64_t damaged;    /* of those; of a drill: of those picked */
+	uint64_t lost;       /* parts of the list of files: more are damaged */
+	uint64_t chunks;     /* looked at now: not again for another one */
+	uint64_t bytes_read; /* sealed */
+	uint64_t picked;     /* of a drill: files restored and compared */
+};
+
+struct keepsake_check {
+	const char *const *which; /* see above; or "all" */
+	size_t which_count;
+	bool read_data;            /* fetch, open and compare all chunks */
+	uint32_t sample;           /* a drill of so many files; 0: a check */
+	const atomic_bool *cancel; /* NULL, or stop soon once it is set */
+	/* A file is damaged, or what follows it is; may be NULL. */
+	void (*report)(
+	    void *arg, uint64_t snapshot, const char *path, const char *why);
+	/* One snapshot is done. */
+	void (*checked)(void *arg, const struct keepsake_checked *result);
+	void *arg; /* of both */
+};
+
+/**
+ * Prove snapshots whole.  A drill, a check with sample, restores files that
+ * are picked at random into memory, compares them, and reports to the server
+ * what that came to.
+ *
+ * STATUS_OK         looked at all: "checked" has told what was found
+ * STATUS_NOT_FOUND  no such snapshot, or there are none
+ * STATUS_PENDING    cancelled
+ */
+enum status keepsake_check(
+    struct keepsake *self, const struct keepsake_check *what);
 
 /* ---- notices ---- */
 
@@ -744,5 +901,44 @@ typedef bool keepsake_notice_fn(
  */
 enum status keepsake_notices(struct keepsake *self, bool follow,
     const atomic_bool *cancel, keepsake_notice_fn *each, void *arg);
+
+#define KEEPSAKE_RULES_MAX 32
+
+/** When a notice is pushed to a terminal that listens. */
+enum keepsake_tell {
+	KEEPSAKE_TELL_USUAL,   /* as its kind has it */
+	KEEPSAKE_TELL_AT_ONCE, /* also in quiet hours */
+	KEEPSAKE_TELL_IN_TIME, /* when the quiet hours are over */
+	KEEPSAKE_TELL_NEVER,   /* it is not told at all */
+};
+
+struct keepsake_rules {
+	uint32_t quiet_from; /* minute of each terminal's local day */
+	uint32_t quiet_to;   /* the first one after; equal: no quiet hours */
+	bool keep_quiet;     /* in a change: leave the two above as they are */
+	struct keepsake_rule {
+		const char *kind; /* as in keepsake_notice */
+		enum keepsake_tell tell;
+		uint32_t together_s; /* at most this often; 0: each */
+	} rules[KEEPSAKE_RULES_MAX];
+	size_t count;
+};
+
+/** Read what the owner wants of notices. */
+enum status keepsake_rules_get(
+    struct keepsake *self, struct keepsake_rules *out);
+
+/**
+ * Change it: quiet hours, and the rules of the kinds that are named; the
+ * others stay.  What tells of a danger is always told at once.
+ *
+ * changes  filled with all that is in force then
+ *
+ * STATUS_NOT_FOUND  no such kind
+ * STATUS_DENIED     one of those that are always told
+ * STATUS_MALFORMED  together_s is not 60 s to a day
+ */
+enum status keepsake_rules_change(
+    struct keepsake *self, struct keepsake_rules *changes);
 
 #endif

@@ -217,6 +217,29 @@ uint64_t totals_bytes(
 void totals_copy(struct keepsake_total out[static KEEPSAKE_CATEGORIES],
     const struct category_total totals[static CATEGORY_COUNT]);
 
+/** What ${snapshot} is; self->snapshot_key becomes its, or none. */
+void snapshot_describe(struct keepsake *self, const struct snapshot *snapshot,
+    struct keepsake_snapshot *out);
+
+/** Free what remote_snapshots gave. */
+void snapshots_free(struct snapshot *list, size_t count);
+
+/** NOT_FOUND, and says so, where no snapshot can be named ${which}. */
+enum status snapshot_check_name(struct keepsake *self, const char *which);
+
+/** Find in ${list} the one that ${which} names; NOT_FOUND: said so. */
+enum status snapshot_pick(struct keepsake *self, const struct snapshot *list,
+    size_t count, const char *which, size_t *at_out);
+
+/**
+ * Prove and connect to read the snapshots that ${which} names; no key is
+ * opened yet.
+ *
+ * out  room for ${count}, each to be cleared in any case
+ */
+enum status snapshots_begin(struct keepsake *self, const char *const *which,
+    size_t count, struct snapshot *out);
+
 /**
  * Prove and connect to read the snapshot that ${which} names, and open its
  * key: self->snapshot_key.

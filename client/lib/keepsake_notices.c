@@ -1,11 +1,13 @@
 #include "keepsake.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/util.h"
 #include "bus/unpack.h"
 #include "keepsake_internal.h"
+#include "notice_kind.h"
 #include "notify.pb-c.h"
 
 /* What the server has to tell. */
@@ -13,37 +15,6 @@
 #define SUBSCRIBE_MS   20000 /* presence is a lease of 60 s */
 #define LISTEN_MS      500   /* then look whether to stop */
 #define NOTICE_IDS_MAX 64
-
-/* clang-format off */
-static const struct kind {
-	Notify__Kind number;
-	const char *word;
-	const char *meaning;
-} kinds[] = {
-	{ NOTIFY__KIND__BACKUP_DONE,      "backup_done",      "a backup is stored" },
-	{ NOTIFY__KIND__TERMINAL_BOUND,   "terminal_bound",   "a terminal was bound to the account; if it is none of yours: keepsake revoke --terminal, then keepsake password" },
-	{ NOTIFY__KIND__NAME_ASKED_AGAIN, "name_asked_again", "somebody tried to register your name; nothing has changed, and nobody was told that it is taken" },
-	{ NOTIFY__KIND__REGISTERED,       "registered",       "the account was made" },
-	{ NOTIFY__KIND__CODE_CHANGED,     "code_changed",     "a code of the account was changed; if it was not you: keepsake revoke --all, and tell the operator" },
-	{ NOTIFY__KIND__CODE_LOCKED,      "code_locked",      "too many wrong tries have shut a way in; if they were not yours, somebody is guessing: nothing has been opened, and a longer password keeps it so" },
-	{ NOTIFY__KIND__INVITATION,       "invitation",       "somebody wants to sign in with a new terminal and asks for this invitation; if it is not you, give it to nobody" },
-	{ NOTIFY__KIND__TERMINAL_REBOUND, "terminal_rebound", "a terminal of the account has a new key, or another name by which it is known; if it was not you, change the verification information and tell the operator" },
-	{ NOTIFY__KIND__TERMINAL_UNBOUND, "terminal_unbound", "a terminal is no longer bound to the account; if it was not you, change the verification information and tell the operator" },
-	{ NOTIFY__KIND__GRANT_GIVEN,      "grant_given",      "a terminal may back up from now on with nobody asked; if it was not you, take that away and change the password" },
-	{ NOTIFY__KIND__GRANT_REMOVED,    "grant_removed",    "a terminal may no longer back up with nobody asked" },
-};
-/* clang-format on */
-
-static const struct kind *kind_of(Notify__Kind number)
-{
-	static const struct kind other = { NOTIFY__KIND__NO_KIND, "other",
-		"this keepsake is too old to know what it is" };
-
-	for (size_t i = 0; i < nitems(kinds); i++)
-		if (kinds[i].number == number)
-			return &kinds[i];
-	return &other;
-}
 
 struct notice_reader {
 	keepsake_notice_fn *each;
@@ -56,7 +27,7 @@ struct notice_reader {
 static void give_notice(
     struct notice_reader *reader, const Notify__Notice *message)
 {
-	const struct kind *kind = kind_of(message->kind);
+	const struct notice_kind *kind = notice_kind(message->kind);
 	struct keepsake_notice notice = {
 		.kind = kind->word,
 		.meaning = kind->meaning,
@@ -118,23 +89,36 @@ static enum status fetch_notices(
 	return st;
 }
 
+/* How far the clock on the wall is ahead of UTC, in minutes. */
+static int32_t utc_offset_min(void)
+{
+	time_t now = time(NULL);
+	struct tm local;
+
+	return localtime_r(&now, &local) ? (int32_t)(local.tm_gmtoff / 60) : 0;
+}
+
 static enum status subscribe(struct keepsake *self)
 {
 	Notify__Subscribe message = NOTIFY__SUBSCRIBE__INIT;
 
+	message.utc_offset_min = utc_offset_min();
 	return session_ask(self->session, NOTIFY__TYPE__SUBSCRIBE,
 	    login_ticket(self->login), &message.base, NULL, NULL);
 }
 
-/* Take pushes for as long as one subscription is good. */
+/* Take pushes for as long as one subscription is good: it ends with the
+ * connection, which may be to another gateway next. */
 static enum status listen_a_while(struct keepsake *self,
     struct notice_reader *reader, const atomic_bool *cancel)
 {
 	uint64_t until_ms = clock_interval_ms() + SUBSCRIBE_MS;
 	Notify__NoticeList *list;
 	enum status st = subscribe(self);
+	unsigned int connections = session_connections(self->session);
 
 	while (st == STATUS_OK && clock_interval_ms() < until_ms &&
+	       session_connections(self->session) == connections &&
 	       !(cancel && atomic_load(cancel))) {
 		st = session_pushed(self->session, NOTIFY__TYPE__PUSH,
 		    LISTEN_MS, &notify__notice_list__descriptor, &list);

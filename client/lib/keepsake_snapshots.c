@@ -48,7 +48,7 @@ void totals_copy(struct keepsake_total out[static KEEPSAKE_CATEGORIES],
 		};
 }
 
-static void describe(struct keepsake *self, const struct snapshot *snapshot,
+void snapshot_describe(struct keepsake *self, const struct snapshot *snapshot,
     struct keepsake_snapshot *out)
 {
 	struct sealed_key head;
@@ -79,11 +79,34 @@ static void describe(struct keepsake *self, const struct snapshot *snapshot,
 	sodium_memzero(&summary, sizeof(summary));
 }
 
-static void free_snapshots(struct snapshot *list, size_t count)
+void snapshots_free(struct snapshot *list, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		snapshot_clear(&list[i]);
 	free(list);
+}
+
+/* Mark those that the store says damage touches. */
+static enum status mark_damaged(
+    struct keepsake *self, struct keepsake_snapshot *list, size_t count)
+{
+	uint64_t *ordinals = NULL;
+	size_t ordinals_count = 0, at = 0;
+	uint32_t chunks = 0;
+	enum status st =
+	    remote_damage(self->remote, &chunks, &ordinals, &ordinals_count);
+
+	if (st != STATUS_OK)
+		return call_refuse_remote(self, st);
+	/* Both rise. */
+	for (size_t i = 0; i < count; i++) {
+		while (at < ordinals_count && ordinals[at] < list[i].ordinal)
+			at++;
+		list[i].damaged =
+		    at < ordinals_count && ordinals[at] == list[i].ordinal;
+	}
+	free(ordinals);
+	return STATUS_OK;
 }
 
 static enum status list_snapshots(struct keepsake *self,
@@ -104,10 +127,16 @@ static enum status list_snapshots(struct keepsake *self,
 	if (!described)
 		st = call_refuse_plainly(self, STATUS_NO_SPACE);
 	for (size_t i = 0; described && i < count; i++)
-		describe(self, &list[i], &described[i]);
+		snapshot_describe(self, &list[i], &described[i]);
+	if (described && remote_any_damage(self->remote))
+		st = mark_damaged(self, described, count);
+	if (st != STATUS_OK) {
+		free(described);
+		described = NULL;
+	}
 	*list_out = described;
 	*count_out = count;
-	free_snapshots(list, count);
+	snapshots_free(list, count);
 	return st;
 }
 
@@ -175,9 +204,35 @@ static bool is_named(
 	}
 }
 
-/* Find the snapshot ${which}; ${out} is to be cleared. */
-static enum status find_snapshot(struct keepsake *self, enum naming naming,
-    const char *which, struct snapshot *out)
+enum status snapshot_check_name(struct keepsake *self, const char *which)
+{
+	if (naming_of(which) != NAMING_NONE)
+		return STATUS_OK;
+	return call_refuse(self, STATUS_NOT_FOUND,
+	    "name one by latest, by its number, or by a moment in "
+	    "UTC such as 2026-11-20 or 2026-11-20T18:30:00Z",
+	    "%s: not how snapshots are named", which);
+}
+
+enum status snapshot_pick(struct keepsake *self, const struct snapshot *list,
+    size_t count, const char *which, size_t *at_out)
+{
+	enum naming naming = naming_of(which);
+
+	/* The newest that fits. */
+	for (size_t at = count; at > 0; at--)
+		if (is_named(&list[at - 1], naming, which)) {
+			*at_out = at - 1;
+			return STATUS_OK;
+		}
+	return call_refuse(self, STATUS_NOT_FOUND,
+	    "see what there is: keepsake snapshots", "%s: no such snapshot",
+	    which);
+}
+
+/* Find each of the snapshots; those in ${out} are to be cleared. */
+static enum status find_snapshots(struct keepsake *self,
+    const char *const *which, size_t wanted, struct snapshot *out)
 {
 	struct snapshot *list = NULL;
 	size_t count = 0, at;
@@ -185,34 +240,27 @@ static enum status find_snapshot(struct keepsake *self, enum naming naming,
 
 	if (st != STATUS_OK)
 		return call_refuse_remote(self, st);
-	/* The newest that fits. */
-	for (at = count; at > 0; at--)
-		if (is_named(&list[at - 1], naming, which))
-			break;
-	if (at > 0) {
-		*out = list[at - 1];
-		list[at - 1] = (struct snapshot){ 0 };
-	} else {
-		st = call_refuse(self, STATUS_NOT_FOUND,
-		    "see what there is: keepsake snapshots",
-		    "%s: no such snapshot", which);
+	for (size_t i = 0; i < wanted && st == STATUS_OK; i++) {
+		st = snapshot_pick(self, list, count, which[i], &at);
+		if (st == STATUS_OK)
+			st = snapshot_copy(&out[i], &list[at]);
+		if (st == STATUS_NO_SPACE)
+			call_refuse_plainly(self, st);
 	}
-	free_snapshots(list, count);
+	snapshots_free(list, count);
 	return st;
 }
 
-enum status snapshot_begin(
-    struct keepsake *self, const char *which, struct snapshot *out)
+enum status snapshots_begin(struct keepsake *self, const char *const *which,
+    size_t count, struct snapshot *out)
 {
-	enum naming naming = naming_of(which);
+	enum status st = STATUS_OK;
 
-	if (naming == NAMING_NONE)
-		return call_refuse(self, STATUS_NOT_FOUND,
-		    "name one by latest, by its number, or by a moment in "
-		    "UTC such as 2026-11-20 or 2026-11-20T18:30:00Z",
-		    "%s: not how snapshots are named", which);
+	for (size_t i = 0; i < count && st == STATUS_OK; i++)
+		st = snapshot_check_name(self, which[i]);
 	/* Who may not read the keys that are kept here ends here (K-02). */
-	enum status st = call_place(self, false);
+	if (st == STATUS_OK)
+		st = call_place(self, false);
 	if (st == STATUS_OK)
 		st = call_tool_password(self);
 	if (st == STATUS_OK)
@@ -222,7 +270,14 @@ enum status snapshot_begin(
 	st = remote_restore_begin(self->remote);
 	if (st != STATUS_OK)
 		return call_refuse_remote(self, st);
-	st = find_snapshot(self, naming, which, out);
+	return find_snapshots(self, which, count, out);
+}
+
+enum status snapshot_begin(
+    struct keepsake *self, const char *which, struct snapshot *out)
+{
+	enum status st = snapshots_begin(self, &which, 1, out);
+
 	if (st != STATUS_OK)
 		return st;
 	st = call_open_key(self, out);
@@ -285,7 +340,7 @@ enum status keepsake_show(struct keepsake *self, const char *which,
 	call_begin(self);
 	enum status st = snapshot_begin(self, which, &snapshot);
 	if (st == STATUS_OK && snapshot_out)
-		describe(self, &snapshot, snapshot_out);
+		snapshot_describe(self, &snapshot, snapshot_out);
 	if (st == STATUS_OK) {
 		const struct restore_options options = {
 			.remote = self->remote,
@@ -294,7 +349,9 @@ enum status keepsake_show(struct keepsake *self, const char *which,
 			.key = self->snapshot_key,
 		};
 		st = snapshot_entries(&options, on_entry, &shower);
-		if (st != STATUS_OK)
+		if (st == STATUS_OK)
+			remote_restore_end(self->remote, 0, 0, 0);
+		else
 			st = snapshot_refuse(self, st, &snapshot);
 	}
 	snapshot_clear(&snapshot);

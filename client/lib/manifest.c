@@ -258,6 +258,7 @@ struct entry_decoder {
 	ProtobufCAllocator allocator;
 	size_t used;
 	bool begun;    /* an entry of which more must come */
+	bool headless; /* a node was lost: what comes may begin with MORE */
 	uint64_t size; /* of its extents so far */
 	_Alignas(ALIGNMENT) uint8_t arena[DECODER_ARENA_BYTES];
 };
@@ -410,8 +411,12 @@ enum status entry_decode(
 		    &self->allocator, packed.len, packed.data);
 		if (!message)
 			return STATUS_MALFORMED;
+		if (!self->begun && self->headless &&
+		    message->type == MANIFEST__TYPE__MORE)
+			return STATUS_PENDING; /* of an entry that is lost */
 		if (!self->begun) {
 			self->size = 0;
+			self->headless = false;
 			if (!head_is_valid(message))
 				return STATUS_MALFORMED;
 			st = head_copy(entry, message);
@@ -597,6 +602,9 @@ struct manifest_reader {
 	unsigned int level; /* of the node to go on with */
 	struct level levels[MANIFEST_LEVELS_MAX];
 	struct bytes last_path; /* of the entry before */
+	manifest_lost_fn *lost; /* NULL: nothing may be missing */
+	void *lost_arg;
+	bool has_lost; /* since the last entry */
 };
 
 struct manifest_reader *manifest_reader_new(
@@ -628,6 +636,13 @@ void manifest_reader_destroy(struct manifest_reader **self_p)
 	sodium_memzero(&self->root, sizeof(self->root));
 	free(self);
 	*self_p = NULL;
+}
+
+void manifest_reader_tolerate(
+    struct manifest_reader *self, manifest_lost_fn *lost, void *arg)
+{
+	self->lost = lost;
+	self->lost_arg = arg;
 }
 
 /** Take a link off the front of ${input}. */
@@ -703,8 +718,31 @@ out:
 	return st;
 }
 
+/**
+ * A node below the root cannot be read: pass over it.
+ *
+ * entry  that was begun before it, if one was
+ */
+static void node_lose(struct manifest_reader *self, const struct entry *entry)
+{
+	const char *broken = NULL;
+
+	if (self->decoder->begun)
+		broken = (const char *)entry->path.data;
+	self->decoder->begun = false;
+	self->decoder->headless = true;
+	self->level++;
+	if (!self->has_lost || broken)
+		self->lost(self->lost_arg,
+		    self->last_path.len > 0 ? (const char *)self->last_path.data
+					    : "",
+		    broken);
+	self->has_lost = true;
+}
+
 /** Go on to the next node of level 0; NOT_FOUND: there is none. */
-static enum status leaf_next(struct manifest_reader *self)
+static enum status leaf_next(
+    struct manifest_reader *self, const struct entry *entry)
 {
 	struct chunk_name name;
 	enum status st = STATUS_OK;
@@ -725,7 +763,12 @@ static enum status leaf_next(struct manifest_reader *self)
 			links_want(self, level);
 			self->level--;
 		}
+		bool is_root = !self->started;
 		st = node_enter(self, &name, self->level);
+		if (st == STATUS_MALFORMED && self->lost && !is_root) {
+			node_lose(self, entry);
+			st = STATUS_OK;
+		}
 	} while (st == STATUS_OK && self->level > 0);
 	sodium_memzero(&name, sizeof(name));
 	return st;
@@ -740,7 +783,7 @@ enum status manifest_reader_next(
 		struct level *leaf = &self->levels[0];
 		st = STATUS_OK;
 		if (leaf->rest.len == 0)
-			st = leaf_next(self);
+			st = leaf_next(self, entry);
 		if (st != STATUS_OK)
 			break;
 		st = entry_decode(self->decoder, &leaf->rest, entry);
@@ -749,9 +792,68 @@ enum status manifest_reader_next(
 		return STATUS_MALFORMED;
 	if (st != STATUS_OK)
 		return st;
+	self->has_lost = false;
 	if (self->last_path.len > 0 &&
 	    path_compare(
 		bytes_slice(&self->last_path), bytes_slice(&entry->path)) >= 0)
 		return STATUS_MALFORMED;
 	return entry_set_text(&self->last_path, bytes_slice(&entry->path));
+}
+
+/** The link that comes next, and its level; 0: none, or within a node. */
+static unsigned int link_next(
+    struct manifest_reader *self, struct chunk_name *name_out)
+{
+	if (self->levels[0].rest.len > 0 || self->decoder->begun)
+		return 0;
+	while (self->levels[self->level].rest.len == 0) {
+		if (self->level == self->top)
+			return 0;
+		self->level++;
+	}
+	struct slice rest = self->levels[self->level].rest;
+	return link_take(&rest, name_out) ? self->level : 0;
+}
+
+/** Take the link ${name} off, and enter the node that it leads to, or not. */
+static enum status link_pass(
+    struct manifest_reader *self, struct chunk_name *name, bool enter)
+{
+	struct level *level = &self->levels[self->level];
+
+	link_take(&level->rest, name);
+	if (level->ahead_count > 0)
+		level->ahead_count--;
+	links_want(self, level);
+	return enter ? node_enter(self, name, self->level - 1) : STATUS_OK;
+}
+
+enum status manifest_readers_skip(
+    struct manifest_reader *a, struct manifest_reader *b)
+{
+	struct chunk_name of_a = { 0 }, of_b = { 0 };
+	enum status st = STATUS_OK;
+
+	if (!a->started)
+		st = node_enter(a, &a->root, 0);
+	if (st == STATUS_OK && !b->started)
+		st = node_enter(b, &b->root, 0);
+	while (st == STATUS_OK) {
+		unsigned int level_a = link_next(a, &of_a);
+		unsigned int level_b = link_next(b, &of_b);
+		if (level_a == 0 || level_b == 0)
+			break;
+		bool same = level_a == level_b &&
+			    memcmp(&of_a.id, &of_b.id, sizeof(of_a.id)) == 0;
+		/* Leaves that differ are for manifest_reader_next. */
+		if (!same && level_a == 1 && level_b == 1)
+			break;
+		if (same || level_a >= level_b)
+			st = link_pass(a, &of_a, !same);
+		if (st == STATUS_OK && (same || level_b >= level_a))
+			st = link_pass(b, &of_b, !same);
+	}
+	sodium_memzero(&of_a, sizeof(of_a));
+	sodium_memzero(&of_b, sizeof(of_b));
+	return st;
 }

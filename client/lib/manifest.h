@@ -177,6 +177,22 @@ struct manifest_reader *manifest_reader_new(
 void manifest_reader_destroy(struct manifest_reader **self_p);
 
 /**
+ * Called for a part of the manifest that is damaged: entries behind
+ * ${behind}, which may be "", are not known.
+ *
+ * broken  an entry was begun and its rest is lost: its path, else NULL
+ */
+typedef void manifest_lost_fn(
+    void *arg, const char *behind, const char *broken);
+
+/**
+ * From now on pass over nodes that cannot be had, or are not what was
+ * stored, and tell; but for the root, without which there is nothing.
+ */
+void manifest_reader_tolerate(
+    struct manifest_reader *self, manifest_lost_fn *lost, void *arg);
+
+/**
  * Read the next entry into ${entry}, replacing what is in it.
  *
  * STATUS_OK         there it is
@@ -187,5 +203,16 @@ void manifest_reader_destroy(struct manifest_reader **self_p);
  */
 enum status manifest_reader_next(
     struct manifest_reader *self, struct entry *entry);
+
+/**
+ * Where both readers are between two nodes, pass over those that come next in
+ * both: what is in them is the same, and they need not be fetched.  Neither
+ * has given out an entry that is still to be compared.
+ *
+ * STATUS_OK  done, also where there was nothing to pass over
+ * others     as manifest_reader_next, but NOT_FOUND
+ */
+enum status manifest_readers_skip(
+    struct manifest_reader *a, struct manifest_reader *b);
 
 #endif

@@ -10,6 +10,8 @@
 
 /* What the store is asked and answers, but for the chunks themselves. */
 
+#define GOODBYE_MS 5000 /* for what nobody has to wait for */
+
 _Static_assert(REMOTE_HAVE_MAX *CHUNK_ID_BYTES < BODY_BYTES_MAX,
     "one question asks for all of them");
 
@@ -18,6 +20,21 @@ void snapshot_clear(struct snapshot *self)
 	bytes_clear(&self->sealed_key);
 	bytes_clear(&self->sealed_summary);
 	memset(self, 0, sizeof(*self));
+}
+
+enum status snapshot_copy(struct snapshot *out, const struct snapshot *from)
+{
+	enum status st;
+
+	*out = *from;
+	out->sealed_key = out->sealed_summary = (struct bytes){ 0 };
+	st = bytes_copy(&out->sealed_key, bytes_slice(&from->sealed_key));
+	if (st == STATUS_OK)
+		st = bytes_copy(
+		    &out->sealed_summary, bytes_slice(&from->sealed_summary));
+	if (st != STATUS_OK)
+		snapshot_clear(out);
+	return st;
 }
 
 /* Whether a question that ends so leaves the rest as good as before. */
@@ -51,8 +68,8 @@ static void question_ended(
  * Ask, and wait.  The answer is unpacked into ${unpack}, which the caller
  * has begun; reply_type may be NULL.
  */
-static enum status ask(struct remote *self, uint32_t type,
-    const ProtobufCMessage *body, struct unpack *unpack,
+static enum status ask_within(struct remote *self, uint32_t timeout_ms,
+    uint32_t type, const ProtobufCMessage *body, struct unpack *unpack,
     const ProtobufCMessageDescriptor *reply_type, void *reply_out)
 {
 	struct request *question = remote_request_new(self, type);
@@ -63,6 +80,7 @@ static enum status ask(struct remote *self, uint32_t type,
 	if (st != STATUS_OK)
 		goto out;
 	question->ended = question_ended;
+	question->timeout_ms = timeout_ms;
 	pthread_mutex_lock(&self->mutex);
 	st = self->failure;
 	if (st == STATUS_OK) {
@@ -84,6 +102,14 @@ out:
 	return st;
 }
 
+enum status remote_ask(struct remote *self, uint32_t type,
+    const ProtobufCMessage *body, struct unpack *unpack,
+    const ProtobufCMessageDescriptor *reply_type, void *reply_out)
+{
+	return ask_within(
+	    self, self->timeout_ms, type, body, unpack, reply_type, reply_out);
+}
+
 enum status remote_have(struct remote *self, const struct chunk_id *ids,
     size_t count, struct chunk_standing *out)
 {
@@ -96,8 +122,8 @@ enum status remote_have(struct remote *self, const struct chunk_id *ids,
 	unpack_begin(&unpack);
 	message.lease_id = remote_id_field(&lease);
 	message.chunk_ids = field_of(slice_of(ids, count * sizeof(*ids)));
-	enum status st = ask(self, STORE__TYPE__HAVE, &message.base, &unpack,
-	    &store__presence__descriptor, &reply);
+	enum status st = remote_ask(self, STORE__TYPE__HAVE, &message.base,
+	    &unpack, &store__presence__descriptor, &reply);
 	if (st == STATUS_OK &&
 	    (reply->presence.len != count || reply->pages.len != count)) {
 		st = STATUS_MALFORMED;
@@ -107,7 +133,7 @@ enum status remote_have(struct remote *self, const struct chunk_id *ids,
 	for (size_t i = 0; st == STATUS_OK && i < count; i++) {
 		uint8_t presence = reply->presence.data[i];
 		/* What a newer server may say: safe is not to rely on it. */
-		out[i].presence = presence <= CHUNK_OTHERS
+		out[i].presence = presence <= CHUNK_DAMAGED
 				      ? (enum chunk_presence)presence
 				      : CHUNK_ABSENT;
 		out[i].pages = reply->pages.data[i];
@@ -122,7 +148,7 @@ static enum status begin(struct remote *self, uint32_t type,
 {
 	Store__Empty message = STORE__EMPTY__INIT;
 	struct id lease;
-	enum status st = ask(self, type, &message.base, unpack,
+	enum status st = remote_ask(self, type, &message.base, unpack,
 	    &store__lease__descriptor, reply);
 
 	if (st != STATUS_OK)
@@ -168,6 +194,11 @@ enum status remote_backup_begin(
 		lease_out->id = remote_lease(self);
 		lease_out->chunks = reply->chunks;
 		lease_out->last_ordinal = reply->last_ordinal;
+		lease_out->used_bytes = reply->used_bytes;
+		lease_out->quota_bytes = reply->quota_bytes;
+		lease_out->quota_soft_bytes = reply->quota_soft_bytes;
+		lease_out->room_bytes = reply->room_bytes;
+		lease_out->damaged_chunks = reply->damaged_chunks;
 	}
 	unpack_end(&unpack);
 	return st;
@@ -183,6 +214,33 @@ enum status remote_restore_begin(struct remote *self)
 	    begin(self, STORE__TYPE__RESTORE_BEGIN, &unpack, &reply);
 	unpack_end(&unpack);
 	return st;
+}
+
+void remote_restore_end(
+    struct remote *self, uint64_t ordinal, uint64_t files, uint64_t failed)
+{
+	Store__RestoreEnd message = STORE__RESTORE_END__INIT;
+	struct id lease = remote_lease(self);
+
+	message.lease_id = remote_id_field(&lease);
+	message.ordinal = ordinal;
+	message.files = files;
+	message.failed = failed;
+	(void)ask_within(self, min_of(self->timeout_ms, (uint32_t)GOODBYE_MS),
+	    STORE__TYPE__RESTORE_END, &message.base, NULL, NULL, NULL);
+}
+
+enum status remote_delete(
+    struct remote *self, const uint64_t *ordinals, size_t count)
+{
+	Store__SnapshotDelete message = STORE__SNAPSHOT_DELETE__INIT;
+
+	assert(count > 0 && count <= REMOTE_DELETE_MAX);
+	message.n_ordinals = count;
+	/* protobuf-c only reads them. */
+	message.ordinals = (uint64_t *)(uintptr_t)ordinals;
+	return remote_ask(self, STORE__TYPE__SNAPSHOT_DELETE, &message.base,
+	    NULL, NULL, NULL);
 }
 
 static enum status read_chunk_id(
@@ -241,8 +299,8 @@ enum status remote_publish(struct remote *self, struct snapshot *snapshot,
 	message.sealed_key = field_of(bytes_slice(&snapshot->sealed_key));
 	message.sealed_summary =
 	    field_of(bytes_slice(&snapshot->sealed_summary));
-	enum status st = ask(self, STORE__TYPE__PUBLISH, &message.base, &unpack,
-	    &store__snapshot__descriptor, &reply);
+	enum status st = remote_ask(self, STORE__TYPE__PUBLISH, &message.base,
+	    &unpack, &store__snapshot__descriptor, &reply);
 	if (st == STATUS_OK) {
 		snapshot->ordinal = reply->ordinal;
 		snapshot->taken_ms = reply->taken_ms;
@@ -256,14 +314,34 @@ enum status remote_publish(struct remote *self, struct snapshot *snapshot,
 	return st;
 }
 
+/* Whether the server had no room for a chunk: nothing else is wrong. */
+static bool is_full(enum status status)
+{
+	return status == STATUS_QUOTA || status == STATUS_NO_SPACE;
+}
+
 enum status remote_backup_abandon(struct remote *self)
 {
 	Store__Abandon message = STORE__ABANDON__INIT;
 	struct id lease = remote_lease(self);
 
+	pthread_mutex_lock(&self->mutex);
+	enum status failure = self->failure;
+	if (is_full(failure)) {
+		remote_wake(self); /* puts that wait for others end */
+		while (self->puts_count > 0)
+			pthread_cond_wait(&self->changed, &self->mutex);
+		self->failure = STATUS_OK;
+	}
+	pthread_mutex_unlock(&self->mutex);
 	message.lease_id = remote_id_field(&lease);
-	return ask(
+	enum status st = remote_ask(
 	    self, STORE__TYPE__BACKUP_ABANDON, &message.base, NULL, NULL, NULL);
+	pthread_mutex_lock(&self->mutex);
+	if (is_full(failure))
+		self->failure = failure;
+	pthread_mutex_unlock(&self->mutex);
+	return st;
 }
 
 static void snapshots_destroy(struct snapshot **list_p, size_t count)
@@ -315,11 +393,12 @@ enum status remote_snapshots(
 
 		unpack_begin(&unpack);
 		message.after = count > 0 ? list[count - 1].ordinal : 0;
-		st = ask(self, STORE__TYPE__SNAPSHOTS, &message.base, &unpack,
-		    &store__snapshot_list__descriptor, &reply);
+		st = remote_ask(self, STORE__TYPE__SNAPSHOTS, &message.base,
+		    &unpack, &store__snapshot_list__descriptor, &reply);
 		if (st == STATUS_OK) {
 			st = append_snapshots(&list, &count, reply);
 			more = reply->more;
+			self->damaged = reply->damaged;
 			if (st != STATUS_OK)
 				remote_fail_here(
 				    self, st, "a list of snapshots amiss");

@@ -15,8 +15,8 @@ enum status zmtp_bearer_new(struct program *program, struct zmtp_bearer **out);
 void zmtp_bearer_destroy(struct zmtp_bearer **self_p);
 
 /**
- * Refuse what is new; call ${stopped} when all under way is answered, at
- * the latest after 10 s.
+ * Refuse what is new, and say that another gateway may be asked at once; call
+ * ${stopped} when all under way is answered, at the latest after 8 s.
  */
 void zmtp_bearer_stop(struct zmtp_bearer *self, loop_fn *stopped, void *arg);
 
@@ -24,9 +24,13 @@ void zmtp_bearer_stop(struct zmtp_bearer *self, loop_fn *stopped, void *arg);
 struct zmtp_figures {
 	uint64_t requests, refused, answers, dropped;
 	uint64_t under_way, under_way_bytes;
+	uint64_t repeats_held; /* the first was under way */
 };
 
 void zmtp_bearer_figures(
     const struct zmtp_bearer *self, struct zmtp_figures *out);
+
+/** The links to the services behind it. */
+const struct router *zmtp_bearer_router(const struct zmtp_bearer *self);
 
 #endif

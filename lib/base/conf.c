@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "base/text.h"
 #include "base/util.h"
 
@@ -56,6 +57,19 @@ static bool is_section(const struct conf *self, const char *section)
 	return false;
 }
 
+bool conf_is_instance(const char *name, const char *word)
+{
+	size_t len = strlen(word);
+
+	if (strncmp(name, word, len) != 0 || strlen(name) > INSTANCE_BYTES_MAX)
+		return false;
+	name += len;
+	return *name == '\0' ||
+	       (*name == '-' && name[1] != '\0' &&
+		   name[strspn(name, "-0123456789abcdefghijklmnopqrstuvwxyz"
+				     "ABCDEFGHIJKLMNOPQRSTUVWXYZ")] == '\0');
+}
+
 static bool is_choice(const char *choices, const char *value)
 {
 	size_t len = strlen(value);
@@ -85,6 +99,13 @@ static bool is_endpoint(const char *value)
 	uint64_t number;
 	return port && port > value + 6 &&
 	       text_number(&number, port + 1, 65535) == STATUS_OK && number > 0;
+}
+
+static bool is_address(const char *value)
+{
+	struct address address;
+
+	return *value == '\0' || address_read(&address, value) == STATUS_OK;
 }
 
 static enum status parse_number(
@@ -123,9 +144,17 @@ static bool value_fits(const struct conf_key *key, const char *value,
 	case CONF_ENDPOINT:
 		snprintf(wanted, WANTED_MAX, "tcp://HOST:PORT or ipc:///PATH");
 		return is_endpoint(value);
+	case CONF_ADDRESS:
+		snprintf(wanted, WANTED_MAX,
+		    "IP:PORT, such as 127.0.0.1:9641 or [::1]:9641");
+		return is_address(value);
 	case CONF_CHOICE:
 		snprintf(wanted, WANTED_MAX, "one of %s", key->expected);
 		return is_choice(key->expected, value);
+	case CONF_INSTANCE:
+		snprintf(wanted, WANTED_MAX, "%s or %s-NAME, at most %d bytes",
+		    key->expected, key->expected, INSTANCE_BYTES_MAX);
+		return conf_is_instance(value, key->expected);
 	case CONF_NUMBER:
 		snprintf(wanted, WANTED_MAX, "a number from %ju to %ju",
 		    (uintmax_t)key->min, (uintmax_t)key->max);

@@ -25,6 +25,11 @@
 #define RECONNECT_IVL_MAX_MS 1000
 #define LINGER_MS            1000 /* for the last answers of a door */
 #define BACKLOG              1024
+/* A door for anyone: how the kernel finds out that a peer is gone. */
+#define KEEPALIVE_IDLE_S  30
+#define KEEPALIVE_INTVL_S 5
+#define KEEPALIVE_COUNT   3
+#define UNACKNOWLEDGED_MS 60000
 /*
  * A frame as CURVE has it on the wire, with nonce, tag, command name, flags.
  * Past CUT_FRAME_BYTES the connection ends; what is between that and its
@@ -91,12 +96,23 @@ static int set_size(void *socket, int option, int64_t value)
 	return zmq_setsockopt(socket, option, &value, sizeof(value));
 }
 
+struct option {
+	int option, value;
+};
+
+static enum status set_numbers(
+    void *socket, const struct option *options, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (set_number(socket, options[i].option, options[i].value))
+			return STATUS_INTERNAL;
+	return STATUS_OK;
+}
+
 /* Every bound is set here, for every socket: no default is relied upon. */
 static enum status set_bounds(void *socket)
 {
-	static const struct {
-		int option, value;
-	} options[] = {
+	static const struct option options[] = {
 		{ ZMQ_SNDHWM, SOCKET_HWM },
 		{ ZMQ_RCVHWM, SOCKET_HWM },
 		{ ZMQ_LINGER, 0 },
@@ -109,12 +125,31 @@ static enum status set_bounds(void *socket)
 		{ ZMQ_IPV6, 1 },
 	};
 
-	for (size_t i = 0; i < nitems(options); i++)
-		if (set_number(socket, options[i].option, options[i].value))
-			return STATUS_INTERNAL;
-	return set_size(socket, ZMQ_MAXMSGSIZE, WIRE_BYTES_MAX) == 0
-		   ? STATUS_OK
-		   : STATUS_INTERNAL;
+	enum status st = set_numbers(socket, options, nitems(options));
+	if (st == STATUS_OK &&
+	    set_size(socket, ZMQ_MAXMSGSIZE, WIRE_BYTES_MAX) != 0)
+		st = STATUS_INTERNAL;
+	return st;
+}
+
+/*
+ * For a door that many come in by.  libzmq walks through all its timers for
+ * each answer to a heartbeat: ten thousand terminals that do nothing would
+ * keep a processor busy.  They send heartbeats themselves, which are
+ * answered; from here the kernel looks after the connections.
+ */
+static enum status set_many_peers(void *socket)
+{
+	static const struct option options[] = {
+		{ ZMQ_HEARTBEAT_IVL, 0 },
+		{ ZMQ_TCP_KEEPALIVE, 1 },
+		{ ZMQ_TCP_KEEPALIVE_IDLE, KEEPALIVE_IDLE_S },
+		{ ZMQ_TCP_KEEPALIVE_INTVL, KEEPALIVE_INTVL_S },
+		{ ZMQ_TCP_KEEPALIVE_CNT, KEEPALIVE_COUNT },
+		{ ZMQ_TCP_MAXRT, UNACKNOWLEDGED_MS },
+	};
+
+	return set_numbers(socket, options, nitems(options));
 }
 
 /* A door is CURVE's, and guarded, before anybody can find it. */
@@ -166,24 +201,20 @@ static enum status make_ipc_folder(const char *endpoint)
 	return folder_make(folder);
 }
 
-enum status bus_bind(struct bus *self, const char *door, const char *endpoint,
-    const struct allow_list *allow, void **socket_out)
+/* Bind ${socket}, which has its options, or close it; NULL: none was made. */
+static enum status bind_as(struct bus *self, void *socket, const char *door,
+    const char *endpoint, const struct allow_list *allow, void **socket_out)
 {
-	enum status st = STATUS_INTERNAL;
-	void *socket = zmq_socket(self->context, ZMQ_ROUTER);
+	enum status st = socket ? STATUS_OK : STATUS_INTERNAL;
 
-	if (!socket)
-		goto out;
-	st = set_bounds(socket);
-	if (st == STATUS_OK && set_number(socket, ZMQ_ROUTER_MANDATORY, 1) != 0)
-		st = STATUS_INTERNAL;
 	if (st == STATUS_OK)
 		st = is_ipc(endpoint)
 			 ? make_ipc_folder(endpoint)
 			 : set_curve_server(self, socket, door, allow);
+	if (st == STATUS_OK && !is_ipc(endpoint) && allow->anyone)
+		st = set_many_peers(socket);
 	if (st == STATUS_OK && zmq_bind(socket, endpoint) != 0)
 		st = STATUS_UNAVAILABLE;
-out:
 	if (st != STATUS_OK) {
 		char quoted[LOG_QUOTED_BYTES];
 		log_error(NULL, "bind_failed",
@@ -194,6 +225,36 @@ out:
 	}
 	*socket_out = socket;
 	return st;
+}
+
+/* A socket with its bounds and one option more; NULL where it fails. */
+static void *open_socket(struct bus *self, int type, int option, int value)
+{
+	void *socket = zmq_socket(self->context, type);
+
+	if (socket && (set_bounds(socket) != STATUS_OK ||
+			  set_number(socket, option, value) != 0))
+		bus_close(&socket);
+	return socket;
+}
+
+enum status bus_bind(struct bus *self, const char *door, const char *endpoint,
+    const struct allow_list *allow, void **socket_out)
+{
+	void *socket = open_socket(self, ZMQ_ROUTER, ZMQ_ROUTER_MANDATORY, 1);
+
+	return bind_as(self, socket, door, endpoint, allow, socket_out);
+}
+
+enum status bus_bind_stream(struct bus *self, const char *door,
+    const char *endpoint, const struct allow_list *allow, int queue_max,
+    void **socket_out)
+{
+	void *socket = open_socket(self, ZMQ_XPUB, ZMQ_XPUB_VERBOSE, 1);
+
+	if (socket && set_number(socket, ZMQ_SNDHWM, queue_max) != 0)
+		bus_close(&socket);
+	return bind_as(self, socket, door, endpoint, allow, socket_out);
 }
 
 /* Open the PAIR that reports the connection events of ${socket}. */
@@ -218,20 +279,18 @@ out:
 	return STATUS_INTERNAL;
 }
 
-/* ${monitor_out} may be NULL. */
-static enum status connect_as(struct bus *self, const struct curve_keys *keys,
-    const char *endpoint, const uint8_t *server_key, void **socket_out,
-    void **monitor_out)
+/*
+ * Connect ${socket}, which has its options, or close it; NULL: none was made.
+ *
+ * monitor_out  may be NULL
+ */
+static enum status connect_socket(struct bus *self, void *socket,
+    const struct curve_keys *keys, const char *endpoint,
+    const uint8_t *server_key, void **socket_out, void **monitor_out)
 {
-	enum status st = STATUS_INTERNAL;
-	void *socket = zmq_socket(self->context, ZMQ_DEALER), *monitor = NULL;
+	enum status st = socket ? STATUS_OK : STATUS_INTERNAL;
+	void *monitor = NULL;
 
-	if (!socket)
-		goto out;
-	st = set_bounds(socket);
-	/* Nothing queues for a peer that is not there: the caller sees it. */
-	if (st == STATUS_OK && set_number(socket, ZMQ_IMMEDIATE, 1) != 0)
-		st = STATUS_INTERNAL;
 	if (st == STATUS_OK && !is_ipc(endpoint))
 		st = server_key ? set_curve_client(keys, socket, server_key)
 				: STATUS_DENIED;
@@ -239,7 +298,6 @@ static enum status connect_as(struct bus *self, const struct curve_keys *keys,
 		st = open_monitor(self, socket, &monitor);
 	if (st == STATUS_OK && zmq_connect(socket, endpoint) != 0)
 		st = STATUS_UNAVAILABLE;
-out:
 	if (st != STATUS_OK) {
 		char quoted[LOG_QUOTED_BYTES];
 		log_error(NULL, "connect_failed",
@@ -253,6 +311,32 @@ out:
 	if (monitor_out)
 		*monitor_out = monitor;
 	return st;
+}
+
+/* ${monitor_out} may be NULL. */
+static enum status connect_as(struct bus *self, const struct curve_keys *keys,
+    const char *endpoint, const uint8_t *server_key, void **socket_out,
+    void **monitor_out)
+{
+	/* Nothing queues for a peer that is not there: the caller sees it. */
+	void *socket = open_socket(self, ZMQ_DEALER, ZMQ_IMMEDIATE, 1);
+
+	return connect_socket(
+	    self, socket, keys, endpoint, server_key, socket_out, monitor_out);
+}
+
+enum status bus_connect_stream(struct bus *self, const char *endpoint,
+    const uint8_t *server_key, const char *topic, void **socket_out,
+    void **monitor_out)
+{
+	void *socket = zmq_socket(self->context, ZMQ_SUB);
+
+	if (socket && (set_bounds(socket) != STATUS_OK ||
+			  zmq_setsockopt(socket, ZMQ_SUBSCRIBE, topic,
+			      strlen(topic)) != 0))
+		bus_close(&socket);
+	return connect_socket(self, socket, &self->keys, endpoint, server_key,
+	    socket_out, monitor_out);
 }
 
 enum status bus_connect(struct bus *self, const char *endpoint,

@@ -2,6 +2,7 @@
 #define KEEPSAKE_BUS_HEADER_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/bounds.h"
@@ -19,6 +20,9 @@
 #define TYPE_ORDERS       4u
 #define TYPE_AUDIT_READ   5u
 #define TYPE_REKEY        6u
+#define TYPE_COMPACT      8u
+#define TYPE_BACKUP       9u
+#define TYPE_VERIFY       10u
 
 #define PEER_ID_BYTES      32
 #define PEER_ADDRESS_BYTES 46 /* INET6_ADDRSTRLEN */
@@ -49,6 +53,7 @@ struct header {
 	uint32_t tries_remaining;
 	uint64_t server_time_ms;
 	char detail[DETAIL_BYTES_MAX + 1];
+	bool stopping; /* the gateway is: another one may be asked at once */
 };
 
 /**

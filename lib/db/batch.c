@@ -269,6 +269,18 @@ struct db_batch *batch_note(const char *name, struct slice value)
 	return self;
 }
 
+struct db_batch *batch_compaction(struct db_compaction *out)
+{
+	const struct id nobody = { 0 };
+	struct db_batch *self = db_batch_new(&nobody, DB_GENERATION_ANY, NULL);
+
+	if (self) {
+		self->apart = true;
+		self->compaction = out;
+	}
+	return self;
+}
+
 void db_batch_remove_account(struct db_batch *self)
 {
 	add(self, &(struct op){ .kind = OP_REMOVE_ACCOUNT },

@@ -33,6 +33,7 @@ struct read {
 	uint64_t sequence;
 	db_read_fn *done;
 	void *done_arg;
+	struct id request; /* that it is for, as log_request */
 	enum status status;
 	uint8_t *data; /* owned until done is called */
 	size_t len;
@@ -57,6 +58,7 @@ struct db {
 	bool signalled;  /* event_fd is readable */
 	struct batch_list queue, decided;
 	struct read_list reads, finished;
+	struct histogram commits;
 	size_t batches; /* submitted and not completed: bounds */
 	size_t bytes;
 	size_t reads_count;
@@ -104,6 +106,8 @@ static struct db_batch *queue_take(struct db *self)
 	size_t batches = 1, ops = group->ops_count, bytes = batch_bytes(group);
 
 	for (struct db_batch *next = last->next; next; next = next->next) {
+		if (group->compaction || next->compaction)
+			break;
 		batches++;
 		ops += next->ops_count;
 		bytes += batch_bytes(next);
@@ -119,6 +123,16 @@ static struct db_batch *queue_take(struct db *self)
 	return group;
 }
 
+static void write_group(struct db *self, struct db_batch *group)
+{
+	if (!group->compaction) {
+		engine_commit(self->engine, group);
+		return;
+	}
+	group->status = engine_compact(self->engine, group->compaction);
+	group->failed_op = DB_OP_NONE;
+}
+
 static void *writer_run(void *arg)
 {
 	struct db *self = arg;
@@ -131,8 +145,11 @@ static void *writer_run(void *arg)
 			break;
 		struct db_batch *group = queue_take(self), *next;
 		pthread_mutex_unlock(&self->lock);
-		engine_commit(self->engine, group);
+		uint64_t began_us = histogram_now_us();
+		write_group(self, group);
+		uint64_t took_us = histogram_now_us() - began_us;
 		pthread_mutex_lock(&self->lock);
+		histogram_observe(&self->commits, took_us);
 		for (; group; group = next) {
 			next = group->next;
 			batches_push(&self->decided, group);
@@ -288,10 +305,12 @@ static void batch_complete(struct db_batch *batch)
 	enum status status = batch->status;
 	uint64_t generation = batch->generation;
 	size_t failed_op = batch->failed_op;
+	struct id before = log_request_set(batch->request);
 
 	db_batch_destroy(&batch); /* first the blobs: done may free them */
 	if (done)
 		done(arg, status, generation, failed_op);
+	log_request_set(before);
 }
 
 size_t db_complete(struct db *self)
@@ -325,7 +344,9 @@ size_t db_complete(struct db *self)
 	}
 	for (; read; read = next_read) {
 		next_read = read->next;
+		struct id before = log_request_set(read->request);
 		read->done(read->done_arg, read->status, read->data, read->len);
+		log_request_set(before);
 		free(read);
 	}
 
@@ -352,6 +373,7 @@ enum status db_submit(
 	size_t bytes = batch_bytes(batch);
 	batch->done = done;
 	batch->done_arg = arg;
+	batch->request = log_request();
 
 	pthread_mutex_lock(&self->lock);
 	if (self->closing) {
@@ -451,6 +473,7 @@ enum status db_blob_read(struct db *self, const struct id *account,
 	read->sequence = sequence;
 	read->done = done;
 	read->done_arg = arg;
+	read->request = log_request();
 
 	pthread_mutex_lock(&self->lock);
 	if (self->closing) {
@@ -465,6 +488,16 @@ enum status db_blob_read(struct db *self, const struct id *account,
 	}
 	pthread_mutex_unlock(&self->lock);
 	free(read);
+	return st;
+}
+
+enum status db_compact(
+    struct db *self, struct db_compaction *out, db_done_fn *done, void *arg)
+{
+	struct db_batch *batch = batch_compaction(out);
+	enum status st = db_submit(self, &batch, done, arg);
+
+	db_batch_destroy(&batch);
 	return st;
 }
 
@@ -483,6 +516,16 @@ enum status db_note_put(struct db *self, const char *name, struct slice value)
 {
 	struct db_batch *batch = batch_note(name, value);
 	enum status st = db_submit_wait(self, &batch);
+
+	db_batch_destroy(&batch);
+	return st;
+}
+
+enum status db_note_submit(struct db *self, const char *name,
+    struct slice value, db_done_fn *done, void *arg)
+{
+	struct db_batch *batch = batch_note(name, value);
+	enum status st = db_submit(self, &batch, done, arg);
 
 	db_batch_destroy(&batch);
 	return st;
@@ -584,6 +627,29 @@ enum status db_blob_last(
     struct db *self, const struct id *account, struct db_blob *out)
 {
 	return engine_blob_last(self->engine, account, out);
+}
+
+enum db_state db_state(const struct db *self)
+{
+	return engine_state(self->engine);
+}
+
+uint64_t db_times_full(const struct db *self)
+{
+	return engine_times_full(self->engine);
+}
+
+void db_commit_durations(struct db *self, struct histogram *out)
+{
+	pthread_mutex_lock(&self->lock);
+	*out = self->commits;
+	pthread_mutex_unlock(&self->lock);
+}
+
+enum status db_copy(struct db *self, const char *path,
+    struct db_copy_progress *progress, struct db_copied *out)
+{
+	return engine_copy(self->engine, path, progress, out);
 }
 
 enum status db_stats(struct db *self, struct db_stats *out)

@@ -1,12 +1,14 @@
 #ifndef KEEPSAKE_DB_DB_H
 #define KEEPSAKE_DB_DB_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/bounds.h"
 #include "base/bytes.h"
+#include "base/histogram.h"
 #include "base/status.h"
 
 /*
@@ -422,6 +424,10 @@ void db_drain(struct db *self);
 enum status db_claim(struct db *self, uint8_t space, struct slice name,
     const struct id *account, uint64_t lease_ms, db_done_fn *done, void *arg);
 
+/** db_note_put without waiting: returns, and is told, as with db_submit. */
+enum status db_note_submit(struct db *self, const char *name,
+    struct slice value, db_done_fn *done, void *arg);
+
 /* ---- completions ---- */
 
 /** Readable when completions wait; for poll, and for nothing else. */
@@ -432,6 +438,39 @@ int db_event_fd(const struct db *self);
  * thread at a time.  A completion may submit more.
  */
 size_t db_complete(struct db *self);
+
+/* ---- a copy, while all goes on ---- */
+
+/** How far a copy is, and whether to give it up: for any thread. */
+struct db_copy_progress {
+	_Atomic uint64_t bytes; /* of keys and values, written so far */
+	_Atomic bool stop;
+};
+
+/** What is in a copy. */
+struct db_copied {
+	uint32_t format;
+	uint64_t point_ms;    /* wall time of the last commit that is in it */
+	uint64_t transaction; /* the number of that commit */
+	uint64_t bytes;       /* of keys and values */
+	uint64_t rows, blobs, names, accounts;
+};
+
+/**
+ * Copy the database of this moment into the new file ${path}, synced; what
+ * was there goes.  May be called on any thread, and takes its time, while
+ * others read and write.  Space that is freed meanwhile can be used again
+ * only afterwards.
+ *
+ * STATUS_OK           ${out} is filled
+ * STATUS_UNAVAILABLE  ${path} cannot be written, or progress->stop
+ * STATUS_NO_SPACE     the disk of ${path} is full
+ * STATUS_MALFORMED    met damage in the database
+ *
+ * Nothing is left at ${path} unless OK.  What fails is logged.
+ */
+enum status db_copy(struct db *self, const char *path,
+    struct db_copy_progress *progress, struct db_copied *out);
 
 /* ---- for the operator ---- */
 
@@ -447,7 +486,52 @@ struct db_stats {
 	uint64_t queue_batches;  /* submitted and not yet completed */
 	uint64_t queue_bytes;    /* of those */
 	uint64_t wall_ms_stored; /* highest time in the database */
+	uint64_t room_bytes;     /* map and disk take so much more, about */
 };
+
+/** Whether what is submitted can be written, as far as is known. */
+enum db_state {
+	DB_WRITES,
+	DB_FULL,    /* no space for the last one that took some */
+	DB_STOPPED, /* a sync failed: nothing is written until a restart */
+};
+
+enum db_state db_state(const struct db *self);
+
+/** How often it became DB_FULL, since db_open. */
+uint64_t db_times_full(const struct db *self);
+
+/** How long groups of batches took to become durable, so far. */
+void db_commit_durations(struct db *self, struct histogram *out);
+
+/** What a compaction did, or why it could not. */
+struct db_compaction {
+	uint64_t before_bytes; /* of the file */
+	uint64_t after_bytes;
+	uint64_t needed_bytes; /* of disk, for the copy */
+	uint64_t room_bytes;   /* that there were */
+};
+
+/**
+ * Write the file anew without the pages that are free in it, and put that in
+ * its place.  Batches that are submitted meanwhile wait, within the bounds of
+ * the queue; reads go on, but for a moment at the end.  A kill at any time
+ * leaves the one file or the other, and nothing that was acknowledged is lost.
+ *
+ * out   filled in before ${done} is called; the caller's until then
+ *
+ * Results as db_submit; ${done} is told
+ *
+ * STATUS_OK           done, and durable
+ * STATUS_NO_SPACE     the disk has no room for the copy: see ${out}; or no
+ *                     memory
+ * STATUS_BUSY         somebody reads for long, a backup: again later
+ * STATUS_MALFORMED    met damage
+ * STATUS_UNAVAILABLE  writing has stopped, before or in this
+ * in all of which the data is as it was.
+ */
+enum status db_compact(
+    struct db *self, struct db_compaction *out, db_done_fn *done, void *arg);
 
 /** Figures of this moment; errors as db_get.  Walks the list of free pages. */
 enum status db_stats(struct db *self, struct db_stats *out);

@@ -61,9 +61,11 @@ struct db_batch {
 	bool frees;          /* may use the reserve, whatever it writes */
 	bool writes;         /* holds an operation that takes space */
 	bool apart;          /* a claim, a note: leaves the generation alone */
+	struct db_compaction *compaction; /* it is none but that; borrowed */
 
 	db_done_fn *done;
 	void *done_arg;
+	struct id request; /* that it is for, as log_request */
 
 	/* The engine's verdict */
 	bool settled; /* failed: the rest of the group goes without it */
@@ -104,6 +106,9 @@ void note_key(char out[static NOTE_KEY_BYTES], const char *name);
 /** A batch that is one note; errors stick as in any other. */
 struct db_batch *batch_note(const char *name, struct slice value);
 
+/** A batch that is a compaction; it goes by itself. */
+struct db_batch *batch_compaction(struct db_compaction *out);
+
 /** Key of a blob. */
 void blob_key(uint8_t out[static BLOB_KEY_BYTES], const struct id *account,
     uint64_t sequence);
@@ -141,6 +146,9 @@ enum status engine_format_set(struct engine *self, uint32_t format);
  */
 void engine_commit(struct engine *self, struct db_batch *group);
 
+/** On the thread of engine_commit; results as db_compact. */
+enum status engine_compact(struct engine *self, struct db_compaction *out);
+
 /** ${key} as batch_note has it. */
 enum status engine_note_get(
     struct engine *self, struct slice key, struct bytes *value_out);
@@ -171,6 +179,13 @@ enum status engine_blob_scan(struct engine *self, const struct id *account,
     uint64_t from, struct db_blob *out, size_t limit, size_t *count_out);
 enum status engine_blob_last(
     struct engine *self, const struct id *account, struct db_blob *out);
+
+/** From any thread. */
+enum db_state engine_state(const struct engine *self);
+uint64_t engine_times_full(const struct engine *self);
+
+enum status engine_copy(struct engine *self, const char *path,
+    struct db_copy_progress *progress, struct db_copied *out);
 
 /** All of ${out} but the queue. */
 enum status engine_stats(struct engine *self, struct db_stats *out);

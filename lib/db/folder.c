@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -184,6 +185,15 @@ void folder_close(struct folder **self_p)
 enum status folder_sync(const struct folder *self)
 {
 	return fsync(self->fd) == 0 ? STATUS_OK : fault(".", "sync");
+}
+
+uint64_t folder_room(const struct folder *self)
+{
+	struct statvfs disk;
+
+	if (fstatvfs(self->fd, &disk) != 0)
+		return 0;
+	return (uint64_t)disk.f_bavail * disk.f_frsize;
 }
 
 bool folder_reserve_release(struct folder *self)

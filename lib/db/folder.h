@@ -30,6 +30,9 @@ void folder_close(struct folder **self_p);
 /** Make what was made in the folder survive a power cut. */
 enum status folder_sync(const struct folder *self);
 
+/** How much more the disk takes, in bytes; 0 where that cannot be told. */
+uint64_t folder_room(const struct folder *self);
+
 /** Give up the space held back; false where none was. */
 bool folder_reserve_release(struct folder *self);
 

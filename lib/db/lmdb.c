@@ -206,7 +206,7 @@ int wall_load(const struct engine *self, MDB_txn *txn, uint64_t *wall_ms_out)
 	return MDB_SUCCESS;
 }
 
-static int open_databases(struct engine *self, MDB_txn *txn)
+int lmdb_databases_open(struct engine *self, MDB_txn *txn)
 {
 	const struct {
 		const char *name;
@@ -304,16 +304,12 @@ static uint64_t or_default(uint64_t value, uint64_t fallback)
 	return (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
 }
 
-static int open_env(struct engine *self, const struct db_options *options)
+int lmdb_env_open(struct engine *self, uint64_t map_bytes)
 {
 	MDB_envinfo info;
-	uint64_t map_bytes = or_default(options->map_bytes, DB_MAP_BYTES);
 	int dead;
 
-	map_bytes = min_of(map_bytes, self->map_bytes_cap);
-	int rc = lmdb_make(options->path, map_bytes);
-	if (rc == MDB_SUCCESS)
-		rc = mdb_env_create(&self->env);
+	int rc = mdb_env_create(&self->env);
 	if (rc == MDB_SUCCESS)
 		rc = mdb_env_set_maxdbs(self->env, 5);
 	if (rc == MDB_SUCCESS)
@@ -322,7 +318,7 @@ static int open_env(struct engine *self, const struct db_options *options)
 	 * NORDAHEAD: rows are read at random; blobs ask for theirs. */
 	if (rc == MDB_SUCCESS)
 		rc = mdb_env_open(
-		    self->env, options->path, MDB_NOTLS | MDB_NORDAHEAD, 0600);
+		    self->env, self->path, MDB_NOTLS | MDB_NORDAHEAD, 0600);
 	if (rc == MDB_SUCCESS)
 		rc = fill_up(self->env);
 	if (rc == MDB_SUCCESS)
@@ -334,6 +330,19 @@ static int open_env(struct engine *self, const struct db_options *options)
 	return rc;
 }
 
+static int open_env(struct engine *self, const struct db_options *options)
+{
+	uint64_t map_bytes = or_default(options->map_bytes, DB_MAP_BYTES);
+
+	map_bytes = min_of(map_bytes, self->map_bytes_cap);
+	self->path = strdup(options->path);
+	if (!self->path)
+		return ENOMEM;
+	lmdb_compact_clear(self->path);
+	int rc = lmdb_make(self->path, map_bytes);
+	return rc == MDB_SUCCESS ? lmdb_env_open(self, map_bytes) : rc;
+}
+
 static enum status open_contents(
     struct engine *self, const struct db_options *options)
 {
@@ -343,7 +352,7 @@ static enum status open_contents(
 
 	int rc = mdb_txn_begin(self->env, NULL, 0, &txn);
 	if (rc == MDB_SUCCESS)
-		rc = open_databases(self, txn);
+		rc = lmdb_databases_open(self, txn);
 	if (rc == MDB_SUCCESS)
 		rc = wall_load(self, txn, &wall_ms);
 	if (rc != MDB_SUCCESS) {
@@ -413,6 +422,7 @@ void engine_close(struct engine **self_p)
 		mdb_env_close(self->env);
 	folder_close(&self->folder);
 	pthread_rwlock_destroy(&self->map_lock);
+	free(self->path);
 	free(self);
 	*self_p = NULL;
 }

@@ -14,8 +14,8 @@
 
 /*
  * Inside the LMDB engine: lmdb.c opens it and knows how its rows look,
- * lmdb_make.c makes a new file, lmdb_read.c reads, lmdb_commit.c writes.
- * Nothing else includes lmdb.h.
+ * lmdb_make.c makes a new file, lmdb_read.c reads, lmdb_commit.c writes,
+ * lmdb_compact.c shrinks the file.  Nothing else includes lmdb.h.
  *
  * Five databases:
  *
@@ -33,7 +33,8 @@
  * Numbers are big-endian, times are wall milliseconds.
  */
 struct engine {
-	MDB_env *env;
+	char *path;   /* owned: of the folder */
+	MDB_env *env; /* the compaction replaces it, under map_lock */
 	MDB_dbi rows, blobs, names, accounts, meta;
 	struct folder *folder;
 	uint32_t format;
@@ -49,11 +50,12 @@ struct engine {
 	uint64_t map_bytes_cap; /* without the reserve */
 	uint64_t map_bytes_max;
 
-	/* The writer's own */
-	bool broken; /* a sync failed: what is on the disk is not known */
-	bool full;   /* logged as full, until a batch fits again */
+	/* Written by the writer only */
+	_Atomic bool broken; /* a sync failed: nobody knows the disk */
+	_Atomic bool full;   /* logged as full, until a batch fits again */
 
 	_Atomic uint64_t commits, batches, bytes_synced;
+	_Atomic uint64_t times_full; /* that full was set */
 };
 
 /**
@@ -62,6 +64,24 @@ struct engine {
  * Returns LMDB's code, or an errno.
  */
 int lmdb_make(const char *folder, uint64_t map_bytes);
+
+#define LMDB_FILE "data.mdb" /* in the folder, as LMDB has it */
+
+/** The path of a file in the folder, for free(); NULL without memory. */
+char *lmdb_path(const char *folder, const char *name);
+
+/**
+ * Open the environment of ${self->path}, whose file is there: env and
+ * map_bytes are set.  The caller alone has the engine, or its map_lock.
+ * Returns LMDB's code, or an errno.
+ */
+int lmdb_env_open(struct engine *self, uint64_t map_bytes);
+
+/** Open the databases in it, and make those that are missing; likewise. */
+int lmdb_databases_open(struct engine *self, MDB_txn *txn);
+
+/** Remove what a compaction that was killed has left in the folder. */
+void lmdb_compact_clear(const char *folder);
 
 /** LMDB's code, or an errno, as ours. */
 enum status lmdb_status(int rc);

@@ -12,13 +12,13 @@
  * and on the disk.
  */
 
-#define NAME_BYTES 16 /* the longest of those below, with a slash */
+#define NAME_BYTES 32 /* more than any file's name, with a slash */
 
 struct paths {
 	char *name, *fresh, *fresh_lock; /* owned */
 };
 
-static char *joined(const char *folder, const char *name)
+char *lmdb_path(const char *folder, const char *name)
 {
 	size_t room = strlen(folder) + NAME_BYTES;
 	char *path = malloc(room);
@@ -48,8 +48,9 @@ static int make(const struct paths *paths, uint64_t map_bytes)
 
 int lmdb_make(const char *folder, uint64_t map_bytes)
 {
-	struct paths paths = { joined(folder, "data.mdb"),
-		joined(folder, "data.new"), joined(folder, "data.new-lock") };
+	struct paths paths = { lmdb_path(folder, LMDB_FILE),
+		lmdb_path(folder, "data.new"),
+		lmdb_path(folder, "data.new-lock") };
 	struct stat found;
 	int rc = ENOMEM;
 

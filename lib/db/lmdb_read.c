@@ -3,6 +3,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/statvfs.h>
+
+#include "base/log.h"
+#include "base/util.h"
 
 static enum status get(
     struct engine *self, MDB_dbi dbi, struct slice key, struct bytes *value_out)
@@ -251,13 +255,22 @@ enum status engine_names(struct engine *self, const struct slice *after,
 	return rc == MDB_NOTFOUND ? STATUS_OK : lmdb_fault("scan_failed", rc);
 }
 
-/* Fetch a blob's pages in one go: read-ahead is off for the map. */
-static void blob_expect(struct slice blob)
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22 /* Linux 5.14 */
+#endif
+
+/*
+ * Fetch a blob's pages in one go: read-ahead is off for the map.  False where
+ * the disk does not give one of them, which to touch it would be a SIGBUS.
+ */
+static bool blob_fetch(struct slice blob)
 {
 	uintptr_t begin = (uintptr_t)blob.data / PAGE_BYTES * PAGE_BYTES;
 	size_t len = (uintptr_t)blob.data + blob.len - begin;
 
 	madvise((void *)begin, len, MADV_WILLNEED); /* only advice */
+	return madvise((void *)begin, len, MADV_POPULATE_READ) == 0 ||
+	       (errno != EFAULT && errno != EHWPOISON);
 }
 
 enum status engine_blob_get(struct engine *self, const struct id *account,
@@ -279,13 +292,16 @@ enum status engine_blob_get(struct engine *self, const struct id *account,
 	enum status st = lmdb_fault("read_failed", rc);
 	if (st == STATUS_OK && !blob.data)
 		st = STATUS_NOT_FOUND;
+	if (st == STATUS_OK && !blob_fetch(blob)) {
+		log_error(NULL, "disk_unreadable", "bytes=%zu", blob.len);
+		st = STATUS_MALFORMED;
+	}
 	if (st == STATUS_OK) {
 		data = malloc(blob.len);
 		if (!data)
 			st = STATUS_NO_SPACE;
 	}
 	if (st == STATUS_OK) {
-		blob_expect(blob);
 		memcpy(data, blob.data, blob.len);
 		*data_out = data;
 		*len_out = blob.len;
@@ -386,6 +402,33 @@ static int count_entries(MDB_txn *txn, MDB_dbi dbi, uint64_t *entries)
 	return rc;
 }
 
+/* What the disk has, and the file within it, without what is held back. */
+static uint64_t room_of(struct engine *self, const struct db_stats *stats)
+{
+	uint64_t cap = self->map_bytes_cap, used = stats->used_bytes;
+	uint64_t room = cap > used ? cap - used : 0;
+	struct statvfs disk;
+	mdb_filehandle_t fd;
+
+	if (mdb_env_get_fd(self->env, &fd) == MDB_SUCCESS &&
+	    fstatvfs(fd, &disk) == 0)
+		room = min_of(room, (uint64_t)disk.f_bavail * disk.f_frsize +
+					stats->free_bytes);
+	return room;
+}
+
+enum db_state engine_state(const struct engine *self)
+{
+	if (atomic_load(&self->broken))
+		return DB_STOPPED;
+	return atomic_load(&self->full) ? DB_FULL : DB_WRITES;
+}
+
+uint64_t engine_times_full(const struct engine *self)
+{
+	return atomic_load(&self->times_full);
+}
+
 enum status engine_stats(struct engine *self, struct db_stats *out)
 {
 	MDB_txn *txn = NULL;
@@ -417,6 +460,7 @@ enum status engine_stats(struct engine *self, struct db_stats *out)
 		out->free_bytes = free_pages * page;
 		out->used_bytes =
 		    (info.me_last_pgno + 1) * page - out->free_bytes;
+		out->room_bytes = room_of(self, out);
 		out->commits = atomic_load(&self->commits);
 		out->batches = atomic_load(&self->batches);
 		out->bytes_synced = atomic_load(&self->bytes_synced);

@@ -6,6 +6,7 @@
 #include "base/conf.h"
 #include "crypto/seal.h"
 #include "db/db.h"
+#include "service/master.h"
 
 /*
  * The keys that seal at rest what a service could read (K-08): one for each
@@ -108,14 +109,28 @@ enum status keyring_shred(
     struct keyring *self, struct db *db, const struct id *account);
 
 /**
+ * The file is an older copy of the one that ${db} was sealed by: see to it
+ * that none of the slots that accounts have is given out again.  Before
+ * anything else is done with it; can be repeated.
+ *
+ * lost_out  accounts whose key is in the copy no more: what is sealed under
+ *           it can be read by nobody, as if it were shredded
+ *
+ * Results as keyring_take and db_accounts.
+ */
+enum status keyring_restored(
+    struct keyring *self, struct db *db, uint64_t *lost_out);
+
+/**
  * Read the master file again and wrap every slot under its first key: into
  * a new file, which takes the place of the old one; the old one is
  * overwritten.  Blocks; about a second for a million accounts.
  *
- * STATUS_OK  all slots are under the first key; ${count_out} of them
+ * STATUS_OK  all slots are under the first key; ${count_out} of them, and
+ *            ${id_out} says which key that is
  * other      as keyring_new; the former file stays as it was
  */
-enum status keyring_rotate(
-    struct keyring *self, const struct conf *conf, uint64_t *count_out);
+enum status keyring_rotate(struct keyring *self, const struct conf *conf,
+    uint64_t *count_out, uint8_t id_out[static MASTER_ID_BYTES]);
 
 #endif

@@ -18,6 +18,8 @@
 #include "base/util.h"
 #include "crypto/arena.h"
 #include "service/settings.h"
+#include "service/watch.h"
+#include "watch/health.h"
 
 #define ARENA_BYTES        (64 * 1024)
 #define CONFIG_DEFAULT     "/etc/keepsake/keepsake.conf"
@@ -29,12 +31,16 @@ enum program_option {
 	OPTION_VERSION = 'V',
 	OPTION_CHECK = 1000,
 	OPTION_PRINT,
+	OPTION_HEALTH,
+	OPTION_VERIFY,
 };
 
 static const struct option long_options[] = {
 	{ "config", required_argument, NULL, OPTION_CONFIG },
 	{ "check-config", no_argument, NULL, OPTION_CHECK },
 	{ "print-config", no_argument, NULL, OPTION_PRINT },
+	{ "health", no_argument, NULL, OPTION_HEALTH },
+	{ "verify", required_argument, NULL, OPTION_VERIFY },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ "version", no_argument, NULL, OPTION_VERSION },
 	{ NULL, 0, NULL, 0 },
@@ -48,6 +54,8 @@ static void print_help(const char *about)
 	       "  -c, --config FILE  configuration, default %s\n"
 	       "      --check-config check it and exit\n"
 	       "      --print-config print every key with the value in force\n"
+	       "      --health       ask the running one whether it is ready\n"
+	       "      --verify FOLDER prove that a backup is whole\n"
 	       "  -h, --help         this text\n"
 	       "  -V, --version      print the version\n",
 	    program_name, about, CONFIG_DEFAULT);
@@ -56,7 +64,8 @@ static void print_help(const char *about)
 /* What the command line asks for. */
 struct wishes {
 	const char *config;
-	bool check, print;
+	bool check, print, health;
+	const char *verify;
 };
 
 static enum program_outcome read_options(struct wishes *out, const char *about,
@@ -81,6 +90,12 @@ static enum program_outcome read_options(struct wishes *out, const char *about,
 		case OPTION_PRINT:
 			out->print = true;
 			break;
+		case OPTION_HEALTH:
+			out->health = true;
+			break;
+		case OPTION_VERIFY:
+			out->verify = optarg;
+			break;
 		case OPTION_HELP:
 			print_help(about);
 			return PROGRAM_DONE;
@@ -101,7 +116,24 @@ static enum program_outcome read_options(struct wishes *out, const char *about,
 	return PROGRAM_GO_ON;
 }
 
-static void set_log_level(const struct conf *conf)
+const char *program_config(char *const *argv)
+{
+	const char *path = CONFIG_DEFAULT;
+
+	for (; *argv; argv++) {
+		if (strncmp(*argv, "--config=", 9) == 0)
+			path = *argv + 9;
+		else if ((strcmp(*argv, "--config") == 0 ||
+			     strcmp(*argv, "-c") == 0) &&
+			 argv[1])
+			path = *++argv;
+		else if (strncmp(*argv, "-c", 2) == 0 && argv[0][2] != '\0')
+			path = *argv + 2;
+	}
+	return path;
+}
+
+void program_log_as(const struct conf *conf)
 {
 	static const char *const words[] = {
 		[LOG_ERROR] = "error",
@@ -114,6 +146,8 @@ static void set_log_level(const struct conf *conf)
 	for (size_t i = 0; i < nitems(words); i++)
 		if (strcmp(level, words[i]) == 0)
 			log_level_set((enum log_level)i);
+	if (strcmp(conf_text(conf, "common", "log_format"), "json") == 0)
+		log_format_set(LOG_JSON);
 }
 
 static void on_signal(void *arg)
@@ -129,6 +163,7 @@ static void on_signal(void *arg)
 	}
 	self->stopping = true;
 	log_info(NULL, "stopping", "signal=%u", info.ssi_signo);
+	manager_stopping();
 	if (self->stop_requested)
 		self->stop_requested(self->stop_arg);
 	else
@@ -157,7 +192,8 @@ static enum status open_bus(struct program *self)
 	struct curve_keys keys = { 0 };
 	char path[SETTINGS_PATH_BYTES];
 
-	settings_key_path(self->conf, self->name, ".key", path);
+	settings_key_path(self->conf, settings_instance(self->conf, self->name),
+	    ".key", path);
 	enum status st = curve_keys_read(&keys, path);
 	if (st != STATUS_OK) {
 		char quoted[LOG_QUOTED_BYTES];
@@ -200,7 +236,15 @@ enum program_outcome program_begin(struct program *self, const char *name,
 		program_end(self);
 		return PROGRAM_DONE;
 	}
-	set_log_level(self->conf);
+	if (wishes.health) {
+		*exit_code =
+		    health_ask(conf_text(self->conf, name, "http"), name);
+		program_end(self);
+		return PROGRAM_DONE;
+	}
+	self->verify = wishes.verify;
+	program_log_as(self->conf);
+	watch_errors();
 	process_harden();
 	if (sodium_init() < 0 || arena_open(ARENA_BYTES) != STATUS_OK ||
 	    loop_new(&self->loop) != STATUS_OK ||
@@ -216,7 +260,10 @@ enum status program_run(struct program *self)
 {
 	log_info(NULL, "ready", "version=%s pid=%d", KEEPSAKE_VERSION,
 	    (int)getpid());
-	return loop_run(self->loop);
+	manager_ready(&self->manager, self->loop);
+	enum status st = loop_run(self->loop);
+	manager_end(&self->manager);
+	return st;
 }
 
 void program_end(struct program *self)

@@ -13,15 +13,20 @@
 #include "common.pb-c.h"
 #include "service/answers.h"
 #include "service/audit_read.h"
+#include "service/backup.h"
+#include "service/compact.h"
 #include "service/orders.h"
+#include "service/repeat.h"
+#include "service/request_counts.h"
 #include "service/settings.h"
+#include "service/verify.h"
 
 #define DOORS_MAX         8
 #define EXCHANGES_MAX     4096
 #define BUCKETS           1024 /* a power of two */
 #define RECEIVE_BURST     64
-#define ENVELOPE_FRAMES   2 /* identity of the peer, and its route */
-#define STOP_MS_MAX       10000
+#define ENVELOPE_FRAMES   2    /* identity of the peer, and its route */
+#define STOP_MS_MAX       7000 /* the audit log and the last sync follow */
 #define STOPPING_RETRY_MS 500
 #define BUSY_RETRY_MS     200
 #define SETTLE_RETRY_MS   200
@@ -38,6 +43,7 @@ struct server {
 	struct program *program;
 	struct server_options options;
 	struct ticket_cache *tickets;
+	struct request_counts *counts;
 	struct door doors[DOORS_MAX];
 	size_t doors_count;
 	struct exchange *buckets[BUCKETS]; /* parked ones, by request id */
@@ -82,6 +88,7 @@ static struct exchange *exchange_new(struct server *self, size_t door)
 		return NULL;
 	x->server = self;
 	x->door = door;
+	x->began_us = histogram_now_us();
 	x->role = self->doors[door].role;
 	message_init(&x->message);
 	zmq_msg_init(&x->reply_payload);
@@ -224,6 +231,9 @@ void exchange_finish(struct exchange **x_p, enum status status)
 
 	assert(status != STATUS_PENDING);
 	log_outcome(x, status);
+	request_counts_note(self->counts, x->header.type,
+	    x->handler ? x->handler->name : NULL, status,
+	    histogram_now_us() - x->began_us);
 	exchange_send(x, status);
 	exchange_unlink(x);
 	exchange_destroy(x_p);
@@ -352,22 +362,12 @@ static void add_order_figures(struct exchange *x, const struct orders *orders)
 	add_figure(x, "auth_in_touch", orders_in_touch(orders));
 }
 
-static enum status on_status(void *state, struct exchange *x)
+/* ${x} carries ${report} to those who add to it. */
+static void collect_figures(struct exchange *x, struct report *report)
 {
-	struct server *self = x->server;
-	char name[64];
-	struct report report = {
-		.message = COMMON__STATUS_REPORT__INIT,
-	};
+	const struct server *self = x->server;
 
-	snprintf(name, sizeof(name), "keepsake-%s", self->program->name);
-	report.message.program = name;
-	report.message.version = (char *)KEEPSAKE_VERSION;
-	report.message.uptime_ms =
-	    clock_interval_ms() - self->program->started_ms;
-	report.message.pid = (uint32_t)getpid();
-	report.message.figures = report.pointers;
-	x->parked = &report;
+	x->parked = report;
 	add_figure(x, "requests_under_way", self->count);
 	if (self->options.db)
 		add_db_figures(x, self->options.db);
@@ -379,8 +379,39 @@ static enum status on_status(void *state, struct exchange *x)
 	if (self->options.orders)
 		add_order_figures(x, self->options.orders);
 	if (self->options.figures)
-		self->options.figures(state, x, add_figure);
+		self->options.figures(self->options.state, x, add_figure);
 	x->parked = NULL;
+}
+
+void server_figures(struct server *self,
+    void (*each)(void *arg, const char *name, uint64_t value), void *arg)
+{
+	struct exchange nobody = { .server = self };
+	struct report report = { .message = COMMON__STATUS_REPORT__INIT };
+
+	collect_figures(&nobody, &report);
+	for (size_t i = 0; i < report.message.n_figures; i++)
+		each(arg, report.figures[i].name, report.figures[i].value);
+}
+
+static enum status on_status(void *state, struct exchange *x)
+{
+	const struct server *self = x->server;
+	char name[64];
+	struct report report = {
+		.message = COMMON__STATUS_REPORT__INIT,
+	};
+
+	(void)state;
+	snprintf(name, sizeof(name), "keepsake-%s",
+	    settings_instance(self->program->conf, self->program->name));
+	report.message.program = name;
+	report.message.version = (char *)KEEPSAKE_VERSION;
+	report.message.uptime_ms =
+	    clock_interval_ms() - self->program->started_ms;
+	report.message.pid = (uint32_t)getpid();
+	report.message.figures = report.pointers;
+	collect_figures(x, &report);
 	return exchange_reply(x, &report.message.base);
 }
 
@@ -388,16 +419,21 @@ static enum status on_rekey(void *state, struct exchange *x)
 {
 	struct server *self = x->server;
 	Common__RekeyDone done = COMMON__REKEY_DONE__INIT;
+	uint8_t id[MASTER_ID_BYTES];
 
 	(void)state;
 	if (!self->options.keyring)
 		return exchange_refuse(
 		    x, STATUS_NOT_FOUND, "this process has no account keys");
+	if (backup_runs(self->options.backup))
+		return exchange_retry(x, STATUS_BUSY, 1000,
+		    "a backup is being made: try again when it is");
 	enum status st = keyring_rotate(
-	    self->options.keyring, self->program->conf, &done.slots);
+	    self->options.keyring, self->program->conf, &done.slots, id);
 	if (st != STATUS_OK)
 		return exchange_refuse(
 		    x, st, "account keys not wrapped anew: see the log");
+	done.master_id = (ProtobufCBinaryData){ sizeof(id), id };
 	log_info(&x->header.trace, "account_keys_rotated", "slots=%llu",
 	    (unsigned long long)done.slots);
 	if (self->options.audit)
@@ -418,6 +454,27 @@ static enum status on_audit_read(void *state, struct exchange *x)
 	return audit_on_read(audit, x);
 }
 
+static enum status on_compact(void *state, struct exchange *x)
+{
+	const struct server_options *options = &x->server->options;
+
+	(void)state;
+	return compact_on_compact(
+	    options->db, options->journal, options->audit, x);
+}
+
+static enum status on_backup(void *state, struct exchange *x)
+{
+	(void)state;
+	return backup_on_backup(x->server->options.backup, x);
+}
+
+static enum status on_verify(void *state, struct exchange *x)
+{
+	(void)state;
+	return verify_on_verify(x->server->options.service, x);
+}
+
 /* clang-format off */
 static const struct handler common_handlers[] = {
 	{ TYPE_PING,         "PING",         UINT32_MAX,      NO_TICKET, PLAIN, on_ping },
@@ -425,6 +482,9 @@ static const struct handler common_handlers[] = {
 	{ TYPE_ORDERS,       "ORDERS",       FROM(ROLE_AUTH), NO_TICKET, PLAIN, orders_on_orders },
 	{ TYPE_AUDIT_READ,   "AUDIT_READ",   FROM(ROLE_OPS),  NO_TICKET, PLAIN, on_audit_read },
 	{ TYPE_REKEY,        "REKEY",        FROM(ROLE_OPS),  NO_TICKET, PLAIN, on_rekey },
+	{ TYPE_COMPACT,      "COMPACT",      FROM(ROLE_OPS),  NO_TICKET, PLAIN, on_compact },
+	{ TYPE_BACKUP,       "BACKUP",       FROM(ROLE_OPS),  NO_TICKET, PLAIN, on_backup },
+	{ TYPE_VERIFY,       "VERIFY",       FROM(ROLE_OPS),  NO_TICKET, PLAIN, on_verify },
 };
 /* clang-format on */
 
@@ -529,15 +589,6 @@ static enum status check_and_run(struct exchange *x)
 	return x->handler->run(self->options.state, x);
 }
 
-/* A repeat of a request under way: its answer goes to the newer sender. */
-static void adopt(struct exchange *x, struct exchange *under_way)
-{
-	for (size_t i = 0; i < ENVELOPE_FRAMES; i++)
-		zmq_msg_move(
-		    &under_way->message.envelope[i], &x->message.envelope[i]);
-	under_way->door = x->door;
-}
-
 static void serve(struct server *self, size_t door, enum status received)
 {
 	struct exchange *x = exchange_new(self, door);
@@ -558,10 +609,11 @@ static void serve(struct server *self, size_t door, enum status received)
 		return;
 	}
 	x->body = frame_slice(&x->message.body);
+	log_request_set(x->header.trace);
 	struct exchange *under_way =
 	    received == STATUS_OK ? find_under_way(x) : NULL;
 	if (under_way) {
-		adopt(x, under_way);
+		repeat_take_over(x, under_way);
 		exchange_destroy(&x);
 		return;
 	}
@@ -590,6 +642,7 @@ static void on_readable(void *arg)
 		if (st == STATUS_NOT_FOUND)
 			return;
 		serve(self, (size_t)(door - self->doors), st);
+		log_request_set((struct id){ 0 });
 	}
 }
 
@@ -606,12 +659,14 @@ enum status server_new(struct program *program,
 	self->program = program;
 	self->options = *options;
 	message_init(&self->incoming);
-	if (options->ticket_key) {
+	st = request_counts_new(&self->counts);
+	if (st == STATUS_OK && options->ticket_key) {
 		self->tickets = ticket_cache_new(options->ticket_key);
 		if (!self->tickets)
-			goto out;
+			st = STATUS_NO_SPACE;
 	}
-	st = STATUS_OK;
+	if (st != STATUS_OK)
+		goto out;
 	*out = self;
 	self = NULL;
 out:
@@ -636,6 +691,7 @@ void server_destroy(struct server **self_p)
 		exchange_destroy(&x);
 	}
 	ticket_cache_destroy(&self->tickets);
+	request_counts_destroy(&self->counts);
 	message_clear(&self->incoming);
 	free(self);
 	*self_p = NULL;
@@ -651,8 +707,8 @@ enum status server_open_door(struct server *self, enum role role)
 
 	assert(self->doors_count < DOORS_MAX);
 	snprintf(key, sizeof(key), "listen_%s", word);
-	settings_endpoint(
-	    program->conf, program->name, key, program->name, word, endpoint);
+	settings_endpoint(program->conf, program->name, key,
+	    settings_instance(program->conf, program->name), word, endpoint);
 	enum status st = program_allow(program, word, &allow);
 	if (st == STATUS_OK)
 		st = bus_bind(
@@ -669,6 +725,11 @@ enum status server_open_door(struct server *self, enum role role)
 struct db *server_db(const struct server *self)
 {
 	return self->options.db;
+}
+
+const struct request_counts *server_requests(const struct server *self)
+{
+	return self->counts;
 }
 
 struct orders *server_orders(const struct server *self)

@@ -72,6 +72,7 @@ struct exchange {
 
 	/* From here on the server's. */
 	struct unpack unpack;
+	uint64_t began_us; /* on histogram_now_us */
 	size_t door;
 	enum status (*committed)(struct exchange *exchange, enum status status,
 	    uint64_t generation, size_t failed_op);
@@ -84,8 +85,11 @@ struct server_options {
 	size_t handlers_count;
 	void *state;               /* for the handlers */
 	struct db *db;             /* or NULL: no KEPT handlers then */
+	struct db *journal;        /* or NULL; COMPACT shrinks both */
 	struct keyring *keyring;   /* likewise; seals answers, does REKEY */
 	struct audit *audit;       /* likewise; answers AUDIT_READ */
+	struct backup *backup;     /* likewise; answers BACKUP */
+	struct service *service;   /* likewise; answers VERIFY */
 	const uint8_t *ticket_key; /* auth's; NULL: no handler takes one */
 	struct orders *orders;     /* or NULL: none are taken nor obeyed */
 	/* Append the figures of StatusReport; or NULL. */
@@ -104,6 +108,13 @@ struct keyring *server_keyring(const struct server *self);
 /** The orders it was given, or NULL. */
 struct orders *server_orders(const struct server *self);
 
+/** Tell every figure of StatusReport to ${each}. */
+void server_figures(struct server *self,
+    void (*each)(void *arg, const char *name, uint64_t value), void *arg);
+
+/** What it has answered so far. */
+const struct request_counts *server_requests(const struct server *self);
+
 /** Close the doors; exchanges that are still parked are dropped. */
 void server_destroy(struct server **self_p);
 
@@ -112,7 +123,7 @@ enum status server_open_door(struct server *self, enum role role);
 
 /**
  * Stop taking requests (they are answered UNAVAILABLE) and call ${stopped}
- * when the last exchange has ended, at the latest after 10 s.
+ * when the last exchange has ended, at the latest after 7 s.
  */
 void server_stop(struct server *self, loop_fn *stopped, void *arg);
 

@@ -4,11 +4,13 @@
 #include "bus/caller.h"
 #include "db/db.h"
 #include "service/audit.h"
+#include "service/backup.h"
 #include "service/erase.h"
 #include "service/keyring.h"
 #include "service/orders.h"
 #include "service/outbox.h"
 #include "service/server.h"
+#include "service/stream.h"
 
 /*
  * The shape that auth, store, binding and notify share: options, database,
@@ -31,7 +33,10 @@ struct service {
 	struct erase *erase;
 	struct erase *journal_erase; /* the same, of the journal */
 	struct orders *orders;
+	struct backup *backup;
 	struct server *server;
+	struct watch *watch;
+	struct stream *stream;
 	struct caller *peers[ROLE_COUNT]; /* those it asks; else NULL */
 	struct outbox *outbox; /* to peers; NULL where notify is none */
 	void *state;
@@ -59,6 +64,8 @@ struct service_kind {
 	void (*deleting)(void *state, const struct id *account);
 	/* An account that was to be erased is gone, see erase.h; or NULL. */
 	void (*erased)(void *state, const struct id *account);
+	/* What VERIFY looks at, besides what every service has. */
+	const struct verify_tables *verify;
 	/* As in server_options; or NULL. */
 	void (*figures)(void *state, struct exchange *exchange,
 	    void (*add)(

@@ -174,3 +174,18 @@ enum status sessions_list(struct db *journal, const struct id *account,
 	*count_out = count;
 	return st;
 }
+
+bool sessions_know(struct db *journal, const struct ticket *ticket)
+{
+	struct session list[SESSIONS_MAX];
+	uint8_t wanted[SESSION_FINGERPRINT_BYTES];
+	size_t count;
+
+	fingerprint(wanted, ticket->peer);
+	if (sessions_list(journal, &ticket->account, list, &count) != STATUS_OK)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (memcmp(list[i].fingerprint, wanted, sizeof(wanted)) == 0)
+			return true;
+	return false;
+}

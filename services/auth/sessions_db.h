@@ -45,6 +45,9 @@ struct ticket session_ticket(
 void sessions_put(
     struct db *journal, struct db_batch *batch, const struct ticket *ticket);
 
+/** Whether one that is not over is of the same terminal's key. */
+bool sessions_know(struct db *journal, const struct ticket *ticket);
+
 /**
  * Read those that are not over, the oldest first, revoked ones included.
  *

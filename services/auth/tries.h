@@ -9,7 +9,8 @@
  * Tries on their way to the disk: each turn reads a lane, does one thing to
  * it (lane.h), and is done when that is durable.  A turn that loses a race
  * begins again.  That a lane is shut its owner is told in the same commit
- * (N-04); also where silence shut it, which a timer looks for.
+ * (N-04); also where silence shut it, which a timer looks for; and that
+ * somebody has signed in on a terminal that is not bound.
  */
 
 struct tries;
@@ -41,7 +42,7 @@ struct turn {
 	enum status (*act)(struct turn *turn, uint64_t now_ms, bool *shuts);
 	struct lane found;
 	bool is_there;
-	bool shuts;
+	bool shuts, signs_in;
 	enum status outcome;
 	unsigned int rounds;
 };

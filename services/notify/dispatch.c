@@ -11,11 +11,14 @@
 /* clang-format off */
 #define SERVICES (FROM(ROLE_AUTH) | FROM(ROLE_STORE) | FROM(ROLE_BINDING))
 #define NOTICES  GOOD_FOR(DIRECTION_NOTICES)
+#define MANAGE   GOOD_FOR(DIRECTION_MANAGE)
 
 const struct handler notify_handlers[] = {
 	{ NOTIFY__TYPE__SUBSCRIBE, "SUBSCRIBE",    FROM(ROLE_GATEWAY), NOTICES,   RENEWED, notify_on_subscribe },
 	{ NOTIFY__TYPE__FETCH,     "FETCH",        FROM(ROLE_GATEWAY), NOTICES,   RENEWED, notify_on_fetch },
 	{ NOTIFY__TYPE__ACK,       "ACK",          FROM(ROLE_GATEWAY), NOTICES,   RENEWED, notify_on_ack },
+	{ NOTIFY__TYPE__RULES,     "RULES",        FROM(ROLE_GATEWAY), NOTICES | MANAGE, PLAIN, notify_on_rules },
+	{ NOTIFY__TYPE__SET_RULES, "SET_RULES",    FROM(ROLE_GATEWAY), MANAGE,    KEPT,    notify_on_set_rules },
 	{ NOTIFY__TYPE__TELL,      "TELL",         SERVICES,           NO_TICKET, PLAIN,   notify_on_tell },
 	{ OPS__TYPE__QUEUE,        "QUEUE",        FROM(ROLE_OPS),     NO_TICKET, PLAIN,   notify_on_queue },
 	{ OPS__TYPE__DEAD_LETTERS, "DEAD_LETTERS", FROM(ROLE_OPS),     NO_TICKET, PLAIN,   notify_on_dead_letters },

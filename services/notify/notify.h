@@ -86,6 +86,9 @@ enum status subscription_check(struct notify *self, struct exchange *exchange);
 /** Something waits for ${terminal}: push it if it is present. */
 void subscription_wake(struct notify *self, const struct id *terminal);
 
+/** The same for all terminals of an account. */
+void subscription_wake_account(struct notify *self, const struct id *account);
+
 /** Arrange what comes next for a presence, after its times were changed. */
 void subscription_arrange(struct notify *self, struct presence *presence);
 
@@ -96,6 +99,11 @@ enum status notify_on_ack(void *state, struct exchange *exchange);
 
 /** Send what is due, and set when to come again. */
 void push_due(struct notify *self, struct presence *presence);
+
+/* ---- dispatch_rules.c ---- */
+
+enum status notify_on_rules(void *state, struct exchange *exchange);
+enum status notify_on_set_rules(void *state, struct exchange *exchange);
 
 /* ---- dispatch_ops.c: what keepsakectl asks ---- */
 
@@ -109,5 +117,8 @@ enum status notify_on_resend(void *state, struct exchange *exchange);
 
 /** Begin to look through all accounts, and again from time to time. */
 void patrol_begin(struct notify *self);
+
+/* verify.c: what is looked at, see service/verify.h. */
+extern const struct verify_tables notify_verify;
 
 #endif

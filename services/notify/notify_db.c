@@ -157,21 +157,31 @@ enum status notify_db_told(struct notify_db *self, const struct id *account,
 	return st;
 }
 
-void put_arrived(struct notify_db *self, struct db_batch *batch,
-    const struct id *account, const struct notice_key *key, struct slice packed)
+static void put_told(struct notify_db *self, struct db_batch *batch,
+    const struct id *account, const struct notice_key *key)
 {
 	uint8_t name[NOTICE_KEY_BYTES], told[TOLD_BYTES];
-	uint8_t row[1 + NOTICE_BYTES_MAX];
 	struct slice id = slice_of(key->id.bytes, ID_BYTES);
 
 	put_notice_key(name, key);
-	told[0] = row[0] = ROW_VERSION;
+	told[0] = ROW_VERSION;
 	put_be64(told + 1, key->stored_ms);
-	memcpy(row + 1, packed.data, packed.len);
 	row_put(
 	    self, batch, account, TABLE_TOLD, id, slice_of(told, sizeof(told)));
 	db_batch_put(batch, TABLE_TOLD_TIMES, slice_of(name, sizeof(name)),
 	    slice_of(told, 1));
+}
+
+void put_arrived(struct notify_db *self, struct db_batch *batch,
+    const struct id *account, const struct notice_key *key, struct slice packed)
+{
+	uint8_t name[NOTICE_KEY_BYTES];
+	uint8_t row[1 + NOTICE_BYTES_MAX];
+
+	put_told(self, batch, account, key);
+	put_notice_key(name, key);
+	row[0] = ROW_VERSION;
+	memcpy(row + 1, packed.data, packed.len);
 	row_put(self, batch, account, TABLE_ARRIVED,
 	    slice_of(name, sizeof(name)), slice_of(row, 1 + packed.len));
 }
@@ -181,6 +191,13 @@ void notify_db_put_arrived(struct notify_db *self, struct db_batch *batch,
 {
 	db_batch_forbid(batch, TABLE_TOLD, slice_of(key->id.bytes, ID_BYTES));
 	put_arrived(self, batch, account, key, packed);
+}
+
+void notify_db_put_told(struct notify_db *self, struct db_batch *batch,
+    const struct id *account, const struct notice_key *key)
+{
+	db_batch_forbid(batch, TABLE_TOLD, slice_of(key->id.bytes, ID_BYTES));
+	put_told(self, batch, account, key);
 }
 
 void notify_db_forget_told(struct notify_db *self, struct db_batch *batch,

@@ -7,6 +7,7 @@
 #include "db/db.h"
 #include "delivery.h"
 #include "notice.h"
+#include "rules.h"
 #include "service/keyring.h"
 
 /*
@@ -40,6 +41,10 @@ enum status notify_db_told(struct notify_db *self, const struct id *account,
 void notify_db_put_arrived(struct notify_db *self, struct db_batch *batch,
     const struct id *account, const struct notice_key *key,
     struct slice packed);
+
+/** The same for one that is not to be told: only its id is kept. */
+void notify_db_put_told(struct notify_db *self, struct db_batch *batch,
+    const struct id *account, const struct notice_key *key);
 
 /** Forget a few of the ids that were told before ${before_ms}. */
 void notify_db_forget_told(struct notify_db *self, struct db_batch *batch,
@@ -114,6 +119,14 @@ struct buried {
 enum status notify_db_bury(struct notify_db *self, struct db_batch *batch,
     const struct id *account, uint64_t before_ms, uint64_t now_ms,
     struct buried *out);
+
+/* ---- what the owner wants: notify_db_rules.c ---- */
+
+/** Read the account's rules; none was set is OK. */
+enum status notify_db_rules(
+    struct notify_db *self, const struct id *account, struct rules *out);
+void notify_db_put_rules(struct notify_db *self, struct db_batch *batch,
+    const struct id *account, const struct rules *rules);
 
 /* ---- subscriptions: notify_db_leases.c ---- */
 

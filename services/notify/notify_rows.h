@@ -21,6 +21,7 @@
  *                                terminal is none where none was known
  * LEASES       terminal          opened_ms (8), issued_ms (8), nonce (16),
  *                                peer (32)
+ * RULES        "rules"           notify.Rules, packed; none: as usual
  *
  * In format 1 of the database the same was there in clear.
  */
@@ -32,6 +33,7 @@ enum table {
 	TABLE_DELIVERIES,
 	TABLE_LETTERS,
 	TABLE_LEASES,
+	TABLE_RULES = 0x30,
 };
 
 #define ROW_VERSION 1

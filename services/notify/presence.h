@@ -35,6 +35,7 @@ struct presence {
 	uint8_t nonce[TICKET_NONCE_BYTES]; /* of the ticket, as the next */
 	uint64_t issued_ms;                /* wall time */
 	uint64_t expires_ms;               /* these on clock_interval_ms */
+	int32_t utc_offset_min;            /* of the terminal's clock */
 	uint64_t due_ms; /* something is to be pushed; or SCHEDULE_NEVER */
 	struct way way;  /* good while reachable */
 	bool reachable;  /* false once a push found the way gone */

@@ -27,6 +27,9 @@ struct list {
 	Notify__Notice *notices[DELIVERY_BATCH_MAX];
 	struct delivery deliveries[DELIVERY_BATCH_MAX]; /* of the notices */
 	size_t bytes;
+	/* What holds notices back; NULL: they are asked for. */
+	const struct rules *rules;
+	int32_t utc_offset_min;
 	bool full;            /* there was more */
 	uint64_t next_due_ms; /* wall time, of what is not due yet */
 };
@@ -36,6 +39,7 @@ static void list_begin(struct list *self)
 	unpack_begin(&self->unpack);
 	notify__notice_list__init(&self->message);
 	self->message.notices = self->notices;
+	self->rules = NULL;
 	self->bytes = 0;
 	self->full = false;
 	self->next_due_ms = SCHEDULE_NEVER;
@@ -44,6 +48,22 @@ static void list_begin(struct list *self)
 static void list_end(struct list *self)
 {
 	unpack_end(&self->unpack);
+}
+
+/* Whether ${notice} may not leave yet; then the list knows until when. */
+static bool list_holds(struct list *self, const Notify__Notice *notice,
+    const struct delivery *delivery)
+{
+	uint64_t now = clock_wall_ms();
+
+	if (!self->rules)
+		return false;
+	uint64_t due = rules_due_ms(self->rules, (uint32_t)notice->kind,
+	    delivery->notice.stored_ms, now, self->utc_offset_min);
+	if (due <= now)
+		return false;
+	self->next_due_ms = min_of(self->next_due_ms, due);
+	return true;
 }
 
 static enum status list_add(struct list *self, struct notify *notify,
@@ -64,7 +84,7 @@ static enum status list_add(struct list *self, struct notify *notify,
 		goto out;
 	st = unpack_message(&self->unpack, &notify__notice__descriptor,
 	    bytes_slice(&packed), &notice);
-	if (st != STATUS_OK)
+	if (st != STATUS_OK || list_holds(self, notice, delivery))
 		goto out;
 	notice->attempt = delivery->attempts + 1;
 	self->bytes += packed.len + NOTICE_EXTRA_BYTES;
@@ -253,9 +273,15 @@ void push_due(struct notify *self, struct presence *presence)
 {
 	uint64_t now = clock_interval_ms();
 	bool resumed = presence->push_all && presence->pushed.stored_ms > 0;
+	struct rules rules;
 	struct list list;
 
 	list_begin(&list);
+	/* Rules that cannot be read hold nothing back. */
+	if (notify_db_rules(&self->rows, &presence->account, &rules) ==
+	    STATUS_OK)
+		list.rules = &rules;
+	list.utc_offset_min = presence->utc_offset_min;
 	enum status st =
 	    list_fill(&list, self, &presence->account, &presence->terminal,
 		resumed ? &presence->pushed : NULL, presence->push_all);
@@ -393,6 +419,11 @@ static enum status on_acknowledged(struct exchange *x, enum status status,
 		    "other terminals acknowledge the same notices");
 	} else if (status == STATUS_OK) {
 		self->acknowledged += acking->deliveries;
+		stream_tell(self->service->stream,
+		    &(struct stream_event){ .kind = "notice_delivered",
+			.account = &x->ticket.account,
+			.figure = "deliveries",
+			.value = acking->deliveries });
 		notify_lower(&self->totals.deliveries, acking->deliveries);
 		notify_lower(&self->totals.notices, acking->notices);
 	}

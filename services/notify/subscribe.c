@@ -1,3 +1,4 @@
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -77,6 +78,18 @@ void subscription_wake(struct notify *self, const struct id *terminal)
 	subscription_arrange(self, presence);
 }
 
+void subscription_wake_account(struct notify *self, const struct id *account)
+{
+	struct lease leases[LEASES_A_PAGE];
+	size_t count;
+
+	/* Where they cannot be read they come when they are due as before. */
+	if (notify_db_leases(&self->rows, account, leases, &count) != STATUS_OK)
+		return;
+	for (size_t i = 0; i < count; i++)
+		subscription_wake(self, &leases[i].terminal);
+}
+
 /* ---- tickets ---- */
 
 static bool same_ticket(const struct presence *presence, struct exchange *x)
@@ -150,7 +163,8 @@ static enum status reply_subscribed(struct notify *self, struct exchange *x)
 }
 
 /* Note the presence and answer; what is due leaves after the answer. */
-static enum status enter(struct notify *self, struct exchange *x)
+static enum status enter(
+    struct notify *self, struct exchange *x, int32_t utc_offset_min)
 {
 	struct presence *presence;
 	struct way way;
@@ -169,6 +183,10 @@ static enum status enter(struct notify *self, struct exchange *x)
 	if (st != STATUS_OK)
 		return st;
 	uint64_t now = clock_interval_ms();
+	if (presence->utc_offset_min != utc_offset_min) {
+		presence->utc_offset_min = utc_offset_min;
+		presence->due_ms = now;
+	}
 	if (!presence->reachable || !way_equal(&presence->way, &way)) {
 		presence->way = way;
 		presence->push_all = true;
@@ -187,32 +205,51 @@ static enum status enter(struct notify *self, struct exchange *x)
 	return STATUS_OK;
 }
 
+/* A subscription while its lease is committed. */
+struct opening {
+	struct notify *notify;
+	int32_t utc_offset_min;
+};
+
 static enum status on_committed(struct exchange *x, enum status status,
     uint64_t generation, size_t failed_op)
 {
-	struct notify *self = x->parked;
+	struct opening *opening = x->parked;
 
 	(void)generation;
 	(void)failed_op;
-	return status == STATUS_OK ? enter(self, x) : status;
+	if (status == STATUS_OK)
+		status = enter(opening->notify, x, opening->utc_offset_min);
+	free(opening);
+	x->parked = NULL;
+	return status;
 }
 
 /* Open the subscription: its lease first, then the presence. */
-static enum status open_subscription(struct notify *self, struct exchange *x)
+static enum status open_subscription(
+    struct notify *self, struct exchange *x, int32_t utc_offset_min)
 {
+	struct opening *opening = malloc(sizeof(*opening));
 	struct lease lease = {
 		.terminal = x->ticket.terminal,
 		.opened_ms = clock_wall_ms(),
 		.issued_ms = x->ticket.issued_ms,
 	};
+	if (!opening)
+		return STATUS_NO_SPACE;
+	*opening = (struct opening){ self, utc_offset_min };
 	struct db_batch *batch =
 	    db_batch_new(&x->ticket.account, DB_GENERATION_ANY, NULL);
-
 	memcpy(lease.nonce, x->ticket.nonce, TICKET_NONCE_BYTES);
 	memcpy(lease.peer, x->ticket.peer, TICKET_PEER_BYTES);
 	notify_db_put_lease(&self->rows, batch, &x->ticket.account, &lease);
-	x->parked = self;
-	return exchange_commit(x, &batch, on_committed);
+	x->parked = opening;
+	enum status st = exchange_commit(x, &batch, on_committed);
+	if (st != STATUS_PENDING) {
+		free(opening);
+		x->parked = NULL;
+	}
+	return st;
 }
 
 enum status notify_on_subscribe(void *state, struct exchange *x)
@@ -222,6 +259,10 @@ enum status notify_on_subscribe(void *state, struct exchange *x)
 
 	enum status st =
 	    exchange_unpack(x, &notify__subscribe__descriptor, &msg);
+	if (st == STATUS_OK && (msg->utc_offset_min < -UTC_OFFSET_MAX ||
+				   msg->utc_offset_min > UTC_OFFSET_MAX))
+		return exchange_refuse(
+		    x, STATUS_MALFORMED, "utc_offset_min: more than 18 hours");
 	if (st == STATUS_OK)
 		st = subscription_check(self, x);
 	if (st != STATUS_OK)
@@ -230,6 +271,6 @@ enum status notify_on_subscribe(void *state, struct exchange *x)
 	    presences_find(self->presences, &x->ticket.terminal);
 	/* An expired ticket that is good has its lease already. */
 	if (x->ticket_expired || (presence && same_ticket(presence, x)))
-		return enter(self, x);
-	return open_subscription(self, x);
+		return enter(self, x, msg->utc_offset_min);
+	return open_subscription(self, x, msg->utc_offset_min);
 }

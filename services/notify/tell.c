@@ -14,6 +14,7 @@ struct telling {
 	struct notify *notify;
 	struct id account;
 	struct id notice;
+	bool wanted; /* else only its id is kept */
 };
 
 static enum status on_committed(struct exchange *x, enum status status,
@@ -25,7 +26,7 @@ static enum status on_committed(struct exchange *x, enum status status,
 
 	(void)generation;
 	(void)failed_op;
-	if (status == STATUS_OK) {
+	if (status == STATUS_OK && telling->wanted) {
 		self->totals.notices++;
 		expand_account(self, &telling->account);
 	} else if (status == STATUS_CONFLICT &&
@@ -40,7 +41,8 @@ static enum status on_committed(struct exchange *x, enum status status,
 
 /* Store the notice; answered once it is on the disk. */
 static enum status store(struct notify *self, struct exchange *x,
-    const struct id *account, const struct id *id, const Notify__Notice *notice)
+    const struct id *account, const struct id *id, const Notify__Notice *notice,
+    bool wanted)
 {
 	uint64_t now = clock_wall_ms();
 	uint64_t kept = self->give_up_ms + TOLD_KEPT_MS;
@@ -56,10 +58,13 @@ static enum status store(struct notify *self, struct exchange *x,
 		st = STATUS_NO_SPACE;
 		goto out;
 	}
-	*telling = (struct telling){ self, *account, *id };
+	*telling = (struct telling){ self, *account, *id, wanted };
 	struct db_batch *batch = db_batch_new(account, DB_GENERATION_ANY, NULL);
-	notify_db_put_arrived(
-	    &self->rows, batch, account, &key, bytes_slice(&packed));
+	if (wanted)
+		notify_db_put_arrived(
+		    &self->rows, batch, account, &key, bytes_slice(&packed));
+	else
+		notify_db_put_told(&self->rows, batch, account, &key);
 	if (now > kept)
 		notify_db_forget_told(&self->rows, batch, account, now - kept);
 	x->parked = telling;
@@ -70,6 +75,16 @@ out:
 	free(telling);
 	bytes_clear(&packed);
 	return st;
+}
+
+/* Rules that cannot be read keep nothing from the owner. */
+static bool is_wanted(
+    struct notify *self, const struct id *account, const Notify__Notice *notice)
+{
+	struct rules rules;
+
+	return notify_db_rules(&self->rows, account, &rules) != STATUS_OK ||
+	       rules_wanted(&rules, (uint32_t)notice->kind);
 }
 
 enum status notify_on_tell(void *state, struct exchange *x)
@@ -97,5 +112,6 @@ enum status notify_on_tell(void *state, struct exchange *x)
 	st = notify_db_told(&self->rows, &account, &id, &key);
 	if (st != STATUS_NOT_FOUND)
 		return st; /* OK: told before, this is a repeat */
-	return store(self, x, &account, &id, msg->notice);
+	return store(self, x, &account, &id, msg->notice,
+	    is_wanted(self, &account, msg->notice));
 }

@@ -7,10 +7,17 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "chunk.h"
+#include "quota.h"
+#include "service/draft.h"
 #include "snapshot.h"
 
 /* Guards in the batch of a publication, in this order. */
-enum publish_op { PUBLISH_OP_LEASE, PUBLISH_OP_ROOT, PUBLISH_OP_ORDINAL };
+enum publish_op {
+	PUBLISH_OP_LEASE,
+	PUBLISH_OP_ROOT,
+	PUBLISH_OP_ORDINAL /* and one more */
+};
 
 struct publication {
 	struct store *store;
@@ -19,6 +26,7 @@ struct publication {
 	struct snapshot snapshot; /* its slices lie in the exchange */
 	uint8_t root_hash[ROOT_HASH_BYTES];
 	unsigned int tries;
+	bool tells; /* of the quota */
 };
 
 static enum status publish_ended(struct exchange *x, enum status st)
@@ -50,26 +58,13 @@ static enum status publish_check(struct exchange *x, const Store__Publish *msg)
 static void put_notice(struct store *self, struct db_batch *batch,
     const struct id *account, const struct snapshot *snapshot)
 {
-	Notify__Notice notice = NOTIFY__NOTICE__INIT;
-	Notify__Figure figures[] = {
-		NOTIFY__FIGURE__INIT,
-		NOTIFY__FIGURE__INIT,
-		NOTIFY__FIGURE__INIT,
-	};
-	Notify__Figure *pointers[] = { &figures[0], &figures[1], &figures[2] };
+	struct draft draft;
 
-	figures[0].name = (char *)"ordinal";
-	figures[0].value = snapshot->ordinal;
-	figures[1].name = (char *)"chunks";
-	figures[1].value = snapshot->data_chunks;
-	figures[2].name = (char *)"sealed_bytes";
-	figures[2].value = snapshot->data_bytes;
-	notice.kind = NOTIFY__KIND__BACKUP_DONE;
-	notice.n_figures = nitems(figures);
-	notice.figures = pointers;
-	notice.terminal_id =
-	    field_of(slice_of(snapshot->terminal.bytes, ID_BYTES));
-	outbox_put(self->service->outbox, batch, account, &notice);
+	draft_begin(&draft, NOTIFY__KIND__BACKUP_DONE, &snapshot->terminal);
+	draft_add(&draft, "ordinal", snapshot->ordinal);
+	draft_add(&draft, "chunks", snapshot->data_chunks);
+	draft_add(&draft, "sealed_bytes", snapshot->data_bytes);
+	outbox_put(self->service->outbox, batch, account, &draft.notice);
 }
 
 static void put_event(struct store *self, struct db_batch *batch,
@@ -123,6 +118,11 @@ static enum status publish_submit(struct exchange *x)
 	store_db_require_chunk(batch, &snapshot->root);
 	store_db_put_snapshot(batch, snapshot);
 	store_db_end_lease(batch, &publication->lease);
+	st = quota_note(self, batch, account, &publication->tells);
+	if (st != STATUS_OK) {
+		db_batch_destroy(&batch);
+		return store_read_failed(x, st);
+	}
 	put_usage(self, batch, account);
 	put_notice(self, batch, account, snapshot);
 	put_event(self, batch, account, snapshot);
@@ -147,11 +147,14 @@ static enum status publish_decided(
 					 publication->lease.opened_ms));
 		outbox_kick(self->service->outbox, &x->ticket.account);
 		audit_kick(self->service->audit, self->db, &x->ticket.account);
+		store_lease_ended(self, &x->ticket.account);
 	} else if (st == STATUS_NOT_FOUND && failed_op == PUBLISH_OP_LEASE) {
 		st = store_lease_over(x);
-	} else if (st == STATUS_CONFLICT && failed_op == PUBLISH_OP_ORDINAL &&
+	} else if (st == STATUS_CONFLICT && failed_op != DB_OP_NONE &&
+		   failed_op >= PUBLISH_OP_ORDINAL &&
 		   ++publication->tries < STORE_TRIES_MAX) {
-		st = publish_submit(x); /* another one took the ordinal */
+		/* Another one took the ordinal, or noted the quota. */
+		st = publish_submit(x);
 	}
 	return publish_ended(x, st);
 }
@@ -164,9 +167,17 @@ static void root_read(void *arg, enum status st, uint8_t *data, size_t len)
 	const struct chunk *root = &publication->root;
 	const char *detail = "";
 
-	if (st == STATUS_OK && len != store_db_blob_bytes(root))
-		st = STATUS_MALFORMED;
-	if (st != STATUS_OK) {
+	bool damaged =
+	    st == STATUS_NOT_FOUND || st == STATUS_MALFORMED ||
+	    (st == STATUS_OK && !chunk_is_whole(root, slice_of(data, len)));
+	if (damaged) {
+		/* Known from now on: the next attempt puts it again. */
+		store_found_damage(self, &x->ticket.account,
+		    &publication->snapshot.root, root,
+		    st == STATUS_NOT_FOUND ? DAMAGE_MISSING : DAMAGE_CHANGED);
+		st = exchange_refuse(
+		    x, STATUS_CONFLICT, "root_id: it is damaged in the store");
+	} else if (st != STATUS_OK) {
 		st = store_read_failed(x, st);
 	} else {
 		st = snapshot_verify(&publication->snapshot,

@@ -9,20 +9,22 @@
 
 /* Rows of an account. */
 enum table {
-	TABLE_CHUNKS = 1,    /* chunk id: chunk */
-	TABLE_LEASES = 2,    /* kind, terminal: lease */
-	TABLE_LEASE_IDS = 3, /* lease id: only the version */
-	TABLE_SNAPSHOTS = 4, /* ordinal: snapshot */
-	TABLE_USAGE = 5,     /* one row: usage */
-	TABLE_SWEPT = 6,     /* one row: generation */
+	TABLE_CHUNKS = STORE_TABLE_CHUNKS, /* chunk id: chunk */
+	TABLE_LEASES = STORE_TABLE_LEASES, /* kind, terminal: lease */
+	TABLE_LEASE_IDS = 3,               /* lease id: only the version */
+	TABLE_SNAPSHOTS = STORE_TABLE_SNAPSHOTS, /* ordinal: snapshot */
+	TABLE_USAGE = STORE_TABLE_USAGE,         /* one row: usage */
+	TABLE_SWEPT = 6,                         /* one row: generation */
+	TABLE_ORDINAL = 0x20, /* one row: the last one given out */
+	TABLE_SWEEP_OWED = 0x21, /* one row: only the version */
 	TABLE_END
 };
 _Static_assert(TABLE_END <= TABLE_SHARED, "those are every service's");
 
-#define LEASE_KEY_BYTES   (1 + ID_BYTES)
-#define ORDINAL_KEY_BYTES 8
-#define SWEPT_VALUE_BYTES 9
-#define CHUNK_FLAG_NODE   1
+#define LEASE_KEY_BYTES    (1 + ID_BYTES)
+#define ORDINAL_KEY_BYTES  8
+#define NUMBER_VALUE_BYTES 9 /* version, number */
+#define CHUNK_FLAG_NODE    1
 
 static const uint8_t only_version[] = { VALUE_VERSION };
 static const struct slice only_row = { (const uint8_t *)"1", 1 };
@@ -155,6 +157,18 @@ void store_db_require_chunk(struct db_batch *batch, const struct chunk_id *id)
 void store_db_forbid_chunk(struct db_batch *batch, const struct chunk_id *id)
 {
 	db_batch_forbid(batch, TABLE_CHUNKS, chunk_key(id));
+}
+
+void store_db_expect_chunk(
+    struct db_batch *batch, const struct chunk_id *id, struct slice value)
+{
+	db_batch_expect(batch, TABLE_CHUNKS, chunk_key(id), value);
+}
+
+enum status store_db_chunk_row(struct db *db, const struct id *account,
+    const struct chunk_id *id, struct bytes *value)
+{
+	return db_get(db, account, TABLE_CHUNKS, chunk_key(id), value);
 }
 
 void store_db_put_chunk(struct db_batch *batch, const struct chunk_id *id,
@@ -356,7 +370,7 @@ enum status store_db_snapshots(struct db *db, const struct id *account,
 	    ordinal_key(key, after), limit, false, out);
 }
 
-enum status store_db_last_ordinal(
+enum status store_db_highest_snapshot(
     struct db *db, const struct id *account, uint64_t *out)
 {
 	struct slice all = { 0 };
@@ -373,15 +387,89 @@ enum status store_db_last_ordinal(
 	return st;
 }
 
+/* Read the only row of ${table}, one number; 0 where there is none. */
+static enum status get_number(
+    struct db *db, const struct id *account, uint8_t table, uint64_t *out)
+{
+	struct bytes value = { 0 };
+	enum status st = db_get(db, account, table, only_row, &value);
+
+	if (st == STATUS_NOT_FOUND) {
+		*out = 0;
+		st = STATUS_OK;
+	} else if (st == STATUS_OK &&
+		   !has_layout(bytes_slice(&value), NUMBER_VALUE_BYTES)) {
+		st = STATUS_MALFORMED;
+	} else if (st == STATUS_OK) {
+		*out = get_be64(value.data + 1);
+	}
+	bytes_clear(&value);
+	return st;
+}
+
+static struct slice number_value(
+    uint8_t out[static NUMBER_VALUE_BYTES], uint64_t number)
+{
+	write_64(write_byte(out, VALUE_VERSION), number);
+	return slice_of(out, NUMBER_VALUE_BYTES);
+}
+
+enum status store_db_last_ordinal(
+    struct db *db, const struct id *account, uint64_t *out)
+{
+	return get_number(db, account, TABLE_ORDINAL, out);
+}
+
+void store_db_put_last_ordinal(struct db_batch *batch, uint64_t ordinal)
+{
+	uint8_t value[NUMBER_VALUE_BYTES];
+
+	db_batch_put(
+	    batch, TABLE_ORDINAL, only_row, number_value(value, ordinal));
+}
+
 void store_db_put_snapshot(
     struct db_batch *batch, const struct snapshot *snapshot)
 {
 	uint8_t key[ORDINAL_KEY_BYTES], value[SNAPSHOT_VALUE_BYTES_MAX];
+	uint8_t before[NUMBER_VALUE_BYTES];
 	struct slice row = ordinal_key(key, snapshot->ordinal);
 	size_t len = store_db_snapshot_pack(value, snapshot);
 
+	if (snapshot->ordinal > 1)
+		db_batch_expect(batch, TABLE_ORDINAL, only_row,
+		    number_value(before, snapshot->ordinal - 1));
+	else
+		db_batch_forbid(batch, TABLE_ORDINAL, only_row);
 	db_batch_forbid(batch, TABLE_SNAPSHOTS, row);
 	db_batch_put(batch, TABLE_SNAPSHOTS, row, slice_of(value, len));
+	store_db_put_last_ordinal(batch, snapshot->ordinal);
+}
+
+enum status store_db_has_snapshot(
+    struct db *db, const struct id *account, uint64_t ordinal)
+{
+	uint8_t key[ORDINAL_KEY_BYTES];
+	struct bytes value = { 0 };
+	enum status st = db_get(
+	    db, account, TABLE_SNAPSHOTS, ordinal_key(key, ordinal), &value);
+
+	bytes_clear(&value);
+	return st;
+}
+
+void store_db_require_snapshot(struct db_batch *batch, uint64_t ordinal)
+{
+	uint8_t key[ORDINAL_KEY_BYTES];
+
+	db_batch_require(batch, TABLE_SNAPSHOTS, ordinal_key(key, ordinal));
+}
+
+void store_db_delete_snapshot(struct db_batch *batch, uint64_t ordinal)
+{
+	uint8_t key[ORDINAL_KEY_BYTES];
+
+	db_batch_delete(batch, TABLE_SNAPSHOTS, ordinal_key(key, ordinal));
 }
 
 /* ---- usage ---- */
@@ -436,27 +524,32 @@ void store_db_put_usage(struct db_batch *batch, const struct usage *usage)
 enum status store_db_swept(
     struct db *db, const struct id *account, uint64_t *generation)
 {
-	struct bytes value = { 0 };
-	enum status st = db_get(db, account, TABLE_SWEPT, only_row, &value);
-
-	if (st == STATUS_NOT_FOUND) {
-		*generation = 0;
-		st = STATUS_OK;
-	} else if (st == STATUS_OK &&
-		   !has_layout(bytes_slice(&value), SWEPT_VALUE_BYTES)) {
-		st = STATUS_MALFORMED;
-	} else if (st == STATUS_OK) {
-		*generation = get_be64(value.data + 1);
-	}
-	bytes_clear(&value);
-	return st;
+	return get_number(db, account, TABLE_SWEPT, generation);
 }
 
 void store_db_put_swept(struct db_batch *batch, uint64_t generation)
 {
-	uint8_t value[SWEPT_VALUE_BYTES];
+	uint8_t value[NUMBER_VALUE_BYTES];
 
-	write_64(write_byte(value, VALUE_VERSION), generation);
 	db_batch_put(
-	    batch, TABLE_SWEPT, only_row, slice_of(value, sizeof(value)));
+	    batch, TABLE_SWEPT, only_row, number_value(value, generation));
+	db_batch_delete(batch, TABLE_SWEEP_OWED, only_row);
+}
+
+enum status store_db_sweep_owed(
+    struct db *db, const struct id *account, bool *out)
+{
+	struct bytes value = { 0 };
+	enum status st =
+	    db_get(db, account, TABLE_SWEEP_OWED, only_row, &value);
+
+	*out = st == STATUS_OK;
+	bytes_clear(&value);
+	return st == STATUS_NOT_FOUND ? STATUS_OK : st;
+}
+
+void store_db_put_sweep_owed(struct db_batch *batch)
+{
+	db_batch_put(batch, TABLE_SWEEP_OWED, only_row,
+	    slice_of(only_version, sizeof(only_version)));
 }

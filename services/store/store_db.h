@@ -13,7 +13,13 @@
  * mistakes of lib/db, so only db_submit has to be checked.
  */
 
-#define STORE_DB_FORMAT 2
+#define STORE_DB_FORMAT 3 /* 2 had no row for the last ordinal */
+
+/* For verify.c, which looks at the rows as they are. */
+#define STORE_TABLE_CHUNKS    1
+#define STORE_TABLE_LEASES    2
+#define STORE_TABLE_SNAPSHOTS 4
+#define STORE_TABLE_USAGE     5
 
 #define CHUNK_ID_BYTES   32
 #define CHUNK_HASH_BYTES 16 /* XXH3-128 */
@@ -55,6 +61,14 @@ enum status store_db_chunks(struct db *db, const struct id *account,
 /** Guards: the chunk is there, or is not. */
 void store_db_require_chunk(struct db_batch *batch, const struct chunk_id *id);
 void store_db_forbid_chunk(struct db_batch *batch, const struct chunk_id *id);
+
+/** Guard: the row is the one that was read, as it is stored. */
+void store_db_expect_chunk(
+    struct db_batch *batch, const struct chunk_id *id, struct slice value);
+
+/** The row as it is stored, also one that does not unpack. */
+enum status store_db_chunk_row(struct db *db, const struct id *account,
+    const struct chunk_id *id, struct bytes *value_out);
 
 void store_db_put_chunk(struct db_batch *batch, const struct chunk_id *id,
     const struct chunk *chunk);
@@ -142,13 +156,34 @@ enum status store_db_snapshot_unpack(
 enum status store_db_snapshots(struct db *db, const struct id *account,
     uint64_t after, size_t limit, struct db_page *out);
 
-/** The highest ordinal; 0 without any. */
+/** The highest ordinal of those that are there; 0 without any. */
+enum status store_db_highest_snapshot(
+    struct db *db, const struct id *account, uint64_t *out);
+
+/**
+ * The last ordinal that was given out; 0: none yet.  It has a row of its own,
+ * since the snapshot may be deleted and its ordinal never comes back.
+ */
 enum status store_db_last_ordinal(
     struct db *db, const struct id *account, uint64_t *out);
 
-/** Write it; CONFLICT where the ordinal is taken. */
+/** Write that row; no guard. */
+void store_db_put_last_ordinal(struct db_batch *batch, uint64_t ordinal);
+
+/**
+ * Write it, and that its ordinal is the last one; CONFLICT where another one
+ * was given out meanwhile.
+ */
 void store_db_put_snapshot(
     struct db_batch *batch, const struct snapshot *snapshot);
+
+/** Whether it is there: OK or NOT_FOUND; else as db_get. */
+enum status store_db_has_snapshot(
+    struct db *db, const struct id *account, uint64_t ordinal);
+
+/** Guard: the snapshot is there. */
+void store_db_require_snapshot(struct db_batch *batch, uint64_t ordinal);
+void store_db_delete_snapshot(struct db_batch *batch, uint64_t ordinal);
 
 /* ---- usage: what the account has, as far as it was counted ---- */
 
@@ -176,5 +211,19 @@ void store_db_put_usage(struct db_batch *batch, const struct usage *usage);
 enum status store_db_swept(
     struct db *db, const struct id *account, uint64_t *generation_out);
 void store_db_put_swept(struct db_batch *batch, uint64_t generation);
+
+/**
+ * Whether snapshots were deleted since the account was swept, so that its
+ * next sweep is not to wait for its turn.  Writing the generation of a sweep
+ * ends that.
+ */
+enum status store_db_sweep_owed(
+    struct db *db, const struct id *account, bool *out);
+void store_db_put_sweep_owed(struct db_batch *batch);
+
+/* ---- older formats: store_migrate.c ---- */
+
+/** As the migrate of db_options. */
+enum status store_db_migrate(struct db *db, uint32_t from);
 
 #endif

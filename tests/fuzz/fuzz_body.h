@@ -39,6 +39,7 @@ static const ProtobufCMessageDescriptor *const body_types[] = {
 	&store__snapshot_list__descriptor,
 	&store__get__descriptor,
 	&store__chunk__descriptor,
+	&store__restore_end__descriptor,
 	&binding__bind__descriptor,
 	&binding__bound__descriptor,
 	&binding__terminal_list__descriptor,
@@ -49,6 +50,8 @@ static const ProtobufCMessageDescriptor *const body_types[] = {
 	&notify__subscribed__descriptor,
 	&notify__notice_list__descriptor,
 	&notify__ack__descriptor,
+	&notify__rules__descriptor,
+	&notify__subscribe__descriptor,
 	&ops__list_query__descriptor,
 	&ops__list_page__descriptor,
 	&ops__account_name__descriptor,
@@ -80,6 +83,15 @@ static const ProtobufCMessageDescriptor *const body_types[] = {
 	&ops__ordered__descriptor,
 	&auth__invite__descriptor,
 	&auth__invitation__descriptor,
+	&store__snapshot_delete__descriptor,
+	&common__compacted__descriptor,
+	&store__damage_query__descriptor,
+	&store__damage_list__descriptor,
+	&store__drill__descriptor,
+	&ops__scrub_query__descriptor,
+	&ops__quota_set__descriptor,
+	&ops__backup__descriptor,
+	&ops__backup_state__descriptor,
 };
 
 #endif

@@ -1,6 +1,6 @@
-#include "manifest.h"
-
+#include "diff.h"
 #include "fuzz.h"
+#include "manifest.h"
 
 /* Nodes as the input has them, each after its length, two bytes. */
 struct supply {
@@ -58,11 +58,37 @@ static void check_entry(const struct entry *entry)
 	bytes_clear(&second);
 }
 
+static bool on_difference(void *arg, const struct difference *difference)
+{
+	(void)arg;
+	must(difference->before || difference->after);
+	return true;
+}
+
+/* The nodes of the input, dealt out to two manifests that are compared. */
+static void compare(struct slice input)
+{
+	struct supply supply = { input, false };
+	struct node_source source = { &supply, NULL, node_get };
+	const struct chunk_name roots[] = { { .key = { 1 } },
+		{ .key = { 2 } } };
+	struct manifest_reader *a = manifest_reader_new(&source, &roots[0]);
+	struct manifest_reader *b = manifest_reader_new(&source, &roots[1]);
+
+	must(a && b);
+	enum status st = manifests_compare(a, b, on_difference, NULL);
+	must(st == STATUS_OK || st == STATUS_MALFORMED);
+	must(!supply.ran_out || st == STATUS_MALFORMED);
+	manifest_reader_destroy(&a);
+	manifest_reader_destroy(&b);
+}
+
 /*
  * The manifest of a snapshot, from its top node on.
  *
  * Must hold: every entry that is read has a valid path and can be written
- * again; and where a node is missing the manifest does not seem to end.
+ * again; and where a node is missing the manifest does not seem to end, also
+ * where two are compared.
  */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -80,5 +106,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	must(!supply.ran_out || st == STATUS_MALFORMED);
 	manifest_reader_destroy(&reader);
 	entry_clear(&entry);
+	compare(slice_of(data, len));
 	return 0;
 }

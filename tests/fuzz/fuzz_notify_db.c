@@ -3,7 +3,9 @@
 #include "../../services/notify/notify_db.c"
 #include "../../services/notify/notify_db_leases.c"
 #include "../../services/notify/notify_db_letters.c"
+#include "../../services/notify/notify_db_rules.c"
 #include "../../services/notify/notify_rows.c"
+#include "../../services/notify/rules.c"
 
 static const struct id terminal = { { 2 } };
 static struct notify_db rows;
@@ -56,6 +58,18 @@ static void notice(void)
 	bytes_clear(&packed);
 }
 
+static void set_rules(struct db_batch *batch)
+{
+	struct rules read;
+
+	if (notify_db_rules(&rows, &HOSTILE_ACCOUNT, &read) != STATUS_OK)
+		return;
+	must(read.count <= RULES_MAX);
+	notify_db_put_rules(&rows, batch, &HOSTILE_ACCOUNT, &read);
+	must(rules_due_ms(
+		 &read, NOTIFY__KIND__BACKUP_DONE, 1, 1, -UTC_OFFSET_MAX) >= 1);
+}
+
 static void queue(void)
 {
 	static struct queued page[QUEUE_PAGE_MAX];
@@ -95,7 +109,7 @@ static void letters(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct slice input = slice_of(data, len);
-	unsigned int choice = take_byte(&input) % 11;
+	unsigned int choice = take_byte(&input) % 12;
 	struct db_batch *batch = hostile_batch();
 	struct totals totals = { 0 };
 	struct buried buried;
@@ -133,6 +147,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		break;
 	case 9:
 		letters();
+		break;
+	case 11:
+		set_rules(batch);
 		break;
 	case 10:
 		notify_db_resend(&rows, batch, &HOSTILE_ACCOUNT, NULL, 1,

@@ -4,6 +4,7 @@
 #include <zmq.h>
 
 #include "../../services/notify/notice.h"
+#include "../../services/store/health_db.h"
 #include "../../services/store/store_db.h"
 #include "base/bounds.h"
 #include "bus/header.h"
@@ -14,10 +15,12 @@
 #include "crypto/ticket.h"
 #include "fuzz_body.h"
 #include "fuzz_opaque.h"
+#include "service/backup_manifest.h"
 #include "service/keyfile_internal.h"
 #include "manifest.pb-c.h"
 #include "service/order.h"
 #include "service/audit_record.h"
+#include "service/event.h"
 
 /*
  * seeds FOLDER: write the corpus that the harnesses begin with, a folder
@@ -175,6 +178,21 @@ static void body(const ProtobufCMessage *message)
 	bytes_clear(&packed);
 }
 
+static Notify__Rule notice_rule = {
+	.base = PROTOBUF_C_MESSAGE_INIT(&notify__rule__descriptor),
+	.kind = NOTIFY__KIND__BACKUP_DONE,
+	.urgency = NOTIFY__URGENCY__IN_TIME,
+	.together_s = 3600,
+};
+static Notify__Rule *notice_rule_list[] = { &notice_rule };
+static const Notify__Rules notice_rules = {
+	.base = PROTOBUF_C_MESSAGE_INIT(&notify__rules__descriptor),
+	.quiet_from = 1320,
+	.quiet_to = 420,
+	.n_rules = 1,
+	.rules = notice_rule_list,
+};
+
 /* What keepsakectl asks, and how it is answered. */
 static void operator_bodies(void)
 {
@@ -186,6 +204,8 @@ static void operator_bodies(void)
 	Ops__Deed deed = OPS__DEED__INIT;
 	Ops__Unlock unlock = OPS__UNLOCK__INIT;
 	Ops__Revoke revoke = OPS__REVOKE__INIT;
+	Ops__ScrubQuery scrub = OPS__SCRUB_QUERY__INIT;
+	Ops__QuotaSet quota = OPS__QUOTA_SET__INIT;
 	Ops__By by = OPS__BY__INIT;
 
 	query.account_id = query.after =
@@ -213,6 +233,46 @@ static void operator_bodies(void)
 	body(&deed.base);
 	body(&unlock.base);
 	body(&revoke.base);
+	scrub.account_id = query.account_id;
+	scrub.start = true;
+	body(&scrub.base);
+	quota.account_id = query.account_id;
+	quota.soft = 1 << 30;
+	quota.hard = 2ull << 30;
+	quota.by = &by;
+	body(&quota.base);
+}
+
+/* Backups: the messages, the manifest, the list of deletions. */
+static void backups(void)
+{
+	Ops__Backup backup = OPS__BACKUP__INIT;
+	Ops__BackupState state = OPS__BACKUP_STATE__INIT;
+	struct backup_manifest manifest = {
+		.service = "store",
+		.version = "0.1.0",
+		.database = { .format = 3, .point_ms = 1740819626138 },
+		.files = { { BACKUP_DATABASE, 4096, { 1 } },
+		    { BACKUP_KEYS, 5, { 2 } }, { BACKUP_JOURNAL, 6, { 3 } } },
+		.files_count = 3,
+	};
+
+	backup.name = (char *)"2026-11-20";
+	backup.set_id = field_of(slice_of("0123456789abcdef", ID_BYTES));
+	body(&backup.base);
+	state.done = state.ledger = true;
+	state.folder = (char *)"/var/lib/keepsake/store.backups/2026-11-20";
+	state.point_ms = 1740819626138;
+	state.format = 3;
+	body(&state.base);
+	must(backup_manifest_write(&seed, &manifest) == STATUS_OK);
+	save("backup", "manifest");
+	must(backup_manifest_write(&seed, &manifest) == STATUS_OK);
+	seed.len -= strlen("end \n") + 2 * (size_t)BACKUP_HASH_BYTES;
+	save("backup", "manifest-without-hash");
+	add_byte(0);
+	save_text("backup", "deletion",
+	    "5 000102030405060708090a0b0c0d0e0f 1740819626138");
 }
 
 static void bodies(void)
@@ -226,7 +286,14 @@ static void bodies(void)
 	Auth__LoginDone done = AUTH__LOGIN_DONE__INIT;
 	Store__Snapshot *snapshot = &(Store__Snapshot)STORE__SNAPSHOT__INIT;
 	Store__SnapshotList snapshots = STORE__SNAPSHOT_LIST__INIT;
+	Common__CompactedFile *file =
+	    &(Common__CompactedFile)COMMON__COMPACTED_FILE__INIT;
+	Common__Compacted compacted = COMMON__COMPACTED__INIT;
 	Store__Put put = STORE__PUT__INIT;
+	Store__SnapshotDelete snapshot_delete = STORE__SNAPSHOT_DELETE__INIT;
+	Store__DamageList damage = STORE__DAMAGE_LIST__INIT;
+	Store__Drill drill = STORE__DRILL__INIT;
+	uint64_t ordinals[] = { 1, 2, UINT64_MAX };
 	Binding__Bind bind = BINDING__BIND__INIT;
 	Binding__Terminal *terminal =
 	    &(Binding__Terminal)BINDING__TERMINAL__INIT;
@@ -240,6 +307,7 @@ static void bodies(void)
 	Notify__Notice notice = NOTIFY__NOTICE__INIT;
 	Notify__Tell tell = NOTIFY__TELL__INIT;
 	Notify__Ack ack = NOTIFY__ACK__INIT;
+	Store__RestoreEnd restore_end = STORE__RESTORE_END__INIT;
 
 	report.program = "keepsake-store";
 	reported->name = "map_bytes";
@@ -258,6 +326,23 @@ static void bodies(void)
 	snapshots.snapshots = &snapshot;
 	snapshots.n_snapshots = 1;
 	body(&snapshots.base);
+	file->name = "journal";
+	file->before_bytes = UINT64_MAX;
+	compacted.files = &file;
+	compacted.n_files = 1;
+	body(&compacted.base);
+	snapshot_delete.ordinals = ordinals;
+	snapshot_delete.n_ordinals = nitems(ordinals);
+	body(&snapshot_delete.base);
+	damage.chunks = 3;
+	damage.ordinals = ordinals;
+	damage.n_ordinals = nitems(ordinals);
+	damage.more = true;
+	body(&damage.base);
+	drill.ordinal = 7;
+	drill.files = 20;
+	drill.failed = 1;
+	body(&drill.base);
 	put.lease_id = id;
 	put.chunk_id = put.refs = long_id;
 	put.node = true;
@@ -303,6 +388,10 @@ static void bodies(void)
 	ack.notice_ids = ids;
 	ack.n_notice_ids = nitems(ids);
 	body(&ack.base);
+	restore_end.lease_id = id;
+	restore_end.ordinal = 7;
+	body(&notice_rules.base);
+	body(&restore_end.base);
 	operator_bodies();
 }
 
@@ -499,6 +588,14 @@ static void keys(void)
 	must(enrolment_format(text, &enrolment) == STATUS_OK);
 	add_text(text);
 	save_text("enrolment", "address", "&future=1");
+	strcpy(enrolment.others[0].host, "second.example.org");
+	enrolment.others[0].port = 7701;
+	enrolment.others[0].key[0] = 1;
+	enrolment.others[1] = enrolment.others[0];
+	enrolment.others[1].key[0] = 4;
+	enrolment.others_count = 2;
+	must(enrolment_format(text, &enrolment) == STATUS_OK);
+	save_text("enrolment", "gateways", text);
 	auth_public_format(trust, &public_keys);
 	save_text("trust", "keys", trust);
 	must(zmq_z85_encode(z85, secret, sizeof(secret)));
@@ -510,6 +607,9 @@ static void keys(void)
 
 static void texts(void)
 {
+	save_text("health", "not-ready",
+	    "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 17\r\n\r\n"
+	    "no link to store\n");
 	save_text("name", "phone", "+49 (151) 234-567 89");
 	save_text("name", "email", "Ann.B@Example.ORG");
 	save_text("name", "nickname", "Straße_7");
@@ -645,6 +745,7 @@ static void summaries(void)
 	summary.started_ms = 1790000000000;
 	summary.label = "before the holiday";
 	summary.host = "phone";
+	summary.folder = field_of(slice_text("/home/ann/photos"));
 	total.category = 9;
 	total.files = total.bytes = 17;
 	summary.categories = totals;
@@ -870,6 +971,52 @@ static void store_rows(void)
 	add_row(7, 1, 9);
 	add_many(0, 8);
 	save("store_db", "usage");
+	add_byte(4);
+	add_row(7, 1, 9);
+	add_many(7, 8);
+	save("store_db", "ordinal");
+}
+
+/* The first byte chooses in fuzz_health_db.c. */
+static void health_rows(void)
+{
+	const struct damage damage = { DAMAGE_MISSING, 1790000000000 };
+	const struct quota quota = { 1, 2 };
+	const struct drill drill = { .when_ms = 1, .files = 20, .failed = 3 };
+	const struct scrub_place place = {
+		.begun_ms = 1, .chunks = 2, .now = true, .has_chunk = true
+	};
+	uint8_t value[SCRUB_PLACE_BYTES];
+
+	add_byte(0);
+	add_byte(CHUNK_ID_BYTES);
+	add_16(DAMAGE_VALUE_BYTES);
+	add_many(7, CHUNK_ID_BYTES);
+	health_db_damage_pack(value, &damage);
+	add(slice_of(value, DAMAGE_VALUE_BYTES));
+	save("health_db", "damage");
+	add_byte(1);
+	add_byte(1);
+	add_16(QUOTA_VALUE_BYTES);
+	add_many('1', 1);
+	health_db_quota_pack(value, &quota);
+	add(slice_of(value, QUOTA_VALUE_BYTES));
+	add_row('1', 1, 2);
+	add_byte(1);
+	add_row('1', 1, 9);
+	add_many(3, 8);
+	save("health_db", "quota");
+	add_byte(2);
+	add_byte(1);
+	add_16(DRILL_VALUE_BYTES);
+	add_many('1', 1);
+	health_db_drill_pack(value, &drill);
+	add(slice_of(value, DRILL_VALUE_BYTES));
+	save("health_db", "drill");
+	add_byte(3);
+	health_db_scrub_pack(value, &place);
+	add(slice_of(value, SCRUB_PLACE_BYTES));
+	save("health_db", "scrub");
 }
 
 /* The first byte chooses in fuzz_binding_row.c. */
@@ -981,6 +1128,11 @@ static void notify_rows(void)
 		add_many(0, 8);
 		save("notify_db", choice == 9 ? "letter" : "resent");
 	}
+	add_byte(11);
+	add_row(
+	    7, 5, 1 + protobuf_c_message_get_packed_size(&notice_rules.base));
+	add_message(&notice_rules.base);
+	save("notify_db", "rules");
 }
 
 /* The first byte chooses in fuzz_audit.c. */
@@ -1068,6 +1220,35 @@ static void account_keys(void)
 	}
 }
 
+static void event_of(const char *name, const struct event *event)
+{
+	must(event_pack(event, &seed) == STATUS_OK);
+	save("event", name);
+}
+
+static void stream_events(void)
+{
+	static const struct event hello = {
+		.service = "auth", .kind = EVENT_HELLO, .run_ms = 1
+	};
+	static const struct event told = {
+		.service = "store",
+		.kind = "snapshot_published",
+		.subject = "notify",
+		.run_ms = 1790000000000,
+		.sequence = 7,
+		.kind_sequence = 2,
+		.when_ms = 1790000000001,
+		.account = { { 1 } },
+		.trace = { { 2 } },
+		.figures = { { "chunks", 3 } },
+		.figures_count = 1,
+	};
+
+	event_of("hello", &hello);
+	event_of("told", &told);
+}
+
 static void masters(void)
 {
 	char line[] = "00112233445566778899aabbccddeeff"
@@ -1093,12 +1274,15 @@ static void rows(void)
 	session_rows();
 	order_rows();
 	store_rows();
+	health_rows();
 	binding_rows();
 	outbox_rows();
 	notify_rows();
 	account_keys();
 	masters();
 	audit();
+	stream_events();
+	backups();
 }
 
 int main(int argc, char **argv)

@@ -80,10 +80,11 @@ case_begin "O-01 what waits in the queue: for whom, what, since when"
 queued() { # COUNT
 	[ "$(keepsakectl --json queue "$anna" | jq length)" -ge "$1" ]
 }
-wait_for 10 queued 3 || fail "not queued: $(keepsakectl queue "$anna")"
+wait_for 10 queued 4 || fail "not queued: $(keepsakectl queue "$anna")"
 queue=$(keepsakectl --json queue)
 assert_json "map(select(.account == \"$anna\")) | (map(.notice) | sort) ==
-    [\"backup_done\", \"registered\", \"terminal_bound\"] and
+    [\"backup_done\", \"new_login\", \"registered\",
+    \"terminal_bound\"] and
     all(.[]; .attempts == 0 and (.since | test(\"Z$\")) and .id != null)" \
     "$queue" queue
 assert_json "map(.account) | unique | length == 2" "$queue" "of all accounts"
@@ -199,10 +200,11 @@ told() { # WORD...: kinds and ids that have come so far
 }
 
 case_begin "N-05 a notice that is given up is a dead letter that is listed"
-give_up 3
+give_up 4
 letters=$(keepsakectl --json dead-letters "$anna")
 assert_json "(map(.notice) | sort) ==
-    [\"backup_done\", \"registered\", \"terminal_bound\"] and
+    [\"backup_done\", \"new_login\", \"registered\",
+    \"terminal_bound\"] and
     all(.[]; .account == \"$anna\" and (.given_up | test(\"Z$\")))" \
     "$letters" letters
 case_pass
@@ -211,8 +213,8 @@ case_begin "N-05 dead letters are sent again, one or all, and arrive"
 id=$(json '.[] | select(.notice == "backup_done") | .id' "$letters")
 assert_equal '1' "$(keepsakectl --json resend "$anna" "$id" | jq .letters)" \
     "letters of one notice"
-dead 2 || fail "dead: $(keepsakectl dead-letters "$anna")"
-assert_match '^2 dead letters are in the queue again$' \
+dead 3 || fail "dead: $(keepsakectl dead-letters "$anna")"
+assert_match '^3 dead letters are in the queue again$' \
     "$(keepsakectl resend "$anna" --reason 'the phone was repaired')" \
     "letters of the account"
 dead 0 || fail "dead: $(keepsakectl dead-letters "$anna")"

@@ -44,6 +44,8 @@ done <<-'END'
 	gateway|listen = 127.0.0.1|listen: got .*tcp://HOST:PORT
 	gateway|listen = tcp://h:0|listen: got
 	gateway|listen = tcp://h:65536|listen: got
+	auth|http = localhost:80|http: got "localhost:80", expected IP:PORT
+	gateway|http = 9641|http: got "9641", expected IP:PORT
 	common|log_level = loud|log_level: got "loud", expected one of error
 	notify|nonsense|"nonsense", expected key = value
 	notify|[nobody]|"nobody", expected a known section

@@ -8,11 +8,11 @@ terminal_of_new one anna
 tree_make "$WORLD/tree" 1 5 8
 keepsake_as one --quiet backup "$WORLD/tree"
 readonly DATABASES="auth store binding notify"
-readonly FORMAT=2 # of all of them, by this release
+readonly -A FORMAT=([auth]=2 [store]=3 [binding]=2 [notify]=2) # this release's
 for name in $DATABASES; do
 	service_stop "$name"
 	cp -a "$WORLD/$name" "$WORLD/$name.before"
-	"$BUILD/tests/tool/setformat" "$name" "$WORLD/$name" "$FORMAT" 9
+	"$BUILD/tests/tool/setformat" "$name" "$WORLD/$name" "${FORMAT[$name]}" 9
 	cp -a "$WORLD/$name/data.mdb" "$WORLD/$name.newer"
 done
 
@@ -23,7 +23,7 @@ for name in $DATABASES; do
 	    2>"$WORLD/said" || status=$?
 	assert_equal 1 "$status" "exit status"
 	assert_match \
-	    "event=database_version .*found=9 .*=$FORMAT" \
+	    "event=database_version .*found=9 .*=${FORMAT[$name]}" \
 	    "$(cat "$WORLD/said")" log
 	cmp "$WORLD/$name/data.mdb" "$WORLD/$name.newer"
 	case_pass
@@ -40,7 +40,7 @@ case_pass
 
 case_begin "O-08 with the right version everything is there again"
 for name in $DATABASES; do
-	"$BUILD/tests/tool/setformat" "$name" "$WORLD/$name" 9 "$FORMAT"
+	"$BUILD/tests/tool/setformat" "$name" "$WORLD/$name" 9 "${FORMAT[$name]}"
 	service_start "$name"
 done
 assert_restores one 1 "$WORLD/tree"

@@ -156,20 +156,24 @@ world_config() { # FOLDER PORT
 	[auth]
 	data = $1/auth
 	ledger = $1/auth.ledger
+	backups = $1/auth.backups
 	proofs_per_minute_account = 100000
 	proofs_per_minute_address = 100000
 
 	[store]
 	data = $1/store
 	ledger = $1/store.ledger
+	backups = $1/store.backups
 
 	[binding]
 	data = $1/binding
 	ledger = $1/binding.ledger
+	backups = $1/binding.backups
 
 	[notify]
 	data = $1/notify
 	ledger = $1/notify.ledger
+	backups = $1/notify.backups
 
 	[gateway]
 	listen = tcp://127.0.0.1:$2
@@ -243,7 +247,7 @@ service_launch() { # NAME [CONFIG]
 }
 
 service_ready() { # NAME
-	log_wait "$1" '(^| )event=ready( |$)' "$READY_SECONDS_MAX" \
+	log_wait "$1" '( |^)event=ready( |$)|"event":"ready"' "$READY_SECONDS_MAX" \
 	    "${SERVICE_OFFSET[$1]}" ||
 	    fail "$1 is not ready: $(tail -n 20 "$WORLD_LOG/$1.log")"
 }
@@ -272,6 +276,21 @@ log_wait() { # NAME REGEX [SECONDS [OFFSET]]
 	kill "$pid" 2>/dev/null || true
 	wait "$pid" 2>/dev/null || true
 	return "$found"
+}
+
+# Give the world one more gateway, gatewayN with N from 2 on, before the
+# services start: they read their allow-lists then.  Its key is its own and
+# its configuration $WORLD/gatewayN.conf; the enrolment string names it too.
+gateway_add() { # N
+	local port file=$WORLD/gateway$1.conf
+	port=$(free_port)
+	keepsakectl keys make "gateway-$1" >>"$WORLD_LOG/keys.log"
+	sed -i "s|^public_address = .*|& 127.0.0.1:$port,gateway-$1|" \
+	    "$WORLD_CONFIG"
+	sed "s|^listen = .*|listen = tcp://127.0.0.1:$port\nname = gateway-$1|" \
+	    "$WORLD_CONFIG" >"$file"
+	# shellcheck disable=SC2034 # for the scripts
+	ENROLMENT=$(keepsakectl enrolment)
 }
 
 service_gone() { # NAME
@@ -505,9 +524,34 @@ expect_raw() { # STATUS TERMINAL ARGUMENTS...
 	printf '%s\n' "$answer"
 }
 
-# A figure of a service, as keepsakectl status tells it.
+# Put large chunks by hand until the store has no space for one; prints the
+# id of the request that was refused.
+raw_fill() { # TERMINAL ACCOUNT-NAME
+	local ticket account begun lease id answer i
+	read -r ticket account < <(raw_login "$1" "$2" UPLOAD)
+	begun=$(expect_raw ok "$1" --ticket "$ticket" --account "$account" \
+	    ask store.BACKUP_BEGIN)
+	read -r _ _ begun <<<"$begun"
+	lease=$(json .lease_id \
+	    "$("$BUILD/tests/tool/rawbody" store.Lease "$begun")")
+	for ((i = 1; i <= 64; i++)); do
+		id=$(printf %032x $((195935983 + i)))
+		# A Put: lease_id, chunk_id.
+		answer=$(raw "$1" --request "$id" --ticket "$ticket" \
+		    --account "$account" --payload-bytes 262128 \
+		    --body "0a10${lease}1220$(printf %064x "$i")" ask store.PUT)
+		[ "${answer%% *}" != no_space ] || break
+	done
+	assert_match '^no_space ' "$answer" "the last answer"
+	echo "$id"
+}
+
+# A figure of a service, as keepsakectl status tells it; of gateway2 too.
 figure() { # SERVICE NAME
-	json ".$1.$2" "$(keepsakectl --json status)"
+	local config=$WORLD_CONFIG
+	[[ $1 != gateway[0-9]* ]] || config=$WORLD/$1.conf
+	json ".${1%%[0-9]*}.$2" \
+	    "$("$BUILD/keepsakectl" --config "$config" --json status)"
 }
 
 # The ICCID of the Nth card of a test, its check digit by Luhn's rule.

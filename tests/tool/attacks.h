@@ -111,6 +111,23 @@ static void body_abandon(struct bytes *out)
 	pack(out, &message.base);
 }
 
+static void body_restore_end(struct bytes *out)
+{
+	Store__RestoreEnd message = STORE__RESTORE_END__INIT;
+
+	message.lease_id = id_field(&victim.upload);
+	message.ordinal = 1;
+	pack(out, &message.base);
+}
+
+static void body_rules(struct bytes *out)
+{
+	Notify__Rules message = NOTIFY__RULES__INIT;
+
+	message.quiet_to = 60;
+	pack(out, &message.base);
+}
+
 static void get(struct bytes *out, const struct id *lease, const uint8_t *id)
 {
 	Store__Get message = STORE__GET__INIT;
@@ -385,9 +402,12 @@ static const struct asked {
 	{ "SNAPSHOTS",           STORE__TYPE__SNAPSHOTS,          DIRECTION_DOWNLOAD, body_empty,   false },
 	{ "RESTORE_BEGIN",       STORE__TYPE__RESTORE_BEGIN,      DIRECTION_DOWNLOAD, body_empty,   false },
 	{ "GET",                 STORE__TYPE__GET,                DIRECTION_DOWNLOAD, body_get,     false },
+	{ "RESTORE_END",         STORE__TYPE__RESTORE_END,        DIRECTION_DOWNLOAD, body_restore_end, false },
 	{ "BIND",                BINDING__TYPE__BIND,             DIRECTION_ENROL,    body_bind,    false },
 	{ "TERMINALS",           BINDING__TYPE__TERMINALS,        DIRECTION_MANAGE,   body_empty,   false },
 	{ "SUBSCRIBE",           NOTIFY__TYPE__SUBSCRIBE,         DIRECTION_NOTICES,  body_empty,   false },
+	{ "RULES",               NOTIFY__TYPE__RULES,             DIRECTION_NOTICES,  body_empty,   false },
+	{ "SET_RULES",           NOTIFY__TYPE__SET_RULES,         DIRECTION_MANAGE,   body_rules,   false },
 	{ "FETCH",               NOTIFY__TYPE__FETCH,             DIRECTION_NOTICES,  body_empty,   false },
 	{ "ACK",                 NOTIFY__TYPE__ACK,               DIRECTION_NOTICES,  body_ack,     false },
 };
@@ -426,6 +446,7 @@ static const struct named {
 	{ "the victim's lease",           { "PUBLISH",   STORE__TYPE__PUBLISH,        DIRECTION_UPLOAD,   body_publish,             false }, CONFLICT,  NULL },
 	{ "the victim's lease",           { "ABANDON",   STORE__TYPE__BACKUP_ABANDON, DIRECTION_UPLOAD,   body_abandon,             false }, CONFLICT,  NULL },
 	{ "the victim's lease",           { "GET",       STORE__TYPE__GET,            DIRECTION_DOWNLOAD, body_get,                 false }, CONFLICT,  NULL },
+	{ "the victim's lease",           { "RESTORE_END", STORE__TYPE__RESTORE_END,  DIRECTION_DOWNLOAD, body_restore_end,         false }, CONFLICT,  NULL },
 	{ "the victim's chunks",          { "HAVE",      STORE__TYPE__HAVE,           DIRECTION_UPLOAD,   body_have_own_lease,      false }, OK,        check_absent },
 	{ "a reference to its chunk",     { "PUT",       STORE__TYPE__PUT,            DIRECTION_UPLOAD,   body_put_reference,       true },  NOT_FOUND, NULL },
 	{ "its root",                     { "PUBLISH",   STORE__TYPE__PUBLISH,        DIRECTION_UPLOAD,   body_publish_own_lease,   false }, NOT_FOUND, NULL },

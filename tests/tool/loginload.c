@@ -21,91 +21,16 @@
  * take the machine from the server: auth cannot tell.
  */
 #include <dlfcn.h>
-#include <err.h>
-#include <errno.h>
 #include <inttypes.h>
-#include <sodium.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "base/util.h"
-#include "binding.pb-c.h"
 #include "crypto/arena.h"
 #include "crypto/auth_keys.h"
-#include "session.h"
+#include "load.h"
 
-#define ARENA_BYTES (256 * 1024)
-#define WAIT_MS     60000
-#define PIDS_MAX    8
-#define NAME_BYTES  32
-#define TRIES       3 /* before a lane is closed */
-
-static const char password[] = "correct horse battery staple";
-
-typedef int stretch_fn(unsigned char *out, unsigned long long out_len,
-    const char *text, unsigned long long text_len, const unsigned char *salt,
-    unsigned long long ops, size_t memory, int algorithm);
-
-/* Stands in for libsodium's, here only. */
-stretch_fn crypto_pwhash;
-int crypto_pwhash(unsigned char *out, unsigned long long out_len,
-    const char *text, unsigned long long text_len, const unsigned char *salt,
-    unsigned long long ops, size_t memory, int algorithm)
-{
-	(void)ops;
-	(void)memory;
-	(void)algorithm;
-	return crypto_generichash(out, (size_t)out_len,
-	    (const unsigned char *)text, text_len, salt, 16);
-}
-
-static uint64_t now_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-static unsigned long number_from(const char *text)
-{
-	char *end;
-
-	errno = 0;
-	unsigned long number = strtoul(text, &end, 10);
-	if (errno != 0 || *text == '\0' || *end != '\0' || number == 0)
-		errx(2, "'%s' is not a number", text);
-	return number;
-}
-
-/* CPU of a process so far, in ticks. */
-static uint64_t cpu_ticks(pid_t pid)
-{
-	char path[64], text[1024];
-	uint64_t user, system;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	FILE *file = fopen(path, "re");
-	if (!file || !fgets(text, sizeof(text), file))
-		err(1, "%s", path);
-	fclose(file);
-	const char *at = strrchr(text, ')');
-	if (!at || sscanf(at,
-		       ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u "
-		       "%" SCNu64 " %" SCNu64,
-		       &user, &system) != 2)
-		errx(1, "%s: not understood", path);
-	return user + system;
-}
-
-static double seconds_of(uint64_t ticks)
-{
-	return (double)ticks / (double)sysconf(_SC_CLK_TCK);
-}
+#define PIDS_MAX 8
+#define TRIES    3 /* before a lane is closed */
 
 /* ---- curve and argon2 ---- */
 
@@ -121,7 +46,8 @@ static int command_curve(int argc, char **argv)
 
 	(void)argc;
 	if (auth_keys_new(&keys, seed) != STATUS_OK ||
-	    opaque_login_start(&login, ke1, slice_text(password)) != STATUS_OK)
+	    opaque_login_start(&login, ke1, slice_text(load_password)) !=
+		STATUS_OK)
 		errx(1, "no keys");
 	crypto_kx_keypair(E, e);
 	uint64_t begin = now_ns(CLOCK_PROCESS_CPUTIME_ID);
@@ -153,8 +79,9 @@ static void stretch_times(unsigned long count)
 		errx(1, "no crypto_pwhash");
 	memcpy(&stretch, &symbol, sizeof(stretch));
 	for (unsigned long i = 0; i < count; i++)
-		if (stretch(out, sizeof(out), password, sizeof(password), salt,
-			3, 64u << 20, crypto_pwhash_ALG_ARGON2ID13) != 0)
+		if (stretch(out, sizeof(out), load_password,
+			sizeof(load_password), salt, 3, 64u << 20,
+			crypto_pwhash_ALG_ARGON2ID13) != 0)
 			errx(1, "no memory");
 }
 
@@ -180,110 +107,25 @@ static int command_argon2(int argc, char **argv)
 	return failed ? 1 : 0;
 }
 
-/* ---- terminals ---- */
-
-/** One terminal with an account of its own. */
-struct terminal {
-	struct session *session;
-	char name[NAME_BYTES];
-};
-
-static const struct code_factors code = {
-	.set = CODE_PASSWORD,
-	.password = { (const uint8_t *)password, sizeof(password) - 1 },
-};
-
-static void check(struct terminal *self, enum status st, const char *what)
-{
-	if (st != STATUS_OK)
-		errx(1, "%s: %s: %s", what, status_word(st),
-		    session_detail(self->session));
-}
-
-static void name_make(char out[static NAME_BYTES])
-{
-	uint8_t random[NAME_BYTES / 2 - 1];
-
-	randombytes_buf(random, sizeof(random));
-	out[0] = 'n';
-	sodium_bin2hex(out + 1, NAME_BYTES - 1, random, sizeof(random));
-}
-
-/* Connect with a key of its own. */
-static void terminal_open(struct terminal *self, const char *enrolment)
-{
-	struct curve_keys keys;
-	struct enrolment server;
-	const char *why;
-
-	name_make(self->name);
-	if (enrolment_parse(&server, enrolment, &why) != STATUS_OK)
-		errx(2, "%s", why);
-	if (curve_keys_make(&keys) != STATUS_OK)
-		errx(1, "no keys");
-	const struct session_options options = {
-		.enrolment = &server,
-		.keys = &keys,
-		.timeout_ms = WAIT_MS,
-	};
-	if (session_new(&self->session, &options) != STATUS_OK)
-		errx(1, "no session");
-}
-
-static void terminal_register(struct terminal *self)
-{
-	struct id account;
-
-	check(self,
-	    session_register(self->session, self->name, &code, &account),
-	    "register");
-}
-
-static void terminal_bind(struct terminal *self)
-{
-	Binding__Bind message = BINDING__BIND__INIT;
-	struct login *login = NULL;
-	Binding__Bound *bound;
-
-	check(self,
-	    session_login(
-		self->session, self->name, &code, DIRECTION_ENROL, &login),
-	    "login");
-	check(self,
-	    session_set_verification(
-		self->session, login, slice_text(password)),
-	    "verification");
-	message.serial = self->name;
-	check(self,
-	    session_ask(self->session, BINDING__TYPE__BIND, login_ticket(login),
-		&message.base, &binding__bound__descriptor, &bound),
-	    "bind");
-	login_destroy(&login);
-}
-
 /* ---- login ---- */
 
 /* A process: make the account, say so, wait for the word, log in. */
 static void log_in(
     const char *enrolment, unsigned long count, int ready, int go)
 {
-	struct terminal self = { 0 };
+	struct load_terminal self = { 0 };
 	uint8_t byte = 1;
 
-	terminal_open(&self, enrolment);
-	terminal_register(&self);
-	terminal_bind(&self);
+	load_open(&self, enrolment);
+	load_register(&self);
+	load_bind(&self);
 	if (write(ready, &byte, 1) != 1 || read(go, &byte, 1) != 0)
 		errx(1, "pipe");
 	for (unsigned long i = 0; i < count; i++) {
-		struct login *login = NULL;
-		check(&self,
-		    session_login(self.session, self.name, &code,
-			DIRECTION_UPLOAD, &login),
-		    "login");
+		struct login *login = load_login(&self, DIRECTION_UPLOAD);
 		login_destroy(&login);
 	}
-	session_destroy(&self.session);
+	load_close(&self);
 }
 
 static int command_login(int argc, char **argv)
@@ -291,7 +133,7 @@ static int command_login(int argc, char **argv)
 	unsigned long accounts = number_from(argv[1]);
 	unsigned long count = number_from(argv[2]);
 	pid_t pids[PIDS_MAX];
-	uint64_t ticks[PIDS_MAX];
+	uint64_t cpu[PIDS_MAX];
 	int pids_count = argc - 3, ready[2], go[2], status, failed = 0;
 	uint8_t byte;
 
@@ -313,7 +155,7 @@ static int command_login(int argc, char **argv)
 			errx(1, "a terminal could not be made");
 	for (int i = 0; i < pids_count; i++) {
 		pids[i] = (pid_t)number_from(argv[3 + i]);
-		ticks[i] = cpu_ticks(pids[i]);
+		cpu[i] = cpu_ns(pids[i]);
 	}
 	uint64_t begin = now_ns(CLOCK_MONOTONIC);
 	close(go[1]); /* the word */
@@ -324,7 +166,7 @@ static int command_login(int argc, char **argv)
 	printf("logins_per_s\t%.2f\n", logins / seconds);
 	for (int i = 0; i < pids_count; i++)
 		printf("cpu_ms_%d\t%.4f\n", (int)pids[i],
-		    seconds_of(cpu_ticks(pids[i]) - ticks[i]) * 1e3 / logins);
+		    (double)(cpu_ns(pids[i]) - cpu[i]) / 1e6 / logins);
 	return failed ? 1 : 0;
 }
 
@@ -332,12 +174,12 @@ static int command_login(int argc, char **argv)
 
 /* What a process has done so far. */
 struct work {
-	uint64_t ticks, writes, bytes;
+	uint64_t cpu, writes, bytes;
 };
 
 static struct work work_of(pid_t pid)
 {
-	struct work self = { .ticks = cpu_ticks(pid) };
+	struct work self = { .cpu = cpu_ns(pid) };
 	char path[64], line[128];
 
 	snprintf(path, sizeof(path), "/proc/%d/io", (int)pid);
@@ -354,7 +196,7 @@ static struct work work_of(pid_t pid)
 
 struct asked {
 	bool known;
-	char name[NAME_BYTES];
+	char name[LOAD_NAME_BYTES];
 };
 
 static void shuffle(struct asked *all, size_t count)
@@ -367,7 +209,7 @@ static void shuffle(struct asked *all, size_t count)
 	}
 }
 
-static void ask_wrong(struct terminal *stranger, const struct asked *asked)
+static void ask_wrong(struct load_terminal *stranger, const struct asked *asked)
 {
 	static const char wrong[] = "another password";
 	const struct code_factors guess = {
@@ -390,18 +232,18 @@ static int command_compare(int argc, char **argv)
 	size_t names = number_from(argv[1]), count = 0;
 	pid_t pid = (pid_t)number_from(argv[2]);
 	struct asked *all = calloc(2 * TRIES * names, sizeof(*all));
-	struct terminal stranger = { 0 };
+	struct load_terminal stranger = { 0 };
 	struct work before, after;
 
 	(void)argc;
 	if (!all)
 		errx(1, "no memory");
-	terminal_open(&stranger, argv[0]);
+	load_open(&stranger, argv[0]);
 	for (size_t i = 0; i < 2 * names; i++) {
-		struct terminal one = { .session = stranger.session };
-		name_make(one.name);
+		struct load_terminal one = { .session = stranger.session };
+		load_name(one.name);
 		if (i < names)
-			terminal_register(&one);
+			load_register(&one);
 		for (int k = 0; k < TRIES; k++) {
 			all[count].known = i < names;
 			memcpy(all[count].name, one.name, sizeof(one.name));
@@ -418,7 +260,7 @@ static int command_compare(int argc, char **argv)
 		double asks = (double)(TRIES * (names / 2));
 		const char *word = kind == 0 ? "known" : "unknown";
 		printf("%s_cpu_ms\t%.4f\n", word,
-		    seconds_of(after.ticks - before.ticks) * 1e3 / asks);
+		    (double)(after.cpu - before.cpu) / 1e6 / asks);
 		printf("%s_writes\t%.3f\n", word,
 		    (double)(after.writes - before.writes) / asks);
 		printf("%s_bytes\t%.1f\n", word,
@@ -433,7 +275,7 @@ static int command_compare(int argc, char **argv)
 	printf("mixed\t%zu\n", rest);
 	for (size_t i = 0; i < rest; i++)
 		ask_wrong(&stranger, &all[i]);
-	session_destroy(&stranger.session);
+	load_close(&stranger);
 	free(all);
 	return 0;
 }
@@ -451,7 +293,7 @@ int main(int argc, char **argv)
 		{ "compare", 3, command_compare },
 	};
 
-	if (sodium_init() < 0 || arena_open(ARENA_BYTES) != STATUS_OK)
+	if (sodium_init() < 0 || arena_open(LOAD_ARENA_BYTES) != STATUS_OK)
 		errx(1, "no locked memory");
 	for (size_t i = 0; argc > 1 && i < nitems(commands); i++)
 		if (strcmp(argv[1], commands[i].name) == 0 &&

@@ -23,6 +23,7 @@
  * --body HEX      with this body; empty without
  * --body-bytes N, --payload-bytes N   with so many bytes of zero
  * --frames N      in so many frames, 1 to 8
+ * --copies N      sent so many times, by one connection
  * --figures       print also, behind the status, tries_remaining and
  *                 retry_after_ms
  * --routing-id TEXT   under this name, which only libzmq gives
@@ -59,7 +60,7 @@ struct wishes {
 	const char *state, *password_file, *routing_id;
 	struct bytes ticket, account, request, peer, append, header, body;
 	struct bytes payload;
-	size_t frames;
+	size_t frames, copies;
 	long wait_ms;
 	bool figures;
 };
@@ -278,7 +279,8 @@ static int command_ask(const struct wishes *wishes, const char *type)
 		bus_reconnect(line.socket) != STATUS_OK))
 		errx(1, "%s: no such name", wishes->routing_id);
 	line_ready(&line);
-	send_frames(line.socket, wishes, &header);
+	for (size_t i = 0; i < wishes->copies; i++)
+		send_frames(line.socket, wishes, &header);
 	print_answer(wishes, &line);
 	bytes_clear(&header);
 	line_close(&line);
@@ -303,12 +305,13 @@ static struct wishes wishes_read(int argc, char **argv)
 		{ "body-bytes", required_argument, NULL, 'B' },
 		{ "payload-bytes", required_argument, NULL, 'P' },
 		{ "frames", required_argument, NULL, 'f' },
+		{ "copies", required_argument, NULL, 'c' },
 		{ "figures", no_argument, NULL, 'F' },
 		{ "routing-id", required_argument, NULL, 'i' },
 		{ "wait", required_argument, NULL, 'W' },
 		{ 0 },
 	};
-	struct wishes self = { .wait_ms = WAIT_MS };
+	struct wishes self = { .wait_ms = WAIT_MS, .copies = 1 };
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -326,6 +329,7 @@ static struct wishes wishes_read(int argc, char **argv)
 		case 'B': self.body = zeros(optarg);               break;
 		case 'P': self.payload = zeros(optarg);            break;
 		case 'f': self.frames = number_from(optarg);       break;
+		case 'c': self.copies = number_from(optarg);       break;
 		case 'F': self.figures = true;                     break;
 		case 'i': self.routing_id = optarg;                break;
 		case 'W': self.wait_ms = (long)number_from(optarg); break;

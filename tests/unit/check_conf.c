@@ -12,10 +12,12 @@ static const struct conf_key keys[] = {
 	{ "home",  "folder",   CONF_PATH,     "/srv",      0,    0,         NULL,      "a path" },
 	{ "home",  "spare",    CONF_PATH,     "",          0,    0,         NULL,      "no path unless set" },
 	{ "home",  "listen",   CONF_ENDPOINT, "tcp://127.0.0.1:7400", 0, 0, NULL,      "an endpoint" },
+	{ "home",  "web",      CONF_ADDRESS,  "",          0,    0,         NULL,      "an address" },
 	{ "limit", "tries",    CONF_NUMBER,   "3",         1,    10,        NULL,      "a number" },
 	{ "limit", "map",      CONF_SIZE,     "1G",        4096, 1ull << 40, NULL,     "a size" },
 	{ "limit", "pause",    CONF_DURATION, "5min",      1000, 86400000,  NULL,      "a duration" },
 	{ "limit", "level",    CONF_CHOICE,   "info",      0,    0,         "error|info|debug", "a choice" },
+	{ "limit", "who",      CONF_INSTANCE, "door",      0,    0,         "door",    "one of several" },
 	/* a second key of the same name, elsewhere */
 	{ "other", "name",     CONF_TEXT,     "",          0,    0,         NULL,      "another text" },
 };
@@ -84,6 +86,7 @@ START_TEST(values)
 			      "map = 4096\n"
 			      "pause = 1d\n"
 			      "level = debug\n"
+			      "who = door-2b-West\n"
 			      "[other]\n"
 			      "[home]\n"
 			      "spare = /spare",
@@ -96,6 +99,7 @@ START_TEST(values)
 	ck_assert_str_eq(conf_text(conf, "home", "listen"), "");
 	ck_assert_str_eq(conf_text(conf, "home", "spare"), "/spare");
 	ck_assert_str_eq(conf_text(conf, "limit", "level"), "debug");
+	ck_assert_str_eq(conf_text(conf, "limit", "who"), "door-2b-West");
 	ck_assert_str_eq(conf_text(conf, "other", "name"), "");
 	ck_assert_uint_eq(conf_number(conf, "limit", "tries"), 10);
 	ck_assert_uint_eq(conf_number(conf, "limit", "map"), 4096);
@@ -107,6 +111,8 @@ END_TEST
 #define A_DURATION \
 	"expected a duration from 1000 to 86400000 ms, such as 5min\n"
 #define A_CHOICE    "expected one of error|info|debug\n"
+#define AN_INSTANCE "expected door or door-NAME, at most 63 bytes\n"
+#define AN_ADDRESS  "expected IP:PORT, such as 127.0.0.1:9641 or [::1]:9641\n"
 #define AN_ENDPOINT "expected tcp://HOST:PORT or ipc:///PATH\n"
 
 /* clang-format off */
@@ -132,6 +138,10 @@ static const struct {
 	{ "endpoint, port 65536", "[home]\nlisten = tcp://host:65536\n", ":2: [home] listen: got \"tcp://host:65536\", " AN_ENDPOINT },
 	{ "endpoint, ipc relative", "[home]\nlisten = ipc://run\n",     ":2: [home] listen: got \"ipc://run\", " AN_ENDPOINT },
 	{ "endpoint, ipc empty",  "[home]\nlisten = ipc:///\n",         ":2: [home] listen: got \"ipc:///\", " AN_ENDPOINT },
+	{ "address, no port",     "[home]\nweb = 127.0.0.1\n",          ":2: [home] web: got \"127.0.0.1\", " AN_ADDRESS },
+	{ "address, a name",      "[home]\nweb = localhost:80\n",       ":2: [home] web: got \"localhost:80\", " AN_ADDRESS },
+	{ "address, IPv6 alone",  "[home]\nweb = ::1:80\n",             ":2: [home] web: got \"::1:80\", " AN_ADDRESS },
+	{ "address, an endpoint", "[home]\nweb = tcp://127.0.0.1:80\n", ":2: [home] web: got \"tcp://127.0.0.1:80\", " AN_ADDRESS },
 	{ "number, too small",    "[limit]\ntries = 0\n",               ":2: [limit] tries: got \"0\", expected a number from 1 to 10\n" },
 	{ "number, too large",    "[limit]\ntries = 11\n",              ":2: [limit] tries: got \"11\", expected a number from 1 to 10\n" },
 	{ "number, none",         "[limit]\ntries = three\n",           ":2: [limit] tries: got \"three\", expected a number from 1 to 10\n" },
@@ -141,6 +151,12 @@ static const struct {
 	{ "duration, too short",  "[limit]\npause = 999ms\n",           ":2: [limit] pause: got \"999ms\", " A_DURATION },
 	{ "duration, too long",   "[limit]\npause = 2d\n",              ":2: [limit] pause: got \"2d\", " A_DURATION },
 	{ "duration, no unit",    "[limit]\npause = 5000\n",            ":2: [limit] pause: got \"5000\", " A_DURATION },
+	{ "instance, another",    "[limit]\nwho = window\n",            ":2: [limit] who: got \"window\", " AN_INSTANCE },
+	{ "instance, empty",      "[limit]\nwho =\n",                   ":2: [limit] who: got \"\", " AN_INSTANCE },
+	{ "instance, no hyphen",  "[limit]\nwho = door2\n",             ":2: [limit] who: got \"door2\", " AN_INSTANCE },
+	{ "instance, no name",    "[limit]\nwho = door-\n",             ":2: [limit] who: got \"door-\", " AN_INSTANCE },
+	{ "instance, a path",     "[limit]\nwho = door-../x\n",         ":2: [limit] who: got \"door-../x\", " AN_INSTANCE },
+	{ "instance, too long",   "[limit]\nwho = door-a234567890123456789012345678901234567890123456789012345678x\n", ":2: [limit] who: got \"door-a234567890123456789012345678901234567890123456789012345678x\", " AN_INSTANCE },
 	{ "choice, none of them", "[limit]\nlevel = warning\n",         ":2: [limit] level: got \"warning\", " A_CHOICE },
 	{ "choice, empty",        "[limit]\nlevel =\n",                 ":2: [limit] level: got \"\", " A_CHOICE },
 	{ "choice, its beginning", "[limit]\nlevel = inf\n",            ":2: [limit] level: got \"inf\", " A_CHOICE },

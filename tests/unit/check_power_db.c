@@ -208,6 +208,52 @@ START_TEST(power_cut)
 }
 END_TEST
 
+static struct db_compaction compaction;
+static bool compacted;
+
+static void on_compacted(
+    void *arg, enum status status, uint64_t generation, size_t failed_op)
+{
+	(void)arg;
+	(void)generation;
+	(void)failed_op;
+	ck_assert_int_eq(status, STATUS_OK);
+	compacted = true;
+	/* Nothing was lost by it so far. */
+	cuts_promise("batch", completed);
+}
+
+/* Compact while batches before it are not decided, and more come behind. */
+static void compact(uint64_t until)
+{
+	compacted = false;
+	submit(++submitted);
+	ck_assert_int_eq(
+	    db_compact(db, &compaction, on_compacted, NULL), STATUS_PENDING);
+	run(until);
+	while (!compacted) {
+		struct pollfd event = { db_event_fd(db), POLLIN, 0 };
+		poll(&event, 1, -1);
+		db_complete(db);
+	}
+	ck_assert_uint_lt(compaction.after_bytes, compaction.before_bytes);
+}
+
+START_TEST(power_cut_of_compaction)
+{
+	log_level_set(LOG_ERROR);
+	const char *live = cuts_begin();
+
+	ck_assert_int_eq(open_db(live), STATUS_OK);
+	run(BATCHES / 4);
+	compact(BATCHES / 2);
+	compact(BATCHES / 2 + 3);
+	db_close(&db);
+	cuts_try(on_mark, look);
+	ck_assert_uint_eq(acknowledged, BATCHES / 2 + 3);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("power_db");
@@ -217,6 +263,11 @@ int main(void)
 	tcase_add_checked_fixture(tcase, scratch_make, scratch_remove);
 	tcase_set_timeout(tcase, 600);
 	tcase_add_test(tcase, power_cut);
+	suite_add_tcase(suite, tcase);
+	tcase = tcase_create("B-06 R-01 a database that is being compacted");
+	tcase_add_checked_fixture(tcase, scratch_make, scratch_remove);
+	tcase_set_timeout(tcase, 600);
+	tcase_add_test(tcase, power_cut_of_compaction);
 	suite_add_tcase(suite, tcase);
 
 	SRunner *runner = srunner_create(suite);

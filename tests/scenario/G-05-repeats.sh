@@ -1,0 +1,100 @@
+#!/bin/bash
+# G-05: repeating one request does not get past the bounds of what is under
+# way, and nobody gets another's answer by its request id.
+# shellcheck source=tests/scenario/lib.sh
+. "$(dirname "$0")/../scenario/lib.sh"
+if sanitized; then
+	world_up # a sanitizer takes more memory than any limit
+else
+	world_up "[gateway] memory_max = 192M"
+fi
+terminal_of_new one anna
+terminal_of_new two bert
+read -r ticket _ < <(raw_login one anna UPLOAD)
+read -r snapshots _ < <(raw_login one anna DOWNLOAD)
+read -r theirs _ < <(raw_login two bert DOWNLOAD)
+readonly REQUEST=000102030405060708090a0b0c0d0e0f
+readonly COPIES=2000 PAYLOAD=262128 # 500 MiB in all
+
+gateway_figure() { # NAME
+	figure gateway "terminal_$1"
+}
+
+at_least() { # NAME COUNT
+	[ "$(gateway_figure "$1")" -ge "$2" ]
+}
+
+case_begin "G-05 repeats of one request do not fill the gateway while the store stalls"
+gateway=${SERVICE_PID[gateway]}
+kill -STOP "${SERVICE_PID[store]}"
+raw one --ticket "$ticket" --request "$REQUEST" --payload-bytes "$PAYLOAD" \
+    --copies "$COPIES" --wait 60000 ask store.PUT >"$WORLD/one" &
+asked=$!
+wait_for 60 at_least repeats_held $((COPIES / 2)) ||
+    fail "held: $(gateway_figure repeats_held)"
+[ "$(gateway_figure under_way_bytes)" -le $((8 * (PAYLOAD + 1024))) ] ||
+    fail "under way: $(gateway_figure under_way_bytes) bytes"
+assert_equal 1 "$(gateway_figure under_way)" "requests under way"
+kill -CONT "${SERVICE_PID[store]}"
+wait "$asked"
+kill -0 "$gateway" || fail "the gateway has ended"
+assert_match '^malformed ' "$(cat "$WORLD/one")" answer
+under_way() { # COUNT
+	[ "$(gateway_figure under_way)" -eq "$1" ]
+}
+wait_for 10 under_way 0 || fail "under way: $(gateway_figure under_way)"
+assert_equal 0 "$(gateway_figure under_way_bytes)" "bytes under way"
+case_pass
+
+case_begin "G-05 R-07 another's request id does not bring its answer"
+kill -STOP "${SERVICE_PID[store]}"
+raw one --ticket "$snapshots" --request "$REQUEST" --wait 60000 \
+    ask store.SNAPSHOTS >"$WORLD/one" &
+asked=$!
+wait_for 10 under_way 1 || fail "it does not get there"
+raw two --ticket "$theirs" --request "$REQUEST" --wait 60000 \
+    ask store.RESTORE_BEGIN >"$WORLD/two" &
+asked_too=$!
+wait_for 10 under_way 2 || fail "the other's does not get there"
+kill -CONT "${SERVICE_PID[store]}"
+wait "$asked" "$asked_too"
+assert_match '^ok 0 - ' "$(cat "$WORLD/one")" "the list of snapshots"
+assert_match '^ok 0 0a10[0-9a-f]{32}' "$(cat "$WORLD/two")" "the transfer"
+case_pass
+
+case_begin "G-04 G-05 who comes back gets the answer by the new connection"
+kill -STOP "${SERVICE_PID[store]}"
+# By itself, not in a shell of its own: what is killed is the client.
+"$BUILD/tests/tool/rawclient" --state "$WORLD/terminal/one" \
+    --ticket "$snapshots" --request "$REQUEST" --wait 60000 \
+    ask store.SNAPSHOTS >"$WORLD/one" &
+gone=$!
+wait_for 10 under_way 1 || fail "it does not get there"
+kill -KILL "$gone"
+wait "$gone" 2>/dev/null || true
+held=$(gateway_figure repeats_held)
+raw one --ticket "$snapshots" --request "$REQUEST" --wait 60000 \
+    ask store.SNAPSHOTS >"$WORLD/one" &
+asked=$!
+seen_again() { # held back, or passed on after a while
+	at_least repeats_held $((held + 1)) ||
+	    at_least under_way_bytes $((2 * 1024))
+}
+wait_for 20 seen_again || fail "the repeat does not get there"
+kill -CONT "${SERVICE_PID[store]}"
+wait "$asked"
+assert_match '^ok 0 - ' "$(cat "$WORLD/one")" "the list of snapshots"
+case_pass
+
+case_begin "G-05 an id that is under way for one message is refused for another"
+kill -STOP "${SERVICE_PID[store]}"
+raw one --ticket "$snapshots" --request "$REQUEST" --wait 60000 \
+    ask store.SNAPSHOTS >"$WORLD/one" &
+asked=$!
+wait_for 10 under_way 1 || fail "it does not get there"
+expect_raw conflict one --ticket "$snapshots" --request "$REQUEST" \
+    ask auth.FACTORS >/dev/null
+kill -CONT "${SERVICE_PID[store]}"
+wait "$asked"
+assert_match '^ok 0 - ' "$(cat "$WORLD/one")" "the list of snapshots"
+case_pass
