@@ -554,6 +554,17 @@ figure() { # SERVICE NAME
 	    "$("$BUILD/keepsakectl" --config "$config" --json status)"
 }
 
+# The ICCID of the Nth card of a test, its check digit by Luhn's rule.
+card_number() { # N
+	local digits=$((894900123456789000 + $1)) sum=0 i digit
+	for ((i = 0; i < ${#digits}; i++)); do
+		digit=${digits:${#digits}-1-i:1}
+		[ $((i % 2)) -eq 1 ] || digit=$((digit * 2))
+		sum=$((sum + digit / 10 + digit % 10))
+	done
+	echo "$digits$(((10 - sum % 10) % 10))"
+}
+
 # --- trees -------------------------------------------------------------------
 
 tree_make() { # FOLDER MIB FILES SEED [ARGUMENTS...]
