@@ -11,7 +11,7 @@ PREFIX     ?= /usr/local
 VERSION    := 0.1.0
 
 PACKAGES := libzmq libprotobuf-c lmdb libsodium libzstd nettle libutf8proc \
-            libxxhash jansson libmicrohttpd
+            libxxhash jansson libmicrohttpd libqrencode
 
 # What the code relies on is apart from CFLAGS, which stay the caller's.
 # The hardening needs optimisation, so it is dropped where there is none.
@@ -101,7 +101,7 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(PARTS) $(LIBRARY) $(COMMON)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) \
 	    $(shell $(PKG_CONFIG) --libs check)
 
-$(BUILD)/tests/tool/%: $(BUILD)/tests/tool/%.o $(LIBRARY) $(COMMON)
+$(BUILD)/tests/tool/%: $(BUILD)/tests/tool/%.o $(LIBRARY) $(PARTS) $(COMMON)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # What records the writes of a process, and cuts the power: by being linked
@@ -125,10 +125,13 @@ help:
 	@echo 'make run        start a whole system here, show what it does, serve'
 	@echo 'make demo       the same, but stop when it has been shown'
 	@echo 'make check      all tests, plain and sanitized, and lint'
+	@echo 'make faults     kills, power cuts, bad links: long, ROUNDS= (1000) kills'
+	@echo 'make compose-check  build and run the containers of deploy/ (root)'
 	@echo 'make fuzz       each decoder on random bytes, SECONDS= (60) each'
 	@echo 'make mutants    take one guard away at a time: a test must notice'
-	@echo 'make bench      speed, as ratios against restic and borg'
-	@echo 'make install    programs, man pages, library (DESTDIR=, PREFIX=)'
+	@echo 'make bench      speed and size, as ratios to a peer or limit'
+	@echo 'make install    programs, man pages, library, units, completion'
+	@echo '                (DESTDIR=, PREFIX=, SYSCONFDIR=); make uninstall'
 
 deps:
 	@deploy/install-deps build
@@ -147,9 +150,9 @@ SANITIZED := $(BUILD)/sanitized
 SANITIZE  := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
              -fno-omit-frame-pointer
 
-.PHONY: check unit lint bench
+.PHONY: check unit lint bench faults
 check:
-	@deploy/install-deps build test
+	@deploy/install-deps build test $$([ $$(id -u) -ne 0 ] || echo compose)
 	@$(MAKE) -s -j$$(nproc) CFLAGS='-O2 -g -Werror' all units tools replays
 	@$(MAKE) -s -j$$(nproc) BUILD=$(SANITIZED) CFLAGS='$(SANITIZE) -Werror' all units tools replays
 	@$(MAKE) -s lint
@@ -158,6 +161,28 @@ check:
 unit: units
 	@printf 'ids\ttest\tresult\tseconds\n' > $(BUILD)/unit.tsv
 	tests/run $(BUILD) $(BUILD)/unit.tsv unit
+
+# The same as in make check, for longer: more kills, cuts at every write.
+ROUNDS ?= 1000
+faults: export ROUNDS := $(ROUNDS)
+faults: export TEST_SECONDS_MAX := 14400
+faults: export TEST_JOBS := 1
+faults: export LONG := yes
+faults:
+	@deploy/install-deps build test
+	@$(MAKE) -s -j$$(nproc) all units tools
+	@printf 'ids\ttest\tresult\tseconds\n' > $(BUILD)/faults.tsv
+	CUTS=1000000 $(BUILD)/tests/unit/check_power_db
+	CUTS=1000000 $(BUILD)/tests/unit/check_power_files
+	tests/run $(BUILD) $(BUILD)/faults.tsv faults
+
+# The containers of deploy/, for real; needs root.
+.PHONY: compose-check
+compose-check:
+	@deploy/install-deps build test $$([ $$(id -u) -ne 0 ] || echo compose)
+	@$(MAKE) -s all tools
+	@printf 'ids\ttest\tresult\tseconds\n' > $(BUILD)/compose.tsv
+	tests/run $(BUILD) $(BUILD)/compose.tsv deploy
 
 # A harness for each decoder of bytes from outside.  replay_X runs it over
 # its corpus, for make check; fuzz_X looks for more, and needs clang.
@@ -201,41 +226,88 @@ mutants:
 	@deploy/install-deps build test
 	tests/mutants/run $(BUILD) $(MUTANTS)
 
+BENCHES := $(sort $(wildcard tests/bench/p[0-9]*.sh))
+
 bench:
 	@deploy/install-deps build bench
 	$(MAKE) all tools
-	BUILD=$(BUILD) tests/bench/p01.sh
-	BUILD=$(BUILD) tests/bench/p04.sh
+	for part in $(BENCHES); do BUILD=$(BUILD) $$part || exit 1; done
 
 # ---- installation ----
 
 MAN1 := client/cli/keepsake.1
 MAN8 := $(wildcard services/*/*.8 gateway/*.8 ops/*.8)
+DOCS := README.md LICENSE DESIGN.md CHANGES.md docs/operations.md \
+        docs/protocol.md
 
-HEADERS := $(DESTDIR)$(PREFIX)/include/keepsake
+UNITS_SYSTEMD := $(wildcard deploy/systemd/*.service deploy/systemd/*.target)
+COMPLETED     := keepsake keepsakectl
+
+SYSCONFDIR ?= /etc
+BINDIR     := $(PREFIX)/bin
+SBINDIR    := $(PREFIX)/sbin
+LIBDIR     := $(PREFIX)/lib
+HEADERS    := $(PREFIX)/include/keepsake
+DATADIR    := $(PREFIX)/share
+DOCDIR     := $(DATADIR)/doc/keepsake
+COMPLETION := $(DATADIR)/bash-completion/completions
+CONFIG     := $(SYSCONFDIR)/keepsake/keepsake.conf
+
+$(BUILD)/completion/%: $(BUILD)/%
+	mkdir -p $(@D)
+	$< --completion bash > $@
 
 .PHONY: install
-install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin \
-	    $(DESTDIR)$(PREFIX)/lib/pkgconfig $(HEADERS)/base \
-	    $(DESTDIR)$(PREFIX)/share/man/man1 \
-	    $(DESTDIR)$(PREFIX)/share/man/man8
-	install -m 755 $(BUILD)/keepsake $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(filter-out %/keepsake,$(PROGS)) \
-	    $(DESTDIR)$(PREFIX)/sbin
-	install -m 644 $(MAN1) $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 644 $(MAN8) $(DESTDIR)$(PREFIX)/share/man/man8
-	install -m 755 $(SHARED) $(DESTDIR)$(PREFIX)/lib/$(SONAME)
-	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libkeepsake.so
-	install -m 644 client/lib/keepsake.h $(HEADERS)
-	install -m 644 lib/base/status.h $(HEADERS)/base
+install: all $(COMPLETED:%=$(BUILD)/completion/%)
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(SBINDIR) \
+	    $(LIBDIR)/pkgconfig $(LIBDIR)/systemd/system $(LIBDIR)/sysusers.d \
+	    $(LIBDIR)/tmpfiles.d $(HEADERS)/base $(DATADIR)/man/man1 \
+	    $(DATADIR)/man/man8 $(DOCDIR) $(COMPLETION) $(dir $(CONFIG)))
+	install -m 755 $(BUILD)/keepsake $(DESTDIR)$(BINDIR)
+	install -m 755 $(filter-out %/keepsake,$(PROGS)) $(DESTDIR)$(SBINDIR)
+	install -m 644 $(MAN1) $(DESTDIR)$(DATADIR)/man/man1
+	install -m 644 $(MAN8) $(DESTDIR)$(DATADIR)/man/man8
+	install -m 644 $(DOCS) $(DESTDIR)$(DOCDIR)
+	install -m 644 $(COMPLETED:%=$(BUILD)/completion/%) \
+	    $(DESTDIR)$(COMPLETION)
+	install -m 755 $(SHARED) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libkeepsake.so
+	install -m 644 client/lib/keepsake.h $(DESTDIR)$(HEADERS)
+	install -m 644 lib/base/status.h $(DESTDIR)$(HEADERS)/base
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' \
 	    client/lib/keepsake.pc.in \
-	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/keepsake.pc
+	    > $(DESTDIR)$(LIBDIR)/pkgconfig/keepsake.pc
+	for unit in $(UNITS_SYSTEMD); do \
+	    sed 's|@PREFIX@|$(PREFIX)|' $$unit > \
+	        $(DESTDIR)$(LIBDIR)/systemd/system/$${unit##*/} || exit 1; \
+	done
+	install -m 644 deploy/systemd/sysusers.conf \
+	    $(DESTDIR)$(LIBDIR)/sysusers.d/keepsake.conf
+	install -m 644 deploy/systemd/tmpfiles.conf \
+	    $(DESTDIR)$(LIBDIR)/tmpfiles.d/keepsake.conf
+	[ -e $(DESTDIR)$(CONFIG) ] || \
+	    install -m 644 deploy/keepsake.conf $(DESTDIR)$(CONFIG)
+
+# Configuration, keys and data stay.
+.PHONY: uninstall
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/keepsake \
+	    $(addprefix $(DESTDIR)$(SBINDIR)/,$(filter-out keepsake,$(PROGRAMS))) \
+	    $(addprefix $(DESTDIR)$(DATADIR)/man/man1/,$(notdir $(MAN1))) \
+	    $(addprefix $(DESTDIR)$(DATADIR)/man/man8/,$(notdir $(MAN8))) \
+	    $(addprefix $(DESTDIR)$(COMPLETION)/,$(COMPLETED)) \
+	    $(addprefix $(DESTDIR)$(LIBDIR)/systemd/system/, \
+	        $(notdir $(UNITS_SYSTEMD))) \
+	    $(addprefix $(DESTDIR)$(LIBDIR)/,$(SONAME) libkeepsake.so \
+	        pkgconfig/keepsake.pc sysusers.d/keepsake.conf \
+	        tmpfiles.d/keepsake.conf)
+	rm -rf $(DESTDIR)$(HEADERS) $(DESTDIR)$(DOCDIR)
 
 .PHONY: clean
 clean:
 	rm -rf $(BUILD)
 
 .SECONDARY: # or make deletes the generated sources
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+# Not the files of the containers that tests run.
+-include $(shell find $(BUILD) -path $(BUILD)/docker -prune -o \
+           -type f -name '*.d' -print 2>/dev/null)

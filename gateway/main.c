@@ -20,6 +20,7 @@ struct gateway {
 	struct program program;
 	struct zmtp_bearer *bearer;
 	struct server *server; /* the operator's door */
+	struct stream *stream;
 	struct watch *watch;
 };
 
@@ -87,9 +88,15 @@ static enum status limit_memory(const struct conf *conf)
 
 static enum status open_watch(struct gateway *self)
 {
+	enum status st = stream_new(&self->stream, &self->program);
+	if (st != STATUS_OK)
+		return st;
+	stream_tell(
+	    self->stream, &(struct stream_event){ .kind = "service_started" });
 	const struct watch_options options = {
 		.program = &self->program,
 		.server = self->server,
+		.stream = self->stream,
 		.links = find_links,
 		.expose = expose_forwarded,
 		.arg = self,
@@ -147,6 +154,9 @@ int main(int argc, char **argv)
 		log_error(NULL, "start_failed", "status=%s", status_word(st));
 	}
 	watch_destroy(&self.watch);
+	stream_tell(
+	    self.stream, &(struct stream_event){ .kind = "service_stopped" });
+	stream_destroy(&self.stream);
 	server_destroy(&self.server);
 	zmtp_bearer_destroy(&self.bearer);
 	log_info(NULL, "stopped", NULL);

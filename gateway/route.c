@@ -1,6 +1,5 @@
 #include "route.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,23 +56,14 @@ static bool service_of(uint32_t type, enum role *out)
 	return true;
 }
 
-enum status router_answer(struct message *out, const struct id *request,
-    const struct id *trace, enum status status, uint32_t retry_after_ms,
-    const char *detail)
+enum status router_answer(struct message *out, struct header *answer)
 {
-	struct header header = {
-		.request = *request,
-		.trace = *trace,
-		.type = TYPE_REPLY,
-		.status = status,
-		.retry_after_ms = retry_after_ms,
-		.server_time_ms = clock_wall_ms(),
-	};
 	struct bytes packed = { 0 };
 
-	header_detail(&header, "%s", detail);
+	answer->type = TYPE_REPLY;
+	answer->server_time_ms = clock_wall_ms();
 	message_clear(out);
-	enum status st = header_pack(&packed, &header);
+	enum status st = header_pack(&packed, answer);
 	if (st == STATUS_OK)
 		st = frame_copy(&out->header, bytes_slice(&packed));
 	bytes_clear(&packed);
@@ -99,11 +89,20 @@ static const char *type_name(uint32_t type)
 	return NULL;
 }
 
+/* Count an answer, and log what a service has failed in: as it does. */
 static void count_flight(
     struct router *self, const struct flight *flight, enum status status)
 {
-	request_counts_note(self->counts, flight->type, type_name(flight->type),
-	    status, histogram_now_us() - flight->began_us);
+	const char *name = type_name(flight->type);
+	enum log_level level = LOG_DEBUG;
+
+	if (status == STATUS_INTERNAL || status == STATUS_NO_SPACE ||
+	    status == STATUS_UNKNOWN)
+		level = LOG_ERROR;
+	log_line(level, &flight->trace, "answered", "type=%s by=%s status=%s",
+	    name ? name : "-", role_word(flight->service), status_word(status));
+	request_counts_note(self->counts, flight->type, name, status,
+	    histogram_now_us() - flight->began_us);
 }
 
 /* Tell who waits for ${flight} that nothing will come, and forget it. */
@@ -112,19 +111,22 @@ static void fail_flight(
 {
 	struct route route = flight->route;
 	struct flight_key key = flight->key;
-	char detail[DETAIL_BYTES_MAX + 1];
-	struct message answer;
+	struct header answer = {
+		.request = key.request,
+		.trace = flight->trace,
+		.status = STATUS_UNAVAILABLE,
+		.retry_after_ms = GONE_RETRY_MS,
+	};
+	struct message message;
 
 	count_flight(self, flight, STATUS_UNAVAILABLE);
-	snprintf(
-	    detail, sizeof(detail), "%s %s", role_word(flight->service), why);
-	message_init(&answer);
-	enum status st = router_answer(&answer, &key.request, &flight->trace,
-	    STATUS_UNAVAILABLE, GONE_RETRY_MS, detail);
+	header_detail(&answer, "%s %s", role_word(flight->service), why);
+	message_init(&message);
+	enum status st = router_answer(&message, &answer);
 	flights_remove(self->flights, &key);
 	if (st == STATUS_OK)
-		self->options.deliver(self->options.arg, &route, &answer);
-	message_clear(&answer);
+		self->options.deliver(self->options.arg, &route, &message);
+	message_clear(&message);
 }
 
 static void on_reconnect(void *arg)

@@ -47,10 +47,11 @@ enum status router_forward(struct router *self, const struct header *header,
     const struct route *route, struct message *message,
     const char **service_out);
 
-/** Make a message that answers ${request} with ${status} and nothing more. */
-enum status router_answer(struct message *out, const struct id *request,
-    const struct id *trace, enum status status, uint32_t retry_after_ms,
-    const char *detail);
+/**
+ * Make a message of an answer that is nothing but its header, in which type
+ * and server_time_ms are filled in here.
+ */
+enum status router_answer(struct message *out, struct header *answer);
 
 const struct flights *router_flights(const struct router *self);
 

@@ -14,10 +14,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "service/program.h"
+#include "service/settings.h"
 
 #define LIVED_MS       1000 /* who lived as long is started again at once */
 #define PAUSE_MS_FIRST 100
 #define PAUSE_MS_MAX   1000
+#define STOP_MS_MAX    9500 /* then who has not ended is killed: 10 s in all */
 
 /* One bearer and the process that it is at the moment. */
 struct bearer {
@@ -30,8 +33,10 @@ struct bearer {
 
 struct supervisor {
 	char **argv;
+	pid_t pid;               /* its own: 1 in a container */
 	sigset_t waited, former; /* signals */
 	bool stopping;
+	uint64_t kill_ms; /* when stopping: on clock_interval_ms */
 	int exit_code;
 };
 
@@ -44,7 +49,8 @@ static void become(const struct supervisor *self, const struct bearer *bearer)
 		count++;
 	char **argv = calloc(count + 2, sizeof(*argv));
 	/* Nobody is to hold the port when we are killed. */
-	if (!argv || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() == 1)
+	if (!argv || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 ||
+	    getppid() != self->pid)
 		_exit(EXIT_FAILURE);
 	argv[0] = self->argv[0];
 	argv[1] = (char *)bearer->name;
@@ -69,14 +75,51 @@ static void start(struct supervisor *self, struct bearer *bearer)
 	bearer->pid = pid;
 }
 
-/* Stop all: the bearers get ${signal_number}, and end when they are done. */
-static void stop(struct supervisor *self, struct bearer *bearers, size_t count,
-    int signal_number)
+static void signal_all(
+    const struct bearer *bearers, size_t count, int signal_number)
 {
-	self->stopping = true;
 	for (size_t i = 0; i < count; i++)
 		if (bearers[i].pid > 0)
 			kill(bearers[i].pid, signal_number);
+}
+
+/* Stop all: the bearers are told to, and end when they are done. */
+static void stop(struct supervisor *self, struct bearer *bearers, size_t count)
+{
+	if (!self->stopping)
+		self->kill_ms = clock_interval_ms() + STOP_MS_MAX;
+	self->stopping = true;
+	signal_all(bearers, count, SIGTERM);
+}
+
+/* End who does not end by itself; returns how long until then, in ms. */
+static uint64_t kill_late(
+    struct supervisor *self, struct bearer *bearers, size_t count)
+{
+	uint64_t now_ms = clock_interval_ms();
+
+	if (!self->stopping)
+		return UINT32_MAX;
+	if (now_ms < self->kill_ms)
+		return self->kill_ms - now_ms;
+	log_warning(NULL, "stop_timed_out", NULL);
+	signal_all(bearers, count, SIGKILL);
+	self->kill_ms = UINT64_MAX; /* once */
+	return UINT32_MAX;
+}
+
+/*
+ * Log as the configuration says, which the bearer that has just run had
+ * read: before that nothing is logged, and it says what is wrong with it.
+ */
+static void log_as(char **argv)
+{
+	struct conf *conf = NULL;
+
+	if (conf_load(settings, settings_count, program_config(argv), &conf) ==
+	    STATUS_OK)
+		program_log_as(conf);
+	conf_destroy(&conf);
 }
 
 static void plan_restart(struct bearer *bearer, int signal_number)
@@ -107,6 +150,7 @@ static void reap(struct supervisor *self, struct bearer *bearers, size_t count)
 				continue;
 			bearers[i].pid = 0;
 			if (WIFSIGNALED(status) && !self->stopping) {
+				log_as(self->argv);
 				plan_restart(&bearers[i], WTERMSIG(status));
 				continue;
 			}
@@ -114,7 +158,7 @@ static void reap(struct supervisor *self, struct bearer *bearers, size_t count)
 				self->exit_code = WIFEXITED(status)
 						      ? WEXITSTATUS(status)
 						      : EXIT_FAILURE;
-			stop(self, bearers, count, SIGTERM);
+			stop(self, bearers, count);
 		}
 	}
 }
@@ -147,7 +191,7 @@ static bool any_runs(const struct bearer *bearers, size_t count)
 int supervise(char **argv)
 {
 	struct bearer bearers[] = { { .name = "zmtp" } };
-	struct supervisor self = { .argv = argv };
+	struct supervisor self = { .argv = argv, .pid = getpid() };
 
 	log_program("keepsake-gateway");
 	sigemptyset(&self.waited);
@@ -160,13 +204,15 @@ int supervise(char **argv)
 		uint64_t wait_ms = start_due(&self, bearers, nitems(bearers));
 		if (self.stopping && !any_runs(bearers, nitems(bearers)))
 			return self.exit_code;
+		wait_ms =
+		    min_of(wait_ms, kill_late(&self, bearers, nitems(bearers)));
 		const struct timespec wait = {
 			.tv_sec = (time_t)(wait_ms / 1000),
 			.tv_nsec = (long)(wait_ms % 1000) * 1000000,
 		};
 		int got = sigtimedwait(&self.waited, NULL, &wait);
 		if (got == SIGTERM || got == SIGINT)
-			stop(&self, bearers, nitems(bearers), SIGTERM);
+			stop(&self, bearers, nitems(bearers));
 		reap(&self, bearers, nitems(bearers));
 	}
 }

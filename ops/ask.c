@@ -67,20 +67,27 @@ enum status ops_open(struct ops *self)
 	return st;
 }
 
+struct bus *ops_bus(const struct ops *self)
+{
+	return self->asking->bus;
+}
+
 static enum status connect_to(
     const struct ops *self, const char *process, struct caller **out)
 {
+	const char *instance = settings_instance(self->conf, process);
 	char path[SETTINGS_PATH_BYTES], endpoint[ENDPOINT_BYTES];
 	uint8_t key[CURVE_KEY_BYTES];
 
-	settings_key_path(self->conf, process, ".public", path);
+	settings_key_path(self->conf, instance, ".public", path);
 	enum status st = curve_public_read(key, path);
 	if (st != STATUS_OK) {
 		fprintf(stderr, "%s: %s: see keepsakectl keys make\n", path,
 		    status_text(st));
 		return st;
 	}
-	settings_endpoint(self->conf, "ops", process, process, "ops", endpoint);
+	settings_endpoint(
+	    self->conf, "ops", process, instance, "ops", endpoint);
 	struct caller_options options = {
 		.name = process,
 		.endpoint = endpoint,

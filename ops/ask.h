@@ -22,6 +22,9 @@ extern const char *const ops_processes[OPS_PROCESSES];
  */
 enum status ops_open(struct ops *self);
 
+/** The bus, once ops_open has made ready. */
+struct bus *ops_bus(const struct ops *self);
+
 #define OPS_ASK_MS 10000 /* how long ops_ask waits for an answer */
 
 /**

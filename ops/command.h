@@ -2,6 +2,7 @@
 #define KEEPSAKE_OPS_COMMAND_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/conf.h"
 
@@ -13,6 +14,14 @@ enum exit_code {
 	EXIT_NOT_FOUND = 3, /* no such account, terminal, session, … */
 	EXIT_REFUSED = 4,   /* locked, denied, or in a state that forbids it */
 	EXIT_SILENT = 5,    /* a process does not answer */
+};
+
+#define OPS_LIST_MAX 8
+
+/** An option that may stand there several times. */
+struct ops_list {
+	const char *texts[OPS_LIST_MAX];
+	size_t count;
 };
 
 /** The options of single commands, as given; NULL where one was not. */
@@ -30,7 +39,13 @@ struct ops_options {
 	const char *account; /* of audit */
 	const char *since;
 	const char *heads;
+	const char *qr_file;
+	bool qr;
+	const char *kind; /* of events */
+	const char *count;
+	struct ops_list addresses;
 	bool all;
+	bool status; /* of scrub */
 };
 
 /** One run of the tool. */
@@ -54,6 +69,8 @@ command_fn command_queue, command_dead_letters, command_resend;
 command_fn command_locks, command_unlock, command_invite, command_hand_back;
 command_fn command_sessions, command_revoke, command_delete;
 command_fn command_disable, command_enable;
-command_fn command_export, command_audit, command_compact;
+command_fn command_export, command_audit, command_events;
+command_fn command_scrub, command_damage, command_quota;
+command_fn command_compact;
 
 #endif

@@ -27,7 +27,7 @@ static const char *const sealers[] = { "auth", "store", "binding", "notify" };
 static void print_outcome(
     struct ops *self, const char *name, const char *kind, enum status st)
 {
-	char file[64];
+	char file[INSTANCE_BYTES_MAX + 16];
 
 	snprintf(file, sizeof(file), "%s%s", name, kind);
 	if (st != STATUS_OK && st != STATUS_CONFLICT)
@@ -96,11 +96,44 @@ static void make_all(struct ops *self)
 		       "what its service has sealed is lost.\n");
 }
 
+/* Whether it is one more of a kind of which there may be several keys. */
+static bool is_another(const char *name)
+{
+	for (size_t i = 0; i < nitems(holders); i++)
+		if (strcmp(name, holders[i]) != 0 &&
+		    conf_is_instance(name, holders[i]))
+			return true;
+	return false;
+}
+
+/* The CURVE keys of gateways, or tools, beside the first. */
+static void make_some(struct ops *self, int count, char **names)
+{
+	for (int i = 0; i < count; i++) {
+		if (is_another(names[i]))
+			continue;
+		fprintf(stderr,
+		    "name \"%s\": expected gateway-NAME or the like, of "
+		    "letters, digits and hyphens\n",
+		    names[i]);
+		self->exit_code = EXIT_USAGE;
+		return;
+	}
+	if (folder_make(conf_text(self->conf, "common", "keys")) != STATUS_OK) {
+		self->exit_code = EXIT_FAILED;
+		return;
+	}
+	for (int i = 0; i < count; i++)
+		print_outcome(
+		    self, names[i], "", make_curve(self->conf, names[i]));
+}
+
 /* ---- rotate ---- */
 
 struct rekeyed {
 	enum status status;
 	uint64_t slots;
+	uint8_t master_id[MASTER_ID_BYTES]; /* by which they are wrapped */
 	char detail[DETAIL_BYTES_MAX + 1];
 };
 
@@ -115,8 +148,14 @@ static void on_rekeyed(void *arg, const struct answer *answer)
 	if (out->status == STATUS_OK)
 		out->status = unpack_message(&unpack,
 		    &common__rekey_done__descriptor, answer->body, &done);
-	if (out->status == STATUS_OK)
+	if (out->status == STATUS_OK &&
+	    done->master_id.len != sizeof(out->master_id))
+		out->status = STATUS_VERSION;
+	if (out->status == STATUS_OK) {
 		out->slots = done->slots;
+		memcpy(out->master_id, done->master_id.data,
+		    sizeof(out->master_id));
+	}
 	snprintf(out->detail, sizeof(out->detail), "%s", answer->detail);
 	unpack_end(&unpack);
 }
@@ -130,6 +169,29 @@ static void ask_rekey(
 	    self, service, TYPE_REKEY, NULL, REKEY_MS, on_rekeyed, out);
 	if (out->status == STATUS_OK)
 		ops_await(self);
+}
+
+/*
+ * Whether the service has wrapped its keys by the first key of our file.  It
+ * may have read another: a copy that it was given at its start.
+ */
+static enum status compare_master(
+    struct ops *self, const char *service, struct rekeyed *rekeyed)
+{
+	uint8_t id[MASTER_ID_BYTES];
+	struct master *master = NULL;
+
+	enum status st = master_read(&master, self->conf, service);
+	if (st != STATUS_OK)
+		return st;
+	master_id(id, master->keys[0], service);
+	master_destroy(&master);
+	if (sodium_memcmp(id, rekeyed->master_id, sizeof(id)) == 0)
+		return STATUS_OK;
+	snprintf(rekeyed->detail, sizeof(rekeyed->detail),
+	    "%s reads another %s.master: give it this one, and start it again",
+	    service, service);
+	return STATUS_CONFLICT;
 }
 
 /*
@@ -157,6 +219,8 @@ static void rotate(struct ops *self, const char *service)
 	}
 	ask_rekey(self, service, &rekeyed);
 	st = rekeyed.status;
+	if (st == STATUS_OK)
+		st = compare_master(self, service, &rekeyed);
 	if (st == STATUS_OK)
 		st = master_settle(self->conf, service);
 	if (st != STATUS_OK) {
@@ -206,11 +270,13 @@ void command_keys(struct ops *self, int argc, char **argv)
 {
 	if (argc == 1 && strcmp(argv[0], "make") == 0) {
 		make_all(self);
+	} else if (argc > 1 && strcmp(argv[0], "make") == 0) {
+		make_some(self, argc - 1, argv + 1);
 	} else if (argc > 0 && strcmp(argv[0], "rotate") == 0) {
 		rotate_some(self, argc - 1, argv + 1);
 	} else {
 		fprintf(stderr,
-		    "usage: keepsakectl keys make\n"
+		    "usage: keepsakectl keys make [gateway-NAME]...\n"
 		    "       keepsakectl keys rotate [SERVICE]...\n");
 		self->exit_code = EXIT_USAGE;
 	}

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ask.h"
+#include "base/completion.h"
 #include "base/log.h"
 #include "base/options.h"
 #include "base/util.h"
@@ -36,6 +37,12 @@ enum special {
 	SPECIAL_ACCOUNT,
 	SPECIAL_SINCE,
 	SPECIAL_HEADS,
+	SPECIAL_KIND,
+	SPECIAL_COUNT,
+	SPECIAL_STATUS,
+	SPECIAL_QR,
+	SPECIAL_QR_FILE,
+	SPECIAL_ADDRESS,
 };
 
 /* clang-format off */
@@ -112,27 +119,47 @@ static const struct command {
 	  "Deletes all that the server has of the account: its keys at once, the rest by\n"
 	  "and by. --yes-delete must repeat the id. Services that have not confirmed it are\n"
 	  "named, and the exit status is 1: they delete it when they are back." },
+	{ "quota",        "ACCOUNT [SOFT HARD | default]", "show or set how much an account may have", 0, 2, ACCOUNT | BY, command_quota,
+	  "Past SOFT the owner is warned, past HARD nothing more is taken; what is stored\n"
+	  "stays. Sizes such as 500M or 20G, or none; default: quota_soft and quota_hard of\n"
+	  "[store] again. To set it takes --reason." },
+	{ "scrub",        "[ACCOUNT] [--status]", "read all data now and compare with its hashes", 0, 0, ACCOUNT | BIT(SPECIAL_STATUS), command_scrub,
+	  "Begins to read what the store has, of all accounts or of one, as fast as serving\n"
+	  "allows, and says how far it is; with --status only the latter. The store does it\n"
+	  "by itself once within scrub_ms of [store]. What it finds: keepsakectl damage." },
+	{ "damage",       "[ACCOUNT]",           "list what is damaged in the store",              0, 0, ACCOUNT, command_damage,
+	  "Lists each damaged chunk, and each snapshot that it touches, by account. Exit\n"
+	  "status 1: there is some. Nothing is deleted on account of it; a chunk that is\n"
+	  "backed up again is whole again." },
 	{ "audit",        "[verify] [SERVICE]",  "who did what to which entry when",               0, 2, AUDIT, command_audit,
 	  "Lists the records of the audit log, of all services or of one, of one account\n"
 	  "with --account, or behind record N with --since. audit verify finds any change\n"
 	  "to the log; with --heads it compares it with copies of the heads files." },
+	{ "events",       "[SERVICE]...",        "what happens, as it comes",                      0, 5, BIT(SPECIAL_KIND) | BIT(SPECIAL_COUNT), command_events,
+	  "Prints the events of all processes, or of these, a line each as they come, until\n"
+	  "it is interrupted or --count of them are printed. --kind: only these. It says\n"
+	  "where events were lost because they came faster than they could be taken." },
 	{ "compact",      "SERVICE",             "shrink the database's file, while serving",      1, 1, 0, command_compact,
 	  "Writes the files of the service's databases anew without the pages that are\n"
 	  "free in them. What is to be written waits meanwhile. It needs as much room on\n"
 	  "the disk as is in use; cut short, nothing has changed." },
-	{ "keys",         "make",                "make the keys that are missing",                 1, 9, 0, command_keys,
+	{ "keys",         "make [gateway-NAME]...", "make the keys that are missing",              1, 9, 0, command_keys,
 	  "keys make makes the key folder and what is missing in it; keys that are there\n"
-	  "are kept. keys rotate [SERVICE]... makes new master keys for all services or\n"
+	  "are kept. With names it makes the keys of these gateways, beside the first's.\n"
+	  "keys rotate [SERVICE]... makes new master keys for all services or\n"
 	  "these, and has them wrap their account keys by the new ones, while serving." },
 	{ "keys",         "rotate [SERVICE]...", "new master keys, for all services or these",     1, 9, 0, command_keys,
 	  NULL },
-	{ "enrolment",    "",                    "print the string that terminals enrol by",       0, 0, 0, command_enrolment,
-	  "The string holds the address of public_address of [gateway] and the public keys\n"
-	  "that a terminal trusts. It is not secret, but must reach a terminal unchanged." },
+	{ "enrolment",    "[--address HOST:PORT[,gateway-NAME]]... [--qr]", "print the string that terminals enrol by", 0, 0, BIT(SPECIAL_ADDRESS) | BIT(SPECIAL_QR) | BIT(SPECIAL_QR_FILE), command_enrolment,
+	  "The string holds the addresses of public_address of [gateway], or those that are\n"
+	  "given, at most 8, and the public keys that a terminal trusts. A gateway that has\n"
+	  "a key of its own is named behind its address. The string is not secret, but must\n"
+	  "reach a terminal unchanged. --qr prints it as a QR code besides, --qr-file writes\n"
+	  "one." },
 };
 
 /* Options: name, argument or NULL, what is set, help. */
-enum option_kind { OPTION_TEXT, OPTION_FLAG, OPTION_VERSION, OPTION_HELP };
+enum option_kind { OPTION_TEXT, OPTION_LIST, OPTION_FLAG, OPTION_VERSION, OPTION_HELP };
 
 #define FIELD(member) offsetof(struct ops_options, member)
 #define EVERY         (-1)
@@ -158,6 +185,12 @@ static const struct option_row {
 	{ "yes-delete", "ID",    OPTION_TEXT, FIELD(yes_delete), SPECIAL_YES_DELETE, "the account's id once more" },
 	{ "account",   "ID",     OPTION_TEXT, FIELD(account),   SPECIAL_ACCOUNT,   "only records about this account" },
 	{ "since",     "N",      OPTION_TEXT, FIELD(since),     SPECIAL_SINCE,     "only records from number N on" },
+	{ "kind",      "KIND",   OPTION_TEXT, FIELD(kind),      SPECIAL_KIND,      "only events of this kind, say login_failed" },
+	{ "count",     "N",      OPTION_TEXT, FIELD(count),     SPECIAL_COUNT,     "end after so many events" },
+	{ "status",    NULL,     OPTION_FLAG, FIELD(status),    SPECIAL_STATUS,    "only say how far it is" },
+	{ "qr",        NULL,     OPTION_FLAG, FIELD(qr),        SPECIAL_QR,        "print a QR code as well" },
+	{ "qr-file",   "FILE",   OPTION_TEXT, FIELD(qr_file),   SPECIAL_QR_FILE,   "write a QR code to FILE, a new .png or .svg" },
+	{ "address",   "HOST:PORT", OPTION_LIST, FIELD(addresses), SPECIAL_ADDRESS, "where a gateway is met, with its name where it has a key of its own; again for another" },
 	{ "heads",     "FOLDER", OPTION_TEXT, FIELD(heads),     SPECIAL_HEADS,     "copies of the heads files" },
 };
 /* clang-format on */
@@ -193,6 +226,7 @@ static void print_usage(FILE *out)
 	    "\n"
 	    "  -c, --config FILE        default %s\n"
 	    "      --json               for scripts\n"
+	    "      --completion SHELL   print a script for completion in bash\n"
 	    "  -h, --help               this text\n"
 	    "  -V, --version            print the version\n",
 	    "help COMMAND", "more about a command", CONFIG_DEFAULT);
@@ -231,40 +265,86 @@ static const struct command *find_command(const char *name)
 /* What reading it ends with. */
 enum parsed { PARSED_RUN, PARSED_DONE, PARSED_WRONG };
 
-static void take_option(
+/* False: it stands there too often; said. */
+static bool take_option(
     struct ops_options *options, const struct option_row *row, char *text)
 {
-	char *at = (char *)options + row->field;
+	void *at = (char *)options + row->field;
+	struct ops_list *list = at;
 
-	if (row->kind == OPTION_TEXT)
+	if (row->kind == OPTION_TEXT) {
 		memcpy(at, &text, sizeof(text));
-	else
-		*(bool *)(void *)at = true;
+	} else if (row->kind == OPTION_FLAG) {
+		*(bool *)at = true;
+	} else if (list->count < OPS_LIST_MAX) {
+		list->texts[list->count++] = text;
+	} else {
+		fprintf(stderr, "keepsakectl: --%s: at most %d times\n",
+		    row->name, OPS_LIST_MAX);
+		return false;
+	}
+	return true;
 }
 
 enum common_option {
 	OPTION_JSON = OPTION_BASE,
+	OPTION_COMPLETION,
 	OPTION_SPECIAL, /* and above: rows of option_rows */
 };
+
+static const struct option common_options[] = {
+	{ "config", required_argument, NULL, 'c' },
+	{ "json", no_argument, NULL, OPTION_JSON },
+	{ "completion", required_argument, NULL, OPTION_COMPLETION },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+};
+#define COMMON_OPTIONS nitems(common_options)
+
+static enum parsed print_completion(const char *shell)
+{
+	struct completion_command rows[nitems(commands)];
+	struct completion_option options[nitems(option_rows) + COMMON_OPTIONS];
+	const struct completion completion = { "keepsakectl", rows,
+		nitems(rows), options, nitems(options) };
+
+	for (size_t i = 0; i < nitems(rows); i++)
+		rows[i] = (struct completion_command){ commands[i].name,
+			commands[i].arguments, commands[i].takes };
+	for (size_t i = 0; i < nitems(option_rows); i++)
+		options[i] = (struct completion_option){ option_rows[i].name,
+			option_rows[i].argument, BIT(option_rows[i].special),
+			0 };
+	for (size_t i = 0; i < COMMON_OPTIONS; i++)
+		options[nitems(option_rows) + i] = (struct completion_option){
+			.name = common_options[i].name,
+			.argument = common_options[i].has_arg ? "FILE" : NULL,
+			.letter = common_options[i].val < OPTION_BASE
+				      ? (char)common_options[i].val
+				      : '\0',
+		};
+	if (completion_print(&completion, shell, stdout) == STATUS_OK)
+		return PARSED_DONE;
+	fprintf(
+	    stderr, "keepsakectl: --completion %s: it is for bash\n", shell);
+	return PARSED_WRONG;
+}
 
 static enum parsed parse_options(struct ops *self, int argc, char **argv,
     const char **config, unsigned int *given)
 {
-	struct option rows[nitems(option_rows) + 5] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "json", no_argument, NULL, OPTION_JSON },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-	};
+	struct option rows[nitems(option_rows) + COMMON_OPTIONS + 1] = { 0 };
 	int option;
 
 	for (size_t i = 0; i < nitems(option_rows); i++)
-		rows[4 + i] = (struct option){
+		rows[COMMON_OPTIONS + i] = (struct option){
 			.name = option_rows[i].name,
 			.has_arg = option_rows[i].argument ? required_argument
 							   : no_argument,
 			.val = OPTION_SPECIAL + (int)i,
 		};
+	for (size_t i = 0; i < COMMON_OPTIONS; i++)
+		rows[i] = common_options[i];
 	if (!options_exact("keepsakectl", rows, argc, argv))
 		return PARSED_WRONG;
 	while ((option = getopt_long(argc, argv, "c:hV", rows, NULL)) != -1) {
@@ -272,7 +352,8 @@ static enum parsed parse_options(struct ops *self, int argc, char **argv,
 			const struct option_row *row =
 			    &option_rows[option - OPTION_SPECIAL];
 			*given |= BIT(row->special);
-			take_option(&self->options, row, optarg);
+			if (!take_option(&self->options, row, optarg))
+				return PARSED_WRONG;
 			continue;
 		}
 		switch (option) {
@@ -282,6 +363,8 @@ static enum parsed parse_options(struct ops *self, int argc, char **argv,
 		case OPTION_JSON:
 			self->json = true;
 			break;
+		case OPTION_COMPLETION:
+			return print_completion(optarg);
 		case 'h':
 			print_usage(stdout);
 			return PARSED_DONE;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/bounds.h"
+#include "base/completion.h"
 #include "base/options.h"
 #include "base/text.h"
 #include "base/util.h"
@@ -42,12 +43,14 @@ enum special {
 	SPECIAL_NUMBER,
 	SPECIAL_DATA_FILE,
 	SPECIAL_OUTPUT,
-	SPECIAL_KEEP,
 	SPECIAL_PATH,
 	SPECIAL_IN_PLACE,
 	SPECIAL_OVERWRITE,
 	SPECIAL_QUIET_HOURS,
 	SPECIAL_TELL,
+	SPECIAL_KEEP,
+	SPECIAL_READ_DATA,
+	SPECIAL_SAMPLE,
 	SPECIAL_COUNT
 };
 _Static_assert(SPECIAL_COUNT <= 64, "a bit each");
@@ -80,6 +83,7 @@ static const struct command {
 	{ "backup",    "FOLDER...",             "back up folders, a snapshot each",                  1, -1, BIT(SPECIAL_LABEL) | BIT(SPECIAL_DRY_RUN) | BIT(SPECIAL_KEY) | BIT(SPECIAL_UNATTENDED) | OF_KEYS, command_backup },
 	{ "snapshots", "",                      "list the account's snapshots",                      0,  0, OF_KEYS, command_snapshots },
 	{ "show",      "SNAPSHOT",              "list what is in a snapshot",                        1,  1, BIT(SPECIAL_CATEGORY) | OF_KEYS, command_show },
+	{ "check",     "[SNAPSHOT]... | all",   "prove snapshots whole",                             0, -1, BIT(SPECIAL_READ_DATA) | BIT(SPECIAL_SAMPLE) | OF_KEYS, command_check },
 	{ "diff",      "SNAPSHOT SNAPSHOT",     "what is not the same in two snapshots",             2,  2, BIT(SPECIAL_CATEGORY) | OF_KEYS, command_diff },
 	{ "restore",   "SNAPSHOT --target DIR", "write a snapshot into a folder, or in place",       1,  1, BIT(SPECIAL_TARGET) | BIT(SPECIAL_PATH) | BIT(SPECIAL_IN_PLACE) | BIT(SPECIAL_OVERWRITE) | BIT(SPECIAL_VERIFY) | BIT(SPECIAL_RESUME) | BIT(SPECIAL_CATEGORY) | OF_KEYS, command_restore },
 	{ "delete",    "SNAPSHOT...",           "delete snapshots, for good",                        1, -1, OF_KEYS, command_delete },
@@ -93,7 +97,7 @@ static const struct command {
 };
 
 /* Options: name, argument or NULL, what is set, help. */
-enum option_kind { OPTION_TEXT, OPTION_FLAG, OPTION_DURATION, OPTION_COUNT, OPTION_CATEGORY, OPTION_KEY, OPTION_VERSION, OPTION_HELP };
+enum option_kind { OPTION_TEXT, OPTION_FLAG, OPTION_DURATION, OPTION_COUNT, OPTION_CATEGORY, OPTION_KEY, OPTION_COMPLETION, OPTION_VERSION, OPTION_HELP };
 
 #define FIELD(member) offsetof(struct options, member)
 #define EVERY         (-1)
@@ -153,6 +157,9 @@ static const struct option_row {
 	{ "output",            "FILE",     OPTION_TEXT,     FIELD(output),            SPECIAL_OUTPUT,       "card fetch: write that to FILE" },
 	{ "quiet-hours",       "FROM-TO",  OPTION_TEXT,     FIELD(quiet_hours),       SPECIAL_QUIET_HOURS,  "rules: 22:00-07:00, local time; or off" },
 	{ "tell",              "LIST",     OPTION_TEXT,     FIELD(tell),              SPECIAL_TELL,         "rules: KIND=usual|at-once|in-time|never[/DURATION],…" },
+	{ "read-data",         NULL,       OPTION_FLAG,     FIELD(read_data),         SPECIAL_READ_DATA,    "check: fetch, open and compare all of it" },
+	{ "sample",            "N",        OPTION_COUNT,    FIELD(sample),            SPECIAL_SAMPLE,       "check: restore N files, picked at random" },
+	{ "completion",        "SHELL",    OPTION_COMPLETION, 0,                      EVERY,                "print a script for completion in bash" },
 	{ "version",           NULL,       OPTION_VERSION,  0,                        EVERY,                "print the version" },
 	{ "help",              NULL,       OPTION_HELP,     0,                        EVERY,                "print this" },
 };
@@ -179,6 +186,28 @@ static void print_usage(FILE *to)
 		    argument ? argument : "");
 		fprintf(to, "  %-29s %s\n", left, option_rows[i].help);
 	}
+}
+
+static enum parsed print_completion(const char *shell)
+{
+	struct completion_command rows[nitems(commands)];
+	struct completion_option options[nitems(option_rows)];
+	const struct completion completion = { "keepsake", rows, nitems(rows),
+		options, nitems(options) };
+
+	for (size_t i = 0; i < nitems(rows); i++)
+		rows[i] = (struct completion_command){ commands[i].name,
+			commands[i].arguments, commands[i].takes };
+	for (size_t i = 0; i < nitems(options); i++) {
+		const struct option_row *row = &option_rows[i];
+		options[i] =
+		    (struct completion_option){ row->name, row->argument,
+			    row->special == EVERY ? 0 : BIT(row->special), 0 };
+	}
+	if (completion_print(&completion, shell, stdout) == STATUS_OK)
+		return PARSED_DONE;
+	fprintf(stderr, "keepsake: --completion %s: it is for 'bash'\n", shell);
+	return PARSED_WRONG;
 }
 
 static bool is_category(const char *word)
@@ -249,6 +278,8 @@ static enum parsed take_option(
 		}
 		*(uint32_t *)(void *)at = (uint32_t)count;
 		return PARSED_RUN;
+	case OPTION_COMPLETION:
+		return print_completion(text);
 	case OPTION_VERSION:
 		puts("keepsake " KEEPSAKE_VERSION);
 		return PARSED_DONE;

@@ -54,6 +54,25 @@ static void transfer_end(struct transfer *self, json_t **reports_out)
 	self->reports = NULL;
 }
 
+/* It went well, and soon one will not. */
+static void warn_of_quota(const struct keepsake_backup_result *result)
+{
+	char used[TEXT_SIZE_BYTES], soft[TEXT_SIZE_BYTES];
+	char quota[TEXT_SIZE_BYTES];
+
+	if (result->quota_soft_bytes == 0 ||
+	    result->used_bytes <= result->quota_soft_bytes)
+		return;
+	fprintf(stderr,
+	    "keepsake: the account uses %s, which is more than %s; %s%s%s\n",
+	    text_of_size(used, result->used_bytes),
+	    text_of_size(soft, result->quota_soft_bytes),
+	    result->quota_bytes > 0 ? "past " : "ask the operator for more",
+	    result->quota_bytes > 0 ? text_of_size(quota, result->quota_bytes)
+				    : "",
+	    result->quota_bytes > 0 ? " nothing more is taken" : "");
+}
+
 static void print_backup(const struct keepsake_backup_result *result)
 {
 	char bytes[TEXT_SIZE_BYTES], sent[TEXT_SIZE_BYTES];
@@ -70,6 +89,7 @@ static void print_backup(const struct keepsake_backup_result *result)
 		printf("%llu files are missing in it, or changed while they "
 		       "were read: see above.\n",
 		    (unsigned long long)result->errors);
+	warn_of_quota(result);
 	if (result->cache_lost)
 		fprintf(stderr,
 		    "keepsake: the state folder cannot be written: the next "
@@ -79,13 +99,17 @@ static void print_backup(const struct keepsake_backup_result *result)
 static json_t *backup_json(const char *path,
     const struct keepsake_backup_result *result, json_t *reports)
 {
-	return json_pack("{s:I, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:o}",
+	return json_pack(
+	    "{s:I, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I}",
 	    "snapshot", (json_int_t)result->snapshot, "path", json_path(path),
 	    "taken", json_of_time(result->taken_ms), "files",
 	    (json_int_t)result->files, "bytes", (json_int_t)result->bytes,
 	    "chunks_sent", (json_int_t)result->chunks_sent, "bytes_sent",
 	    (json_int_t)result->bytes_sent, "unchanged",
-	    (json_int_t)result->unchanged, "errors", reports);
+	    (json_int_t)result->unchanged, "errors", reports, "used_bytes",
+	    (json_int_t)result->used_bytes, "quota_soft_bytes",
+	    (json_int_t)result->quota_soft_bytes, "quota_bytes",
+	    (json_int_t)result->quota_bytes);
 }
 
 static enum exit_code backup_one(struct run *run, const char *path)

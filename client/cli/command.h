@@ -51,6 +51,7 @@ struct options {
 	const char *data_file; /* "-": standard input */
 	const char *output;    /* "-": standard output */
 	uint32_t timeout_ms;   /* 0: as the library has it */
+	uint32_t sample;       /* files of a drill; 0: none */
 	uint32_t keep_last, keep_daily, keep_weekly, keep_monthly;
 	bool json;
 	bool quiet;
@@ -59,6 +60,7 @@ struct options {
 	bool in_place;
 	bool overwrite;
 	bool follow;
+	bool read_data;
 	bool dry_run;
 	bool identifiers_only;
 	bool ask;
@@ -102,7 +104,7 @@ command_fn command_terminals, command_rebind, command_unbind, command_card;
  * card's PIN is on: urge for it on standard error, and say why (A-05).
  */
 void urge_sim_pin(const struct run *run);
-command_fn command_lock, command_grant;
+command_fn command_lock, command_grant, command_check;
 command_fn command_diff, command_delete, command_thin;
 
 /** The exit code that ${status} means. */

@@ -12,17 +12,17 @@
 static json_t *snapshot_json(const struct keepsake_snapshot *snapshot)
 {
 	return json_pack(
-	    "{s:I, s:o, s:o, s:s, s:o, s:b, s:o, s:o, s:I, s:I, s:I, s:I, "
-	    "s:o}",
+	    "{s:I, s:o, s:o, s:s, s:o, s:b, s:b, s:o, s:o, s:I, s:I, s:I, "
+	    "s:I, s:o}",
 	    "snapshot", (json_int_t)snapshot->ordinal, "taken",
 	    json_of_time(snapshot->taken_ms), "terminal",
 	    json_of_id(snapshot->terminal), "key",
 	    keepsake_key_word(snapshot->key), "key_id",
-	    json_of_id(snapshot->key_id), "readable", snapshot->readable,
-	    "label", json_path(snapshot->label), "host",
-	    json_path(snapshot->host), "files", (json_int_t)snapshot->files,
-	    "bytes", (json_int_t)snapshot->bytes, "sealed_bytes",
-	    (json_int_t)snapshot->sealed_bytes, "errors",
+	    json_of_id(snapshot->key_id), "damaged", snapshot->damaged,
+	    "readable", snapshot->readable, "label", json_path(snapshot->label),
+	    "host", json_path(snapshot->host), "files",
+	    (json_int_t)snapshot->files, "bytes", (json_int_t)snapshot->bytes,
+	    "sealed_bytes", (json_int_t)snapshot->sealed_bytes, "errors",
 	    (json_int_t)snapshot->errors, "categories",
 	    json_of_totals(snapshot->categories));
 }
@@ -35,21 +35,23 @@ static void print_snapshot(const struct keepsake_snapshot *snapshot)
 
 	clock_text(taken, snapshot->taken_ms);
 	if (snapshot->readable)
-		printf("%8llu  %s  %-7s  %8llu files  %10s  %s  %s%s\n",
+		printf("%8llu  %s  %-7s  %8llu files  %10s  %s  %s%s%s\n",
 		    (unsigned long long)snapshot->ordinal, taken,
 		    keepsake_key_word(snapshot->key),
 		    (unsigned long long)snapshot->files,
 		    text_of_size(bytes, snapshot->bytes), host ? host : "?",
 		    label ? label : "?",
-		    snapshot->errors > 0 ? "  (not complete)" : "");
+		    snapshot->errors > 0 ? "  (not complete)" : "",
+		    snapshot->damaged ? "  (damaged: keepsake check)" : "");
 	else
-		printf("%8llu  %s  %-7s  %s\n",
+		printf("%8llu  %s  %-7s  %s%s\n",
 		    (unsigned long long)snapshot->ordinal, taken,
 		    keepsake_key_word(snapshot->key),
 		    snapshot->key == KEEPSAKE_KEY_LOCAL
 			? "(its key is kept on the terminal that made it; "
 			  "'keepsake show' says which)"
-			: "(its key does not open here)");
+			: "(its key does not open here)",
+		    snapshot->damaged ? "  (damaged)" : "");
 	free(host);
 	free(label);
 }

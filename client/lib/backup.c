@@ -103,13 +103,14 @@ static enum status cache_begin(struct backup *self, bool use)
 	return STATUS_OK;
 }
 
-static enum status sender_begin(struct backup *self)
+static enum status sender_begin(struct backup *self, bool weigh)
 {
 	const struct backup_options *options = self->options;
 	const struct sender_options sender = { .remote = options->remote,
 		.keys = options->keys,
 		.known = self->known,
 		.ask = self->lease.chunks > 0,
+		.weigh = weigh,
 		.threads = options->threads,
 		.cancel = options->cancel };
 
@@ -195,6 +196,91 @@ static void backup_clear(struct backup *self)
 	known_chunks_destroy(&self->known);
 }
 
+/* ---- room ---- */
+
+/** Of what may be taken without looking at it closely: names, padding. */
+#define MARGIN_BYTES    (4u * 1024 * 1024)
+#define MARGIN_PARTS    16
+#define MARGIN_FILE     1024
+#define ROOM_BYTES_MUCH (64ull << 30)
+
+/** What the server takes of this account; UINT64_MAX: no bound is known. */
+static uint64_t room_of(const struct backup_lease *lease)
+{
+	uint64_t room = lease->room_bytes > 0 ? lease->room_bytes : UINT64_MAX;
+
+	if (lease->quota_bytes > 0)
+		room = min_of(room, lease->quota_bytes > lease->used_bytes
+					? lease->quota_bytes - lease->used_bytes
+					: 0);
+	return room;
+}
+
+static struct backup_space space_of(const struct backup_lease *lease)
+{
+	return (struct backup_space){ .used = lease->used_bytes,
+		.soft = lease->quota_soft_bytes,
+		.quota = lease->quota_bytes };
+}
+
+/** All of the backup, but that nothing is sent; fills the figures. */
+static enum status weigh(struct backup *self, bool use_cache)
+{
+	enum status st = cache_begin(self, use_cache);
+
+	/* What it finds is not so before it is sent. */
+	cache_writer_destroy(&self->writer);
+	if (st == STATUS_OK)
+		st = sender_begin(self, true);
+	if (st == STATUS_OK)
+		st = tree_store(self);
+	if (st == STATUS_OK)
+		st = stale(manifest_writer_finish(self->manifest, &self->root));
+	return st;
+}
+
+/**
+ * See whether a backup that has just begun can fit.  Most do, by the sizes of
+ * all files; else what is new is weighed.
+ */
+static enum status room_check(const struct backup_options *options,
+    const struct backup_lease *lease, bool use_cache,
+    struct backup_space *space)
+{
+	struct backup_options quiet = *options;
+	struct backup_survey survey = { 0 };
+	struct backup_result unused = { 0 };
+	struct backup self = {
+		.options = &quiet, .result = &unused, .lease = *lease
+	};
+	uint64_t room = room_of(lease);
+
+	quiet.report = NULL;
+	quiet.progress = NULL;
+	if (lease->quota_bytes == 0 && room >= ROOM_BYTES_MUCH)
+		return STATUS_OK;
+	enum status st = backup_look(&quiet, &survey);
+	if (st != STATUS_OK)
+		return st;
+	uint64_t most = survey.bytes + survey.bytes / MARGIN_PARTS +
+			survey.files * MARGIN_FILE + MARGIN_BYTES;
+	if (most <= room)
+		return STATUS_OK;
+	st = weigh(&self, use_cache);
+	if (st == STATUS_OK) {
+		struct sender_figures figures = sender_figures(self.sender);
+		space->needed = figures.bytes_sent +
+				figures.chunks_sent * REMOTE_CHUNK_COST;
+		space->room = room;
+		if (space->needed > room)
+			st = lease->room_bytes == room ? STATUS_NO_SPACE
+						       : STATUS_QUOTA;
+	}
+	backup_clear(&self);
+	backup_result_clear(&unused);
+	return st;
+}
+
 /** One attempt; CONFLICT: what the cache says is no longer so. */
 static enum status attempt(const struct backup_options *options, bool use_cache,
     struct backup_result *result, const struct backup_survey *survey)
@@ -204,6 +290,14 @@ static enum status attempt(const struct backup_options *options, bool use_cache,
 
 	if (st != STATUS_OK)
 		return st;
+	/* What is damaged there is sent again, if it is still here: then
+	 * nothing that is only known from the last time is relied on. */
+	use_cache = use_cache && self.lease.damaged_chunks == 0;
+	result->space = space_of(&self.lease);
+	st = room_check(options, &self.lease, use_cache, &result->space);
+	if (st != STATUS_OK)
+		return st;
+	result->space.needed = result->space.room = 0;
 	result->summary.started_ms = clock_wall_ms();
 	summary_set_text(result->summary.label, sizeof(result->summary.label),
 	    options->label);
@@ -216,7 +310,7 @@ static enum status attempt(const struct backup_options *options, bool use_cache,
 	self.progress.bytes_total = survey->bytes;
 	st = cache_begin(&self, use_cache);
 	if (st == STATUS_OK)
-		st = sender_begin(&self);
+		st = sender_begin(&self, false);
 	if (st == STATUS_OK)
 		st = tree_store(&self);
 	if (st == STATUS_OK)
@@ -228,6 +322,8 @@ static enum status attempt(const struct backup_options *options, bool use_cache,
 		result->bytes_sent = figures.bytes_sent;
 		result->chunks_sent = figures.chunks_sent;
 		result->chunks_reused = figures.chunks_reused;
+		result->space.used += figures.bytes_sent +
+				      figures.chunks_sent * REMOTE_CHUNK_COST;
 		backup_progress_tell(&self);
 	}
 	result->bytes_read = self.progress.bytes_read;
@@ -255,8 +351,16 @@ enum status backup_run(
 		st = attempt(options, false, result_out, &survey);
 		result_out->cache_dropped = true;
 	}
-	if (st != STATUS_OK)
+	if (st == STATUS_QUOTA || st == STATUS_NO_SPACE) {
+		/* Without its lease what was sent is swept, and the space of
+		 * snapshots that are deleted comes back. */
+		struct backup_space space = result_out->space;
+		remote_backup_abandon(options->remote);
 		backup_result_clear(result_out);
+		result_out->space = space;
+	} else if (st != STATUS_OK) {
+		backup_result_clear(result_out);
+	}
 	return st;
 }
 

@@ -53,6 +53,15 @@ struct backup_options {
 	void *arg;                    /* of all three */
 };
 
+/** What the account has and may have, in bytes as the server counts. */
+struct backup_space {
+	uint64_t used;   /* with this backup */
+	uint64_t soft;   /* past it people are warned; 0: no bound */
+	uint64_t quota;  /* nothing is taken past it; 0: no bound */
+	uint64_t needed; /* by a backup that was refused for it; or 0 */
+	uint64_t room;   /* that it had, likewise */
+};
+
 /** What a backup did; to be ended with backup_result_clear. */
 struct backup_result {
 	struct snapshot snapshot; /* as it was published */
@@ -64,6 +73,7 @@ struct backup_result {
 	uint64_t chunks_reused;
 	bool cache_dropped;       /* it was damaged or out of date */
 	enum status cache_status; /* of writing the new one: not fatal */
+	struct backup_space space;
 };
 
 void backup_result_clear(struct backup_result *self);
@@ -72,12 +82,17 @@ void backup_result_clear(struct backup_result *self);
  * Back up a folder: read what changed, send what the store lacks, publish.
  * What an earlier call for the account left unfinished is not sent again.
  *
- * result_out  filled on STATUS_OK, else empty
+ * Where the server's room may not suffice what is new is weighed first, so
+ * that a backup that cannot fit is refused before anything is sent.
+ *
+ * result_out  filled on STATUS_OK, else empty; but space on STATUS_QUOTA and
+ *             STATUS_NO_SPACE too, where it was refused before it began
  *
  * STATUS_OK         published and durable
  * STATUS_PENDING    cancelled: a later backup goes on from what was sent
  * STATUS_NOT_FOUND  the folder is not there
  * STATUS_DENIED     it may not be read
+ * STATUS_QUOTA      the account may not have so much
  * STATUS_NO_SPACE   no memory, or the server's disk is full
  * STATUS_MALFORMED  the store holds something else under all the names of
  *                   a chunk

@@ -22,7 +22,7 @@
 #define CHUNKER_BLOCK_BYTES 65536
 
 enum chunker_shape {
-	CHUNKER_DATA, /* 192 to 256 KiB, mean 236; 384 to 768, mean 635 */
+	CHUNKER_DATA, /* 128 to 256 KiB, mean 242; 384 to 768, mean 635 */
 	CHUNKER_NODE, /* 16 to 96 KiB, mean 36 */
 	CHUNKER_SHAPE_COUNT
 };

@@ -574,6 +574,10 @@ struct keepsake_backup_result {
 	uint64_t bytes_sent; /* sealed */
 	uint64_t errors;     /* files not stored, or not quite */
 	bool cache_lost;     /* the next backup reads every file */
+	/* Of the account, as the server counts it. */
+	uint64_t used_bytes;       /* with this backup */
+	uint64_t quota_soft_bytes; /* past it the owner is warned; 0: none */
+	uint64_t quota_bytes;      /* past it nothing is taken; 0: none */
 };
 
 /**
@@ -583,7 +587,8 @@ struct keepsake_backup_result {
  * STATUS_PENDING    cancelled; the next one goes on from there
  * STATUS_NOT_FOUND  no such folder
  * STATUS_CONFLICT   another backup of this terminal runs
- * STATUS_QUOTA      the account's space is used up
+ * STATUS_QUOTA      the account may not have so much: as a rule nothing was
+ *                   sent; what is stored is not harmed
  */
 enum status keepsake_backup(struct keepsake *self,
     const struct keepsake_backup *what, struct keepsake_backup_result *out);
@@ -618,6 +623,7 @@ struct keepsake_snapshot {
 	uint64_t sealed_bytes;
 	enum keepsake_key key;
 	uint8_t key_id[KEEPSAKE_ID_BYTES]; /* LOCAL; else all zero */
+	bool damaged;  /* the store says so: see keepsake_check */
 	bool readable; /* its key opened; what follows is empty otherwise */
 	char label[KEEPSAKE_LABEL_BYTES_MAX + 1];
 	char host[KEEPSAKE_LABEL_BYTES_MAX + 1];
@@ -817,6 +823,54 @@ struct keepsake_thin_result {
  */
 enum status keepsake_thin(struct keepsake *self,
     const struct keepsake_thin *what, struct keepsake_thin_result *out);
+
+/* ---- checks ---- */
+
+/** What a check of a snapshot came to. */
+enum keepsake_condition {
+	KEEPSAKE_WHOLE,
+	KEEPSAKE_DAMAGED, /* files of it, which were reported */
+	KEEPSAKE_BROKEN,  /* its list of files: nothing of it can be restored */
+	KEEPSAKE_CLOSED,  /* its key is not here: it could not be checked */
+};
+
+struct keepsake_checked {
+	uint64_t snapshot; /* its ordinal */
+	uint64_t taken_ms; /* wall time */
+	enum keepsake_condition condition;
+	uint64_t files;      /* of all types */
+	uint64_t damaged;    /* of those; of a drill: of those picked */
+	uint64_t lost;       /* parts of the list of files: more are damaged */
+	uint64_t chunks;     /* looked at now: not again for another one */
+	uint64_t bytes_read; /* sealed */
+	uint64_t picked;     /* of a drill: files restored and compared */
+};
+
+struct keepsake_check {
+	const char *const *which; /* see above; or "all" */
+	size_t which_count;
+	bool read_data;            /* fetch, open and compare all chunks */
+	uint32_t sample;           /* a drill of so many files; 0: a check */
+	const atomic_bool *cancel; /* NULL, or stop soon once it is set */
+	/* A file is damaged, or what follows it is; may be NULL. */
+	void (*report)(
+	    void *arg, uint64_t snapshot, const char *path, const char *why);
+	/* One snapshot is done. */
+	void (*checked)(void *arg, const struct keepsake_checked *result);
+	void *arg; /* of both */
+};
+
+/**
+ * Prove snapshots whole.  A drill, a check with sample, restores files that
+ * are picked at random into memory, compares them, and reports to the server
+ * what that came to.
+ *
+ * STATUS_OK         looked at all: "checked" has told what was found
+ * STATUS_NOT_FOUND  no such snapshot, or there are none
+ * STATUS_PENDING    cancelled
+ */
+enum status keepsake_check(
+    struct keepsake *self, const struct keepsake_check *what);
 
 /* ---- notices ---- */
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "backup.h"
+#include "base/text.h"
 #include "keepsake_internal.h"
 
 #define CACHE_HASH_BYTES 8
@@ -75,14 +76,40 @@ static enum status refuse_folder(
 	    path, status_text(status));
 }
 
-static enum status refuse_backup(
-    struct keepsake *self, enum status status, const char *path)
+/* It was weighed, and does not fit: nothing was sent (B-12). */
+static enum status refuse_weight(
+    struct keepsake *self, enum status status, const struct backup_space *space)
+{
+	char needed[TEXT_SIZE_BYTES], room[TEXT_SIZE_BYTES];
+	char used[TEXT_SIZE_BYTES], quota[TEXT_SIZE_BYTES];
+
+	text_of_size(needed, space->needed);
+	text_of_size(room, space->room);
+	if (status == STATUS_NO_SPACE)
+		return call_refuse(self, status,
+		    "ask the operator for a larger disk; nothing was sent, "
+		    "and what is stored is not harmed",
+		    "this backup needs %s more, and the server's disk has %s",
+		    needed, room);
+	return call_refuse(self, status,
+	    "delete old snapshots or ask the operator for more space; nothing "
+	    "was sent, and what is stored is not harmed",
+	    "this backup needs %s more, and the account may have %s: it uses "
+	    "%s of %s",
+	    needed, room, text_of_size(used, space->used),
+	    text_of_size(quota, space->quota));
+}
+
+static enum status refuse_backup(struct keepsake *self, enum status status,
+    const char *path, const struct backup_space *space)
 {
 	if (self->detail[0] != '\0')
 		return status; /* the key could not be kept, and it is said */
 	if (status == STATUS_PENDING)
 		return call_refuse(self, status,
 		    "the next backup goes on from there", "interrupted");
+	if (space->needed > space->room)
+		return refuse_weight(self, status, space);
 	if (remote_detail(self->remote)[0] != '\0')
 		return call_refuse_remote(self, status);
 	return refuse_folder(self, status, path);
@@ -129,7 +156,7 @@ static enum status run_backup(struct keepsake *self,
 	};
 	enum status st = backup_run(&options, &result);
 	if (st != STATUS_OK)
-		return refuse_backup(self, st, real_path);
+		return refuse_backup(self, st, real_path, &result.space);
 	*out = (struct keepsake_backup_result){
 		.snapshot = result.snapshot.ordinal,
 		.taken_ms = result.snapshot.taken_ms,
@@ -140,6 +167,9 @@ static enum status run_backup(struct keepsake *self,
 		.bytes_sent = result.bytes_sent,
 		.errors = result.summary.errors,
 		.cache_lost = result.cache_status != STATUS_OK,
+		.used_bytes = result.space.used,
+		.quota_soft_bytes = result.space.soft,
+		.quota_bytes = result.space.quota,
 	};
 	backup_result_clear(&result);
 	return STATUS_OK;

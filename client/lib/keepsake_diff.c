@@ -104,7 +104,7 @@ static enum status diff(
 	if (memcmp(&roots[0].id, &roots[1].id, sizeof(roots[0].id)) != 0)
 		st = compare(self, roots, comparer);
 	if (st == STATUS_OK)
-		remote_restore_abandon(self->remote);
+		remote_restore_end(self->remote, 0, 0, 0);
 	else
 		st = snapshot_refuse(self, st, &snapshots[1]);
 out:

@@ -107,15 +107,18 @@ static enum status subscribe(struct keepsake *self)
 	    login_ticket(self->login), &message.base, NULL, NULL);
 }
 
-/* Take pushes for as long as one subscription is good. */
+/* Take pushes for as long as one subscription is good: it ends with the
+ * connection, which may be to another gateway next. */
 static enum status listen_a_while(struct keepsake *self,
     struct notice_reader *reader, const atomic_bool *cancel)
 {
 	uint64_t until_ms = clock_interval_ms() + SUBSCRIBE_MS;
 	Notify__NoticeList *list;
 	enum status st = subscribe(self);
+	unsigned int connections = session_connections(self->session);
 
 	while (st == STATUS_OK && clock_interval_ms() < until_ms &&
+	       session_connections(self->session) == connections &&
 	       !(cancel && atomic_load(cancel))) {
 		st = session_pushed(self->session, NOTIFY__TYPE__PUSH,
 		    LISTEN_MS, &notify__notice_list__descriptor, &list);

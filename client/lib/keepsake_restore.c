@@ -92,7 +92,7 @@ static enum status find_path(struct keepsake *self, struct listener *listener,
 		return snapshot_refuse(self, st, snapshot);
 	if (listener->found)
 		return STATUS_OK;
-	remote_restore_abandon(self->remote);
+	remote_restore_end(self->remote, 0, 0, 0);
 	return call_refuse(self, STATUS_NOT_FOUND,
 	    "see what is in it: keepsake show",
 	    "%s: no such path in snapshot %llu", listener->what->path,
@@ -122,7 +122,7 @@ static enum status find_target(struct keepsake *self,
 	sodium_memzero(&summary, sizeof(summary));
 	if (out[0] != '\0')
 		return STATUS_OK;
-	remote_restore_abandon(self->remote);
+	remote_restore_end(self->remote, 0, 0, 0);
 	return call_refuse(self, STATUS_NOT_FOUND, "say where to: --target DIR",
 	    "snapshot %llu does not say which folder it is of",
 	    (unsigned long long)snapshot->ordinal);
@@ -236,10 +236,8 @@ enum status keepsake_restore(struct keepsake *self,
 		st = snapshot_begin(self, what->which, &snapshot);
 	if (st == STATUS_OK)
 		st = run_restore(self, &listener, &snapshot, out);
-	/* What was restored is here; where this does not arrive the owner
-	 * knows of it by hand. */
 	if (st == STATUS_OK)
-		(void)remote_restore_end(
+		remote_restore_end(
 		    self->remote, snapshot.ordinal, out->files, out->skipped);
 	snapshot_clear(&snapshot);
 	call_end(self);

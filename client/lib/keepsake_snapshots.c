@@ -86,6 +86,29 @@ void snapshots_free(struct snapshot *list, size_t count)
 	free(list);
 }
 
+/* Mark those that the store says damage touches. */
+static enum status mark_damaged(
+    struct keepsake *self, struct keepsake_snapshot *list, size_t count)
+{
+	uint64_t *ordinals = NULL;
+	size_t ordinals_count = 0, at = 0;
+	uint32_t chunks = 0;
+	enum status st =
+	    remote_damage(self->remote, &chunks, &ordinals, &ordinals_count);
+
+	if (st != STATUS_OK)
+		return call_refuse_remote(self, st);
+	/* Both rise. */
+	for (size_t i = 0; i < count; i++) {
+		while (at < ordinals_count && ordinals[at] < list[i].ordinal)
+			at++;
+		list[i].damaged =
+		    at < ordinals_count && ordinals[at] == list[i].ordinal;
+	}
+	free(ordinals);
+	return STATUS_OK;
+}
+
 static enum status list_snapshots(struct keepsake *self,
     struct keepsake_snapshot **list_out, size_t *count_out)
 {
@@ -105,6 +128,12 @@ static enum status list_snapshots(struct keepsake *self,
 		st = call_refuse_plainly(self, STATUS_NO_SPACE);
 	for (size_t i = 0; described && i < count; i++)
 		snapshot_describe(self, &list[i], &described[i]);
+	if (described && remote_any_damage(self->remote))
+		st = mark_damaged(self, described, count);
+	if (st != STATUS_OK) {
+		free(described);
+		described = NULL;
+	}
 	*list_out = described;
 	*count_out = count;
 	snapshots_free(list, count);
@@ -321,7 +350,7 @@ enum status keepsake_show(struct keepsake *self, const char *which,
 		};
 		st = snapshot_entries(&options, on_entry, &shower);
 		if (st == STATUS_OK)
-			remote_restore_abandon(self->remote);
+			remote_restore_end(self->remote, 0, 0, 0);
 		else
 			st = snapshot_refuse(self, st, &snapshot);
 	}

@@ -258,6 +258,7 @@ struct entry_decoder {
 	ProtobufCAllocator allocator;
 	size_t used;
 	bool begun;    /* an entry of which more must come */
+	bool headless; /* a node was lost: what comes may begin with MORE */
 	uint64_t size; /* of its extents so far */
 	_Alignas(ALIGNMENT) uint8_t arena[DECODER_ARENA_BYTES];
 };
@@ -410,8 +411,12 @@ enum status entry_decode(
 		    &self->allocator, packed.len, packed.data);
 		if (!message)
 			return STATUS_MALFORMED;
+		if (!self->begun && self->headless &&
+		    message->type == MANIFEST__TYPE__MORE)
+			return STATUS_PENDING; /* of an entry that is lost */
 		if (!self->begun) {
 			self->size = 0;
+			self->headless = false;
 			if (!head_is_valid(message))
 				return STATUS_MALFORMED;
 			st = head_copy(entry, message);
@@ -597,6 +602,9 @@ struct manifest_reader {
 	unsigned int level; /* of the node to go on with */
 	struct level levels[MANIFEST_LEVELS_MAX];
 	struct bytes last_path; /* of the entry before */
+	manifest_lost_fn *lost; /* NULL: nothing may be missing */
+	void *lost_arg;
+	bool has_lost; /* since the last entry */
 };
 
 struct manifest_reader *manifest_reader_new(
@@ -628,6 +636,13 @@ void manifest_reader_destroy(struct manifest_reader **self_p)
 	sodium_memzero(&self->root, sizeof(self->root));
 	free(self);
 	*self_p = NULL;
+}
+
+void manifest_reader_tolerate(
+    struct manifest_reader *self, manifest_lost_fn *lost, void *arg)
+{
+	self->lost = lost;
+	self->lost_arg = arg;
 }
 
 /** Take a link off the front of ${input}. */
@@ -703,8 +718,31 @@ out:
 	return st;
 }
 
+/**
+ * A node below the root cannot be read: pass over it.
+ *
+ * entry  that was begun before it, if one was
+ */
+static void node_lose(struct manifest_reader *self, const struct entry *entry)
+{
+	const char *broken = NULL;
+
+	if (self->decoder->begun)
+		broken = (const char *)entry->path.data;
+	self->decoder->begun = false;
+	self->decoder->headless = true;
+	self->level++;
+	if (!self->has_lost || broken)
+		self->lost(self->lost_arg,
+		    self->last_path.len > 0 ? (const char *)self->last_path.data
+					    : "",
+		    broken);
+	self->has_lost = true;
+}
+
 /** Go on to the next node of level 0; NOT_FOUND: there is none. */
-static enum status leaf_next(struct manifest_reader *self)
+static enum status leaf_next(
+    struct manifest_reader *self, const struct entry *entry)
 {
 	struct chunk_name name;
 	enum status st = STATUS_OK;
@@ -725,7 +763,12 @@ static enum status leaf_next(struct manifest_reader *self)
 			links_want(self, level);
 			self->level--;
 		}
+		bool is_root = !self->started;
 		st = node_enter(self, &name, self->level);
+		if (st == STATUS_MALFORMED && self->lost && !is_root) {
+			node_lose(self, entry);
+			st = STATUS_OK;
+		}
 	} while (st == STATUS_OK && self->level > 0);
 	sodium_memzero(&name, sizeof(name));
 	return st;
@@ -740,7 +783,7 @@ enum status manifest_reader_next(
 		struct level *leaf = &self->levels[0];
 		st = STATUS_OK;
 		if (leaf->rest.len == 0)
-			st = leaf_next(self);
+			st = leaf_next(self, entry);
 		if (st != STATUS_OK)
 			break;
 		st = entry_decode(self->decoder, &leaf->rest, entry);
@@ -749,6 +792,7 @@ enum status manifest_reader_next(
 		return STATUS_MALFORMED;
 	if (st != STATUS_OK)
 		return st;
+	self->has_lost = false;
 	if (self->last_path.len > 0 &&
 	    path_compare(
 		bytes_slice(&self->last_path), bytes_slice(&entry->path)) >= 0)

@@ -177,6 +177,22 @@ struct manifest_reader *manifest_reader_new(
 void manifest_reader_destroy(struct manifest_reader **self_p);
 
 /**
+ * Called for a part of the manifest that is damaged: entries behind
+ * ${behind}, which may be "", are not known.
+ *
+ * broken  an entry was begun and its rest is lost: its path, else NULL
+ */
+typedef void manifest_lost_fn(
+    void *arg, const char *behind, const char *broken);
+
+/**
+ * From now on pass over nodes that cannot be had, or are not what was
+ * stored, and tell; but for the root, without which there is nothing.
+ */
+void manifest_reader_tolerate(
+    struct manifest_reader *self, manifest_lost_fn *lost, void *arg);
+
+/**
  * Read the next entry into ${entry}, replacing what is in it.
  *
  * STATUS_OK         there it is

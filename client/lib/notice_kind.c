@@ -20,6 +20,9 @@ static const struct notice_kind kinds[] = {
 	{ NOTIFY__KIND__NEW_LOGIN,        "new_login",        "somebody signed in on a terminal that is not bound, with the account's password; if it was not you: keepsake revoke --all, then keepsake password" },
 	{ NOTIFY__KIND__RESTORE_DONE,     "restore_done",     "a terminal has restored a snapshot; if it was not you: keepsake revoke --all, then keepsake password" },
 	{ NOTIFY__KIND__SNAPSHOTS_DELETED, "snapshots_deleted", "snapshots were deleted, for good; if it was not you: keepsake revoke --all, then keepsake password" },
+	{ NOTIFY__KIND__BACKUP_DAMAGED,   "backup_damaged",   "something of the account is damaged at the server: keepsake check says which files; the next backup of a terminal that still has them mends it" },
+	{ NOTIFY__KIND__QUOTA_SOON,       "quota_soon",       "the account is over its soft quota: delete what is not needed (keepsake thin), or ask the operator" },
+	{ NOTIFY__KIND__QUOTA_REACHED,    "quota_reached",    "a backup was refused, as the account's quota is used up; what was stored before is safe: keepsake thin, or ask the operator" },
 };
 /* clang-format on */
 

@@ -13,11 +13,11 @@
 #include "base/util.h"
 #include "bus/caller.h"
 #include "bus/unpack.h"
+#include "gateways.h"
 #include "session.h"
 #include "store.pb-c.h"
 
-#define REFUSALS_MAX   3
-#define ENDPOINT_BYTES (ENROLMENT_HOST_BYTES_MAX + 16)
+#define REFUSALS_MAX 3
 
 /* The connection, the thread that moves its messages, and its failures. */
 
@@ -183,16 +183,10 @@ static void *run(void *arg)
 static enum status connect_to(
     struct remote *self, const struct remote_options *options)
 {
-	char endpoint[ENDPOINT_BYTES];
+	struct caller_options link = { .refusals_max = REFUSALS_MAX };
+	struct gateways gateways;
 
-	snprintf(endpoint, sizeof(endpoint), "tcp://%s:%u",
-	    options->enrolment->host, options->enrolment->port);
-	const struct caller_options link = {
-		.name = "gateway",
-		.endpoint = endpoint,
-		.server_key = options->enrolment->gateway_key,
-		.refusals_max = REFUSALS_MAX,
-	};
+	gateways_fill(&link, &gateways, options->enrolment);
 	enum status st = bus_new(options->keys, &self->bus);
 	if (st == STATUS_OK)
 		st = loop_new(&self->loop);

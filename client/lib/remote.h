@@ -84,8 +84,9 @@ void chunk_out_destroy(struct chunk_out **chunk_p);
 /** What the store knows of a chunk. */
 enum chunk_presence {
 	CHUNK_ABSENT,
-	CHUNK_OURS,   /* written by this terminal: may be referred to */
-	CHUNK_OTHERS, /* written by another: fetch and verify first (B-05) */
+	CHUNK_OURS,    /* written by this terminal: may be referred to */
+	CHUNK_OTHERS,  /* written by another: fetch and verify first (B-05) */
+	CHUNK_DAMAGED, /* may be put again, with as many pages; 0: any */
 };
 
 struct chunk_standing {
@@ -129,18 +130,29 @@ enum status remote_fetch(struct remote *self, const struct chunk_id *id,
 enum status remote_restore_begin(struct remote *self);
 
 /**
- * End one that only looked: what was deleted meanwhile may be swept now.
- * Waits a few seconds at most; what goes wrong is no matter, the lease runs
- * out by itself.  Leave it where the restore is to go on later.
+ * End it: the owner is told of ${files} files of a snapshot, ${failed} of
+ * which could not be restored (ordinal 0: there was nothing to restore), and
+ * what was deleted meanwhile may be swept now.  Waits a few seconds at most;
+ * what goes wrong is no matter, the lease runs out by itself.  Leave it where
+ * the restore is to go on later.
  */
-void remote_restore_abandon(struct remote *self);
+void remote_restore_end(
+    struct remote *self, uint64_t ordinal, uint64_t files, uint64_t failed);
 
 /** What a backup begins with. */
 struct backup_lease {
 	struct id id;
 	uint64_t chunks; /* the account has in the store; 0: ask nothing */
 	uint64_t last_ordinal; /* of the account; 0: none yet */
+	/* In bytes, sealed, with REMOTE_CHUNK_COST for each chunk. */
+	uint64_t used_bytes;
+	uint64_t quota_bytes;      /* past it nothing is taken; 0: none */
+	uint64_t quota_soft_bytes; /* past it people are warned; 0: none */
+	uint64_t room_bytes;       /* of the server's disk; 0: not known */
+	uint32_t damaged_chunks;   /* what is known must be asked again */
 };
+
+#define REMOTE_CHUNK_COST 256 /* what the rows of a chunk count */
 
 /**
  * Begin a backup.  Until it is published or abandoned nothing it puts or
@@ -184,11 +196,10 @@ enum status snapshot_copy(struct snapshot *out, const struct snapshot *from);
 enum status remote_publish(struct remote *self, struct snapshot *snapshot,
     const uint8_t root_hash[static 32]);
 
-/** End a restore, within a few seconds; the owner is told of it. */
-enum status remote_restore_end(
-    struct remote *self, uint64_t ordinal, uint64_t files, uint64_t failed);
-
-/** End a backup without a snapshot. */
+/**
+ * End a backup without a snapshot: what only it refers to may be swept.
+ * Also for one that ended with QUOTA or NO_SPACE.
+ */
 enum status remote_backup_abandon(struct remote *self);
 
 /**
@@ -197,6 +208,22 @@ enum status remote_backup_abandon(struct remote *self);
  */
 enum status remote_snapshots(
     struct remote *self, struct snapshot **out, size_t *count_out);
+
+/** Whether the last list of snapshots said that something is damaged. */
+bool remote_any_damage(const struct remote *self);
+
+/**
+ * What the store knows to be damaged; needs no transfer.
+ *
+ * chunks_out    how many chunks, at most 1000
+ * ordinals_out  malloc'ed: the snapshots that it touches, rising
+ */
+enum status remote_damage(struct remote *self, uint32_t *chunks_out,
+    uint64_t **ordinals_out, size_t *count_out);
+
+/** Report what a drill came to: ${failed} of ${files} files. */
+enum status remote_drill(
+    struct remote *self, uint64_t ordinal, uint64_t files, uint64_t failed);
 
 /**
  * Delete snapshots by their ordinals, which rise: all of them, or none.  The

@@ -76,6 +76,8 @@ struct remote {
 	const char *advice;
 	struct id lease;
 	struct remote_traffic traffic;
+
+	bool damaged; /* of who asks for snapshots: the last answer */
 };
 
 /* ---- remote.c ---- */
@@ -126,6 +128,16 @@ static inline ProtobufCBinaryData remote_chunk_field(const struct chunk_id *id)
 {
 	return field_of(slice_of(id->bytes, CHUNK_ID_BYTES));
 }
+
+/* ---- remote_store.c ---- */
+
+/**
+ * Ask, and wait.  The answer is unpacked into ${unpack}, which the caller has
+ * begun; reply_type may be NULL.
+ */
+enum status remote_ask(struct remote *self, uint32_t type,
+    const ProtobufCMessage *body, struct unpack *unpack,
+    const ProtobufCMessageDescriptor *reply_type, void *reply_out);
 
 /* ---- remote_chunks.c; on the network thread ---- */
 

@@ -102,7 +102,7 @@ out:
 	return st;
 }
 
-static enum status ask(struct remote *self, uint32_t type,
+enum status remote_ask(struct remote *self, uint32_t type,
     const ProtobufCMessage *body, struct unpack *unpack,
     const ProtobufCMessageDescriptor *reply_type, void *reply_out)
 {
@@ -122,8 +122,8 @@ enum status remote_have(struct remote *self, const struct chunk_id *ids,
 	unpack_begin(&unpack);
 	message.lease_id = remote_id_field(&lease);
 	message.chunk_ids = field_of(slice_of(ids, count * sizeof(*ids)));
-	enum status st = ask(self, STORE__TYPE__HAVE, &message.base, &unpack,
-	    &store__presence__descriptor, &reply);
+	enum status st = remote_ask(self, STORE__TYPE__HAVE, &message.base,
+	    &unpack, &store__presence__descriptor, &reply);
 	if (st == STATUS_OK &&
 	    (reply->presence.len != count || reply->pages.len != count)) {
 		st = STATUS_MALFORMED;
@@ -133,7 +133,7 @@ enum status remote_have(struct remote *self, const struct chunk_id *ids,
 	for (size_t i = 0; st == STATUS_OK && i < count; i++) {
 		uint8_t presence = reply->presence.data[i];
 		/* What a newer server may say: safe is not to rely on it. */
-		out[i].presence = presence <= CHUNK_OTHERS
+		out[i].presence = presence <= CHUNK_DAMAGED
 				      ? (enum chunk_presence)presence
 				      : CHUNK_ABSENT;
 		out[i].pages = reply->pages.data[i];
@@ -148,7 +148,7 @@ static enum status begin(struct remote *self, uint32_t type,
 {
 	Store__Empty message = STORE__EMPTY__INIT;
 	struct id lease;
-	enum status st = ask(self, type, &message.base, unpack,
+	enum status st = remote_ask(self, type, &message.base, unpack,
 	    &store__lease__descriptor, reply);
 
 	if (st != STATUS_OK)
@@ -194,6 +194,11 @@ enum status remote_backup_begin(
 		lease_out->id = remote_lease(self);
 		lease_out->chunks = reply->chunks;
 		lease_out->last_ordinal = reply->last_ordinal;
+		lease_out->used_bytes = reply->used_bytes;
+		lease_out->quota_bytes = reply->quota_bytes;
+		lease_out->quota_soft_bytes = reply->quota_soft_bytes;
+		lease_out->room_bytes = reply->room_bytes;
+		lease_out->damaged_chunks = reply->damaged_chunks;
 	}
 	unpack_end(&unpack);
 	return st;
@@ -211,14 +216,18 @@ enum status remote_restore_begin(struct remote *self)
 	return st;
 }
 
-void remote_restore_abandon(struct remote *self)
+void remote_restore_end(
+    struct remote *self, uint64_t ordinal, uint64_t files, uint64_t failed)
 {
-	Store__Abandon message = STORE__ABANDON__INIT;
+	Store__RestoreEnd message = STORE__RESTORE_END__INIT;
 	struct id lease = remote_lease(self);
 
 	message.lease_id = remote_id_field(&lease);
+	message.ordinal = ordinal;
+	message.files = files;
+	message.failed = failed;
 	(void)ask_within(self, min_of(self->timeout_ms, (uint32_t)GOODBYE_MS),
-	    STORE__TYPE__RESTORE_ABANDON, &message.base, NULL, NULL, NULL);
+	    STORE__TYPE__RESTORE_END, &message.base, NULL, NULL, NULL);
 }
 
 enum status remote_delete(
@@ -230,8 +239,8 @@ enum status remote_delete(
 	message.n_ordinals = count;
 	/* protobuf-c only reads them. */
 	message.ordinals = (uint64_t *)(uintptr_t)ordinals;
-	return ask(self, STORE__TYPE__SNAPSHOT_DELETE, &message.base, NULL,
-	    NULL, NULL);
+	return remote_ask(self, STORE__TYPE__SNAPSHOT_DELETE, &message.base,
+	    NULL, NULL, NULL);
 }
 
 static enum status read_chunk_id(
@@ -290,8 +299,8 @@ enum status remote_publish(struct remote *self, struct snapshot *snapshot,
 	message.sealed_key = field_of(bytes_slice(&snapshot->sealed_key));
 	message.sealed_summary =
 	    field_of(bytes_slice(&snapshot->sealed_summary));
-	enum status st = ask(self, STORE__TYPE__PUBLISH, &message.base, &unpack,
-	    &store__snapshot__descriptor, &reply);
+	enum status st = remote_ask(self, STORE__TYPE__PUBLISH, &message.base,
+	    &unpack, &store__snapshot__descriptor, &reply);
 	if (st == STATUS_OK) {
 		snapshot->ordinal = reply->ordinal;
 		snapshot->taken_ms = reply->taken_ms;
@@ -305,18 +314,10 @@ enum status remote_publish(struct remote *self, struct snapshot *snapshot,
 	return st;
 }
 
-enum status remote_restore_end(
-    struct remote *self, uint64_t ordinal, uint64_t files, uint64_t failed)
+/* Whether the server had no room for a chunk: nothing else is wrong. */
+static bool is_full(enum status status)
 {
-	Store__RestoreEnd message = STORE__RESTORE_END__INIT;
-	struct id lease = remote_lease(self);
-
-	message.lease_id = remote_id_field(&lease);
-	message.ordinal = ordinal;
-	message.files = files;
-	message.failed = failed;
-	return ask_within(self, min_of(self->timeout_ms, (uint32_t)GOODBYE_MS),
-	    STORE__TYPE__RESTORE_END, &message.base, NULL, NULL, NULL);
+	return status == STATUS_QUOTA || status == STATUS_NO_SPACE;
 }
 
 enum status remote_backup_abandon(struct remote *self)
@@ -324,9 +325,23 @@ enum status remote_backup_abandon(struct remote *self)
 	Store__Abandon message = STORE__ABANDON__INIT;
 	struct id lease = remote_lease(self);
 
+	pthread_mutex_lock(&self->mutex);
+	enum status failure = self->failure;
+	if (is_full(failure)) {
+		remote_wake(self); /* puts that wait for others end */
+		while (self->puts_count > 0)
+			pthread_cond_wait(&self->changed, &self->mutex);
+		self->failure = STATUS_OK;
+	}
+	pthread_mutex_unlock(&self->mutex);
 	message.lease_id = remote_id_field(&lease);
-	return ask(
+	enum status st = remote_ask(
 	    self, STORE__TYPE__BACKUP_ABANDON, &message.base, NULL, NULL, NULL);
+	pthread_mutex_lock(&self->mutex);
+	if (is_full(failure))
+		self->failure = failure;
+	pthread_mutex_unlock(&self->mutex);
+	return st;
 }
 
 static void snapshots_destroy(struct snapshot **list_p, size_t count)
@@ -378,11 +393,12 @@ enum status remote_snapshots(
 
 		unpack_begin(&unpack);
 		message.after = count > 0 ? list[count - 1].ordinal : 0;
-		st = ask(self, STORE__TYPE__SNAPSHOTS, &message.base, &unpack,
-		    &store__snapshot_list__descriptor, &reply);
+		st = remote_ask(self, STORE__TYPE__SNAPSHOTS, &message.base,
+		    &unpack, &store__snapshot_list__descriptor, &reply);
 		if (st == STATUS_OK) {
 			st = append_snapshots(&list, &count, reply);
 			more = reply->more;
+			self->damaged = reply->damaged;
 			if (st != STATUS_OK)
 				remote_fail_here(
 				    self, st, "a list of snapshots amiss");

@@ -24,6 +24,7 @@ static const char *const skips[] = {
 	[RESTORE_REFUSED] = "cannot be written",
 	[RESTORE_NO_LINK] = "is another name of a file that is not restored",
 	[RESTORE_KEPT]    = "is there already, and is not the same; --overwrite replaces it",
+	[RESTORE_LOST]    = "what follows it is lost: the list of files is damaged in the store",
 };
 /* clang-format on */
 _Static_assert(nitems(skips) == RESTORE_SKIP_COUNT, "one text each");
@@ -353,6 +354,21 @@ static enum status target_open(struct restore *self)
 	return st;
 }
 
+/** A part of the manifest is damaged: what is in it cannot be named. */
+static void on_lost(void *arg, const char *behind, const char *broken)
+{
+	struct restore *self = arg;
+	enum restore_skip why = broken ? RESTORE_DAMAGED : RESTORE_LOST;
+
+	pthread_mutex_lock(&self->lock);
+	self->result->files++;
+	self->result->skipped[why]++;
+	if (self->options->report)
+		self->options->report(self->options->arg, why,
+		    broken ? broken : (*behind ? behind : "."), 0);
+	pthread_mutex_unlock(&self->lock);
+}
+
 /** Open the summary, and the manifest with it. */
 static enum status manifest_begin(struct restore *self)
 {
@@ -412,6 +428,8 @@ enum status restore_run(
 
 	*result_out = (struct restore_result){ 0 };
 	st = manifest_begin(&self);
+	if (st == STATUS_OK)
+		manifest_reader_tolerate(self.reader, on_lost, &self);
 	if (st == STATUS_OK)
 		st = target_open(&self);
 	if (st == STATUS_OK)

@@ -20,6 +20,7 @@ enum restore_skip {
 	RESTORE_REFUSED, /* the system said why: error is an errno */
 	RESTORE_NO_LINK, /* the file it is a second name of is not restored */
 	RESTORE_KEPT,    /* another one is there already: only with keep */
+	RESTORE_LOST,    /* what follows it is not known: the list is damaged */
 	RESTORE_SKIP_COUNT
 };
 
@@ -81,15 +82,16 @@ struct restore_result {
 /**
  * Restore a snapshot, or what the filter lets through.  A file gets its name
  * when it is whole; until then it is ".keepsake-<16 hex digits>.part".
- * What cannot be written is reported, counted, and passed over.
+ * What cannot be written is reported, counted, and passed over; so is a part
+ * of the manifest that is damaged, as one, with the last path before it.
  *
  * STATUS_OK         done; see result_out for what was skipped
  * STATUS_CONFLICT   the target is not empty, and not merge
  * STATUS_PENDING    cancelled: with merge a later one goes on
  * STATUS_DENIED     the target cannot be made or opened
  * STATUS_NO_SPACE   no memory, or the disk is full
- * STATUS_MALFORMED  the summary or the manifest is damaged, or not sealed
- *                   for this account
+ * STATUS_MALFORMED  the summary or the top of the manifest is damaged, or
+ *                   not sealed for this account
  * others            what the remote answered; see remote_detail
  */
 enum status restore_run(

@@ -98,10 +98,18 @@ static enum status chunk_put(
 		    sizeof(chunk->sealed_hash), out->sealed, len, NULL, 0);
 		chunk->hash_known = true;
 	}
-	st = remote_put(self->options.remote, &out);
+	chunk->pages = (unsigned int)((len + PAGE_HEAD_BYTES) / PAGE_BYTES);
+	if (chunk->standing.presence == CHUNK_DAMAGED &&
+	    chunk->standing.pages > 0 &&
+	    chunk->standing.pages != chunk->pages) {
+		st = STATUS_MALFORMED; /* another zstd: step round it */
+		chunk->pages = 0;
+		goto out;
+	}
+	if (!self->options.weigh)
+		st = remote_put(self->options.remote, &out);
 	if (st != STATUS_OK)
 		goto out;
-	chunk->pages = (unsigned int)((len + PAGE_HEAD_BYTES) / PAGE_BYTES);
 	chunk->sent = true;
 	pthread_mutex_lock(&self->lock);
 	self->figures.chunks_sent++;
@@ -149,6 +157,7 @@ static enum status chunk_settle(
 	for (;;) {
 		switch (chunk->standing.presence) {
 		case CHUNK_ABSENT:
+		case CHUNK_DAMAGED:
 			st = chunk_put(self, codec, chunk);
 			break;
 		case CHUNK_OURS:
@@ -162,10 +171,12 @@ static enum status chunk_settle(
 			return sender_known_add(
 			    self, &chunk->name.id, chunk->pages);
 		if (st != STATUS_MALFORMED ||
-		    chunk->standing.presence != CHUNK_OTHERS ||
+		    (chunk->standing.presence != CHUNK_OTHERS &&
+			chunk->standing.presence != CHUNK_DAMAGED) ||
 		    chunk->variant + 1 == CHUNK_VARIANTS)
 			return st;
-		/* Somebody put something else there: step round it (B-05). */
+		/* Somebody put something else there, or what is damaged
+		 * there cannot be replaced: step round it (B-05). */
 		chunk->variant++;
 		chunk_name_and_look(self, chunk);
 		if (chunk->pages > 0)

@@ -11,11 +11,11 @@
 #include "base/util.h"
 #include "bus/unpack.h"
 #include "crypto/envelope.h"
+#include "gateways.h"
 
 #define REFUSALS_MAX     3
 #define WAITING_MS       3000 /* then a person is told */
 #define PUSHES_MAX       16   /* more are dropped: they come again */
-#define ENDPOINT_BYTES   (ENROLMENT_HOST_BYTES_MAX + 16)
 #define ASSOCIATED_BYTES (ID_BYTES + 4)
 
 /* A push that was not asked for yet. */
@@ -77,12 +77,10 @@ const struct enrolment *session_enrolment(const struct session *self)
 static void on_slow(void *arg)
 {
 	struct session *self = arg;
-	char what[ENDPOINT_BYTES];
+	const char *endpoint = caller_place(self->caller).endpoint;
 
-	snprintf(what, sizeof(what), "%s:%u", self->enrolment.host,
-	    self->enrolment.port);
 	if (self->waiting)
-		self->waiting(self->arg, what);
+		self->waiting(self->arg, endpoint + strlen("tcp://"));
 }
 
 static void on_paused(void *arg)
@@ -112,7 +110,8 @@ enum status session_new(
     struct session **self_out, const struct session_options *options)
 {
 	struct session *self = calloc(1, sizeof(*self));
-	char endpoint[ENDPOINT_BYTES];
+	struct caller_options link = { .refusals_max = REFUSALS_MAX };
+	struct gateways gateways;
 	enum status st = STATUS_NO_SPACE;
 
 	assert(options->timeout_ms > 0);
@@ -126,16 +125,9 @@ enum status session_new(
 	self->advice = "";
 	self->slow = (struct timer){ .fired = on_slow, .arg = self };
 	self->pausing = (struct timer){ .fired = on_paused, .arg = self };
-	snprintf(endpoint, sizeof(endpoint), "tcp://%s:%u",
-	    self->enrolment.host, self->enrolment.port);
-	const struct caller_options link = {
-		.name = "gateway",
-		.endpoint = endpoint,
-		.server_key = self->enrolment.gateway_key,
-		.refusals_max = REFUSALS_MAX,
-		.pushed = on_push,
-		.arg = self,
-	};
+	gateways_fill(&link, &gateways, &self->enrolment);
+	link.pushed = on_push;
+	link.arg = self;
 	st = bus_new(options->keys, &self->bus);
 	if (st == STATUS_OK)
 		st = loop_new(&self->loop);
@@ -453,4 +445,9 @@ enum status session_pushed(struct session *self, uint32_t type,
 	if (self->pushes_count == 0)
 		return STATUS_NOT_FOUND;
 	return take_push(self, type, message_type, out);
+}
+
+unsigned int session_connections(const struct session *self)
+{
+	return caller_connections(self->caller);
 }

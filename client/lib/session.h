@@ -133,6 +133,12 @@ enum status session_pushed(struct session *self, uint32_t type,
     void *out);
 
 /**
+ * How often this was connected to a gateway.  Where it changes pushes must be
+ * asked for again: they go by the connection that asked.
+ */
+unsigned int session_connections(const struct session *self);
+
+/**
  * Make an account with ${code}, and its root key.
  *
  * account_out  its id.  For a phone number or an e-mail address STATUS_OK

@@ -12,7 +12,7 @@
 #define BUSY_RETRY_MS 200
 #define GONE_RETRY_MS 500
 #define STOP_RETRY_MS 1000
-#define STOP_MS_MAX   10000
+#define STOP_MS_MAX   8000 /* what is sent then has the rest of 10 s */
 #define STOP_TICK_MS  50
 
 struct zmtp_bearer {
@@ -64,14 +64,23 @@ static void refuse(struct zmtp_bearer *self, const struct header *header,
     const struct route *route, enum status status, uint32_t retry_after_ms,
     const char *detail)
 {
-	struct message answer;
+	struct header answer = {
+		.request = header->request,
+		.trace = header->trace,
+		.status = status,
+		.retry_after_ms = retry_after_ms,
+		.stopping = self->stopping,
+	};
+	struct message message;
 
 	self->figures.refused++;
-	message_init(&answer);
-	if (router_answer(&answer, &header->request, &header->trace, status,
-		retry_after_ms, detail) == STATUS_OK)
-		deliver(self, route, &answer);
-	message_clear(&answer);
+	log_debug(&header->trace, "answered", "by=gateway status=%s",
+	    status_word(status));
+	header_detail(&answer, "%s", detail);
+	message_init(&message);
+	if (router_answer(&message, &answer) == STATUS_OK)
+		deliver(self, route, &message);
+	message_clear(&message);
 }
 
 static void forward(struct zmtp_bearer *self, const struct header *header,
@@ -227,6 +236,9 @@ static void on_stop_tick(void *arg)
 		    self->program->loop, &self->stop_timer, STOP_TICK_MS);
 		return;
 	}
+	size_t left = flights_count(router_flights(self->router));
+	if (left > 0)
+		log_warning(NULL, "stop_timed_out", "under_way=%zu", left);
 	self->stopped(self->stopped_arg);
 }
 

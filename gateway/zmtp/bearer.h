@@ -15,8 +15,8 @@ enum status zmtp_bearer_new(struct program *program, struct zmtp_bearer **out);
 void zmtp_bearer_destroy(struct zmtp_bearer **self_p);
 
 /**
- * Refuse what is new; call ${stopped} when all under way is answered, at
- * the latest after 10 s.
+ * Refuse what is new, and say that another gateway may be asked at once; call
+ * ${stopped} when all under way is answered, at the latest after 8 s.
  */
 void zmtp_bearer_stop(struct zmtp_bearer *self, loop_fn *stopped, void *arg);
 

@@ -57,6 +57,19 @@ static bool is_section(const struct conf *self, const char *section)
 	return false;
 }
 
+bool conf_is_instance(const char *name, const char *word)
+{
+	size_t len = strlen(word);
+
+	if (strncmp(name, word, len) != 0 || strlen(name) > INSTANCE_BYTES_MAX)
+		return false;
+	name += len;
+	return *name == '\0' ||
+	       (*name == '-' && name[1] != '\0' &&
+		   name[strspn(name, "-0123456789abcdefghijklmnopqrstuvwxyz"
+				     "ABCDEFGHIJKLMNOPQRSTUVWXYZ")] == '\0');
+}
+
 static bool is_choice(const char *choices, const char *value)
 {
 	size_t len = strlen(value);
@@ -138,6 +151,10 @@ static bool value_fits(const struct conf_key *key, const char *value,
 	case CONF_CHOICE:
 		snprintf(wanted, WANTED_MAX, "one of %s", key->expected);
 		return is_choice(key->expected, value);
+	case CONF_INSTANCE:
+		snprintf(wanted, WANTED_MAX, "%s or %s-NAME, at most %d bytes",
+		    key->expected, key->expected, INSTANCE_BYTES_MAX);
+		return conf_is_instance(value, key->expected);
 	case CONF_NUMBER:
 		snprintf(wanted, WANTED_MAX, "a number from %ju to %ju",
 		    (uintmax_t)key->min, (uintmax_t)key->max);

@@ -1,6 +1,7 @@
 #ifndef KEEPSAKE_BASE_CONF_H
 #define KEEPSAKE_BASE_CONF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,7 @@ enum conf_type {
 	CONF_SIZE,     /* bytes, with K M G T, within min..max */
 	CONF_DURATION, /* ms, s, min, h, d; within min..max milliseconds */
 	CONF_CHOICE,   /* one of the words in expected: "a|b|c" */
+	CONF_INSTANCE, /* as conf_is_instance of the word in expected */
 };
 
 struct conf_key {
@@ -34,7 +36,7 @@ struct conf_key {
 	enum conf_type type;
 	const char *fallback; /* valid, except that a PATH may be "" */
 	uint64_t min, max;    /* NUMBER, SIZE, DURATION */
-	const char *expected; /* CHOICE: the words; else NULL */
+	const char *expected; /* CHOICE: the words; INSTANCE; else NULL */
 	const char *help;     /* one line */
 };
 
@@ -65,6 +67,14 @@ const char *conf_text(
 /** The same for NUMBER, SIZE (bytes), DURATION (milliseconds). */
 uint64_t conf_number(
     const struct conf *self, const char *section, const char *key);
+
+#define INSTANCE_BYTES_MAX 63
+
+/**
+ * Whether ${name} is ${word}, or "${word}-" and letters, digits and hyphens:
+ * the name of one of several programs of a kind, also in file names.
+ */
+bool conf_is_instance(const char *name, const char *word);
 
 /** Print the whole table with the values in force, as a file to start from. */
 void conf_print(const struct conf *self);

@@ -166,24 +166,18 @@ static enum status make_ipc_folder(const char *endpoint)
 	return folder_make(folder);
 }
 
-enum status bus_bind(struct bus *self, const char *door, const char *endpoint,
-    const struct allow_list *allow, void **socket_out)
+/* Bind ${socket}, which has its options, or close it; NULL: none was made. */
+static enum status bind_as(struct bus *self, void *socket, const char *door,
+    const char *endpoint, const struct allow_list *allow, void **socket_out)
 {
-	enum status st = STATUS_INTERNAL;
-	void *socket = zmq_socket(self->context, ZMQ_ROUTER);
+	enum status st = socket ? STATUS_OK : STATUS_INTERNAL;
 
-	if (!socket)
-		goto out;
-	st = set_bounds(socket);
-	if (st == STATUS_OK && set_number(socket, ZMQ_ROUTER_MANDATORY, 1) != 0)
-		st = STATUS_INTERNAL;
 	if (st == STATUS_OK)
 		st = is_ipc(endpoint)
 			 ? make_ipc_folder(endpoint)
 			 : set_curve_server(self, socket, door, allow);
 	if (st == STATUS_OK && zmq_bind(socket, endpoint) != 0)
 		st = STATUS_UNAVAILABLE;
-out:
 	if (st != STATUS_OK) {
 		char quoted[LOG_QUOTED_BYTES];
 		log_error(NULL, "bind_failed",
@@ -194,6 +188,36 @@ out:
 	}
 	*socket_out = socket;
 	return st;
+}
+
+/* A socket with its bounds and one option more; NULL where it fails. */
+static void *open_socket(struct bus *self, int type, int option, int value)
+{
+	void *socket = zmq_socket(self->context, type);
+
+	if (socket && (set_bounds(socket) != STATUS_OK ||
+			  set_number(socket, option, value) != 0))
+		bus_close(&socket);
+	return socket;
+}
+
+enum status bus_bind(struct bus *self, const char *door, const char *endpoint,
+    const struct allow_list *allow, void **socket_out)
+{
+	void *socket = open_socket(self, ZMQ_ROUTER, ZMQ_ROUTER_MANDATORY, 1);
+
+	return bind_as(self, socket, door, endpoint, allow, socket_out);
+}
+
+enum status bus_bind_stream(struct bus *self, const char *door,
+    const char *endpoint, const struct allow_list *allow, int queue_max,
+    void **socket_out)
+{
+	void *socket = open_socket(self, ZMQ_XPUB, ZMQ_XPUB_VERBOSE, 1);
+
+	if (socket && set_number(socket, ZMQ_SNDHWM, queue_max) != 0)
+		bus_close(&socket);
+	return bind_as(self, socket, door, endpoint, allow, socket_out);
 }
 
 /* Open the PAIR that reports the connection events of ${socket}. */
@@ -218,20 +242,18 @@ out:
 	return STATUS_INTERNAL;
 }
 
-/* ${monitor_out} may be NULL. */
-static enum status connect_as(struct bus *self, const struct curve_keys *keys,
-    const char *endpoint, const uint8_t *server_key, void **socket_out,
-    void **monitor_out)
+/*
+ * Connect ${socket}, which has its options, or close it; NULL: none was made.
+ *
+ * monitor_out  may be NULL
+ */
+static enum status connect_socket(struct bus *self, void *socket,
+    const struct curve_keys *keys, const char *endpoint,
+    const uint8_t *server_key, void **socket_out, void **monitor_out)
 {
-	enum status st = STATUS_INTERNAL;
-	void *socket = zmq_socket(self->context, ZMQ_DEALER), *monitor = NULL;
+	enum status st = socket ? STATUS_OK : STATUS_INTERNAL;
+	void *monitor = NULL;
 
-	if (!socket)
-		goto out;
-	st = set_bounds(socket);
-	/* Nothing queues for a peer that is not there: the caller sees it. */
-	if (st == STATUS_OK && set_number(socket, ZMQ_IMMEDIATE, 1) != 0)
-		st = STATUS_INTERNAL;
 	if (st == STATUS_OK && !is_ipc(endpoint))
 		st = server_key ? set_curve_client(keys, socket, server_key)
 				: STATUS_DENIED;
@@ -239,7 +261,6 @@ static enum status connect_as(struct bus *self, const struct curve_keys *keys,
 		st = open_monitor(self, socket, &monitor);
 	if (st == STATUS_OK && zmq_connect(socket, endpoint) != 0)
 		st = STATUS_UNAVAILABLE;
-out:
 	if (st != STATUS_OK) {
 		char quoted[LOG_QUOTED_BYTES];
 		log_error(NULL, "connect_failed",
@@ -253,6 +274,32 @@ out:
 	if (monitor_out)
 		*monitor_out = monitor;
 	return st;
+}
+
+/* ${monitor_out} may be NULL. */
+static enum status connect_as(struct bus *self, const struct curve_keys *keys,
+    const char *endpoint, const uint8_t *server_key, void **socket_out,
+    void **monitor_out)
+{
+	/* Nothing queues for a peer that is not there: the caller sees it. */
+	void *socket = open_socket(self, ZMQ_DEALER, ZMQ_IMMEDIATE, 1);
+
+	return connect_socket(
+	    self, socket, keys, endpoint, server_key, socket_out, monitor_out);
+}
+
+enum status bus_connect_stream(struct bus *self, const char *endpoint,
+    const uint8_t *server_key, const char *topic, void **socket_out,
+    void **monitor_out)
+{
+	void *socket = zmq_socket(self->context, ZMQ_SUB);
+
+	if (socket && (set_bounds(socket) != STATUS_OK ||
+			  zmq_setsockopt(socket, ZMQ_SUBSCRIBE, topic,
+			      strlen(topic)) != 0))
+		bus_close(&socket);
+	return connect_socket(self, socket, &self->keys, endpoint, server_key,
+	    socket_out, monitor_out);
 }
 
 enum status bus_connect(struct bus *self, const char *endpoint,

@@ -55,6 +55,23 @@ enum status bus_bind(struct bus *self, const char *door, const char *endpoint,
     const struct allow_list *allow, void **socket_out);
 
 /**
+ * The same, an XPUB: who comes in takes what it subscribes to.  Each
+ * subscription can be read from the socket.  One that has ${queue_max}
+ * messages before it does not get what is sent then.
+ */
+enum status bus_bind_stream(struct bus *self, const char *door,
+    const char *endpoint, const struct allow_list *allow, int queue_max,
+    void **socket_out);
+
+/**
+ * Open a SUB that takes what begins with ${topic}, and connect it; with a
+ * PAIR as bus_connect_watched makes it.
+ */
+enum status bus_connect_stream(struct bus *self, const char *endpoint,
+    const uint8_t *server_key, const char *topic, void **socket_out,
+    void **monitor_out);
+
+/**
  * Open a DEALER and connect it; libzmq connects again by itself.
  *
  * server_key  the peer's public key; NULL for ipc

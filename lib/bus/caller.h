@@ -6,6 +6,7 @@
 #include "bus/header.h"
 #include "bus/loop.h"
 #include "bus/message.h"
+#include "bus/places.h"
 
 /*
  * The asking end of a link: requests out, answers back, sent again through
@@ -38,9 +39,18 @@ struct caller_options {
 	const char *name;     /* of the peer, for texts: "auth"; borrowed */
 	const char *endpoint; /* borrowed during the call */
 	const uint8_t *server_key; /* NULL for ipc */
-	size_t envelope_count;     /* 0; 1 towards a service, which expects a
-				      route */
-	/* Refused handshakes after which all calls end; 0: go on trying. */
+	/*
+	 * Other places where the same is had, less than PLACES_MAX; copied.
+	 * One place is in use at a time, any of them at first.  The next is
+	 * gone to when the connection is lost or not to be had, when the peer
+	 * says that it stops, and when it has nothing but UNAVAILABLE.
+	 */
+	const struct place *others;
+	size_t others_count;
+	size_t envelope_count; /* 0; 1 towards a service, which expects a
+				  route */
+	/* Refused handshakes at each place after which all calls end; 0: go
+	 * on trying. */
 	unsigned int refusals_max;
 	/* Called for a message that answers nothing: a push.  Or NULL. */
 	void (*pushed)(void *arg, const struct header *header,
@@ -74,6 +84,12 @@ enum status caller_ask(struct caller *self, struct header *header,
     struct slice body, zmq_msg_t *payload, answer_fn *done, void *arg);
 
 enum link_state caller_link(const struct caller *self);
+
+/** How often it was connected: a peer forgets whom it pushes to. */
+unsigned int caller_connections(const struct caller *self);
+
+/** The place in use; good as long as ${self}. */
+struct place caller_place(const struct caller *self);
 
 /** Requests under way. */
 size_t caller_pending(const struct caller *self);

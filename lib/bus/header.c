@@ -63,6 +63,7 @@ static enum status header_from(
 	out->tries_remaining = in->tries_remaining;
 	out->server_time_ms = in->server_time_ms;
 	memcpy(out->detail, in->detail, strlen(in->detail) + 1);
+	out->stopping = in->stopping;
 	return STATUS_OK;
 }
 
@@ -117,6 +118,7 @@ enum status header_pack(struct bytes *out, const struct header *header)
 	message.tries_remaining = header->tries_remaining;
 	message.server_time_ms = header->server_time_ms;
 	message.detail = (char *)header->detail;
+	message.stopping = header->stopping;
 	return pack_message(out, &message.base);
 }
 

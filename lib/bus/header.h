@@ -2,6 +2,7 @@
 #define KEEPSAKE_BUS_HEADER_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/bounds.h"
@@ -50,6 +51,7 @@ struct header {
 	uint32_t tries_remaining;
 	uint64_t server_time_ms;
 	char detail[DETAIL_BYTES_MAX + 1];
+	bool stopping; /* the gateway is: another one may be asked at once */
 };
 
 /**

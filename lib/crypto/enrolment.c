@@ -13,6 +13,7 @@
 #define SCHEME          "keepsake://"
 #define LABEL_BYTES_MAX 63 /* of a host name, RFC 1035 clause 2.3.4 */
 #define PORT_DIGITS_MAX 5
+#define OTHER           'a'
 #define VARIANT         sodium_base64_VARIANT_URLSAFE_NO_PADDING
 #define KEY_TEXT_BYTES  sodium_base64_ENCODED_LEN(ENROLMENT_KEY_BYTES, VARIANT)
 
@@ -85,25 +86,58 @@ static bool host_valid(const char *host)
 	return inet_pton(AF_INET6, inner, &address) == 1;
 }
 
+static void key_format(char text_out[static KEY_TEXT_BYTES], const void *key)
+{
+	sodium_bin2base64(
+	    text_out, KEY_TEXT_BYTES, key, ENROLMENT_KEY_BYTES, VARIANT);
+}
+
+static bool key_parse(uint8_t *out, const char *text, size_t len)
+{
+	size_t key_len = 0;
+
+	return sodium_base642bin(out, ENROLMENT_KEY_BYTES, text, len, NULL,
+		   &key_len, NULL, VARIANT) == 0 &&
+	       key_len == ENROLMENT_KEY_BYTES;
+}
+
+/** Append "&a=…"; the key only where it is not that of the first gateway. */
+static enum status other_format(char text_out[static ENROLMENT_TEXT_BYTES],
+    const struct enrolment *enrolment, const struct enrolment_gateway *other)
+{
+	size_t len = strlen(text_out);
+	char key[KEY_TEXT_BYTES];
+
+	if (!host_valid(other->host) || other->port == 0)
+		return STATUS_MALFORMED;
+	key_format(key, other->key);
+	bool same = memcmp(other->key, enrolment->gateway_key,
+			ENROLMENT_KEY_BYTES) == 0;
+	snprintf(text_out + len, ENROLMENT_TEXT_BYTES - len, "&a=%s:%u%s%s",
+	    other->host, other->port, same ? "" : ",", same ? "" : key);
+	return STATUS_OK;
+}
+
 enum status enrolment_format(char text_out[static ENROLMENT_TEXT_BYTES],
     const struct enrolment *enrolment)
 {
 	char texts[nitems(keys)][KEY_TEXT_BYTES];
+	enum status st = STATUS_OK;
 
 	if (!host_valid(enrolment->host) || enrolment->port == 0)
 		return STATUS_MALFORMED;
 	for (size_t i = 0; i < nitems(keys); i++)
-		sodium_bin2base64(texts[i], sizeof(texts[i]),
-		    (const uint8_t *)enrolment + keys[i].at,
-		    ENROLMENT_KEY_BYTES, VARIANT);
+		key_format(texts[i], (const uint8_t *)enrolment + keys[i].at);
 	snprintf(text_out, ENROLMENT_TEXT_BYTES, SCHEME "%s:%u?g=%s&x=%s&o=%s",
 	    enrolment->host, enrolment->port, texts[0], texts[1], texts[2]);
-	return STATUS_OK;
+	for (size_t i = 0; i < enrolment->others_count && st == STATUS_OK; i++)
+		st = other_format(text_out, enrolment, &enrolment->others[i]);
+	return st;
 }
 
-/** Read "host:port", ${len} bytes; NULL or what is wrong. */
-static const char *place_parse(
-    struct enrolment *out, const char *text, size_t len)
+const char *enrolment_place_parse(
+    char host_out[static ENROLMENT_HOST_BYTES_MAX + 1], uint16_t *port_out,
+    const char *text, size_t len)
 {
 	size_t host_len = len;
 	unsigned int port = 0;
@@ -116,9 +150,9 @@ static const char *place_parse(
 	host_len--;
 	if (host_len > ENROLMENT_HOST_BYTES_MAX)
 		return "the host is too long";
-	memcpy(out->host, text, host_len);
-	out->host[host_len] = '\0';
-	if (!host_valid(out->host))
+	memcpy(host_out, text, host_len);
+	host_out[host_len] = '\0';
+	if (!host_valid(host_out))
 		return "the host is not a name, an IPv4 address or an IPv6 "
 		       "address in brackets";
 
@@ -133,7 +167,32 @@ static const char *place_parse(
 	}
 	if (port > UINT16_MAX)
 		return "the port is not a number from 1 to 65535";
-	out->port = (uint16_t)port;
+	*port_out = (uint16_t)port;
+	return NULL;
+}
+
+/**
+ * Read "host:port" or "host:port,key", ${len} bytes; NULL or what is wrong.
+ * A key of zeros stands for that of g=, which may come later.
+ */
+static const char *other_parse(
+    struct enrolment *out, const char *text, size_t len)
+{
+	const char *comma = memchr(text, ',', len);
+	size_t place_len = comma ? (size_t)(comma - text) : len;
+
+	if (out->others_count == ENROLMENT_OTHERS_MAX)
+		return "there are more than 8 gateways";
+	struct enrolment_gateway *other = &out->others[out->others_count];
+	const char *why =
+	    enrolment_place_parse(other->host, &other->port, text, place_len);
+	if (why)
+		return why;
+	if (comma && (!key_parse(other->key, comma + 1, len - place_len - 1) ||
+			 sodium_is_zero(other->key, ENROLMENT_KEY_BYTES)))
+		return "a= has no key behind its comma: 43 characters of "
+		       "base64url";
+	out->others_count++;
 	return NULL;
 }
 
@@ -146,7 +205,6 @@ static enum status parameter_parse(struct enrolment *out, const char *text,
 {
 	const char *equals = memchr(text, '=', len);
 	size_t name_len = equals ? (size_t)(equals - text) : 0;
-	size_t key_len = 0;
 
 	*why_out = "a parameter is not of the form name=value";
 	if (name_len == 0 || is_digit(text[0]))
@@ -161,14 +219,16 @@ static enum status parameter_parse(struct enrolment *out, const char *text,
 		if (seen[i])
 			return STATUS_MALFORMED;
 		*why_out = keys[i].wrong;
-		if (sodium_base642bin((uint8_t *)out + keys[i].at,
-			ENROLMENT_KEY_BYTES, equals + 1, len - name_len - 1,
-			NULL, &key_len, NULL, VARIANT) != 0 ||
-		    key_len != ENROLMENT_KEY_BYTES)
+		if (!key_parse((uint8_t *)out + keys[i].at, equals + 1,
+			len - name_len - 1))
 			return STATUS_MALFORMED;
 		seen[i] = true;
 		*why_out = NULL;
 		return STATUS_OK;
+	}
+	if (name_len == 1 && text[0] == OTHER) {
+		*why_out = other_parse(out, equals + 1, len - name_len - 1);
+		return *why_out ? STATUS_MALFORMED : STATUS_OK;
 	}
 	*why_out = "a critical parameter is not known: a newer program is "
 		   "needed";
@@ -199,6 +259,10 @@ static enum status parameters_parse(
 			return STATUS_MALFORMED;
 		}
 	}
+	for (size_t i = 0; i < out->others_count; i++)
+		if (sodium_is_zero(out->others[i].key, ENROLMENT_KEY_BYTES))
+			memcpy(out->others[i].key, out->gateway_key,
+			    ENROLMENT_KEY_BYTES);
 	if (!oprf_point_valid(out->auth_opaque)) {
 		*why_out = "o= is not an OPAQUE public key";
 		return STATUS_MALFORMED;
@@ -227,7 +291,8 @@ enum status enrolment_parse(
 	*why_out = "the keys are missing after the port";
 	if (!question)
 		return STATUS_MALFORMED;
-	*why_out = place_parse(&parsed, text, (size_t)(question - text));
+	*why_out = enrolment_place_parse(
+	    parsed.host, &parsed.port, text, (size_t)(question - text));
 	if (*why_out)
 		return STATUS_MALFORMED;
 	enum status st = parameters_parse(&parsed, question + 1, why_out);

@@ -33,6 +33,7 @@ struct read {
 	uint64_t sequence;
 	db_read_fn *done;
 	void *done_arg;
+	struct id request; /* that it is for, as log_request */
 	enum status status;
 	uint8_t *data; /* owned until done is called */
 	size_t len;
@@ -304,10 +305,12 @@ static void batch_complete(struct db_batch *batch)
 	enum status status = batch->status;
 	uint64_t generation = batch->generation;
 	size_t failed_op = batch->failed_op;
+	struct id before = log_request_set(batch->request);
 
 	db_batch_destroy(&batch); /* first the blobs: done may free them */
 	if (done)
 		done(arg, status, generation, failed_op);
+	log_request_set(before);
 }
 
 size_t db_complete(struct db *self)
@@ -341,7 +344,9 @@ size_t db_complete(struct db *self)
 	}
 	for (; read; read = next_read) {
 		next_read = read->next;
+		struct id before = log_request_set(read->request);
 		read->done(read->done_arg, read->status, read->data, read->len);
+		log_request_set(before);
 		free(read);
 	}
 
@@ -368,6 +373,7 @@ enum status db_submit(
 	size_t bytes = batch_bytes(batch);
 	batch->done = done;
 	batch->done_arg = arg;
+	batch->request = log_request();
 
 	pthread_mutex_lock(&self->lock);
 	if (self->closing) {
@@ -467,6 +473,7 @@ enum status db_blob_read(struct db *self, const struct id *account,
 	read->sequence = sequence;
 	read->done = done;
 	read->done_arg = arg;
+	read->request = log_request();
 
 	pthread_mutex_lock(&self->lock);
 	if (self->closing) {
@@ -509,6 +516,16 @@ enum status db_note_put(struct db *self, const char *name, struct slice value)
 {
 	struct db_batch *batch = batch_note(name, value);
 	enum status st = db_submit_wait(self, &batch);
+
+	db_batch_destroy(&batch);
+	return st;
+}
+
+enum status db_note_submit(struct db *self, const char *name,
+    struct slice value, db_done_fn *done, void *arg)
+{
+	struct db_batch *batch = batch_note(name, value);
+	enum status st = db_submit(self, &batch, done, arg);
 
 	db_batch_destroy(&batch);
 	return st;

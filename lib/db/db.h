@@ -423,6 +423,10 @@ void db_drain(struct db *self);
 enum status db_claim(struct db *self, uint8_t space, struct slice name,
     const struct id *account, uint64_t lease_ms, db_done_fn *done, void *arg);
 
+/** db_note_put without waiting: returns, and is told, as with db_submit. */
+enum status db_note_submit(struct db *self, const char *name,
+    struct slice value, db_done_fn *done, void *arg);
+
 /* ---- completions ---- */
 
 /** Readable when completions wait; for poll, and for nothing else. */
@@ -448,6 +452,7 @@ struct db_stats {
 	uint64_t queue_batches;  /* submitted and not yet completed */
 	uint64_t queue_bytes;    /* of those */
 	uint64_t wall_ms_stored; /* highest time in the database */
+	uint64_t room_bytes;     /* map and disk take so much more, about */
 };
 
 /** Whether what is submitted can be written, as far as is known. */

@@ -65,6 +65,7 @@ struct db_batch {
 
 	db_done_fn *done;
 	void *done_arg;
+	struct id request; /* that it is for, as log_request */
 
 	/* The engine's verdict */
 	bool settled; /* failed: the rest of the group goes without it */

@@ -3,6 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/statvfs.h>
+
+#include "base/util.h"
 
 static enum status get(
     struct engine *self, MDB_dbi dbi, struct slice key, struct bytes *value_out)
@@ -386,6 +389,22 @@ static int count_entries(MDB_txn *txn, MDB_dbi dbi, uint64_t *entries)
 	return rc;
 }
 
+/* What the disk has, and the file within it, without what is held back. */
+static uint64_t room_of(struct engine *self, const struct db_stats *stats)
+{
+	uint64_t cap = self->map_bytes_cap, used = stats->used_bytes;
+	uint64_t room = cap > used ? cap - used : 0;
+	struct statvfs disk;
+	mdb_filehandle_t fd;
+
+	if (mdb_env_get_fd(self->env, &fd) == MDB_SUCCESS &&
+	    fstatvfs(fd, &disk) == 0)
+		room = min_of(room,
+		    (uint64_t)disk.f_bavail * disk.f_frsize +
+			stats->free_bytes);
+	return room;
+}
+
 enum db_state engine_state(const struct engine *self)
 {
 	if (atomic_load(&self->broken))
@@ -424,6 +443,7 @@ enum status engine_stats(struct engine *self, struct db_stats *out)
 		out->free_bytes = free_pages * page;
 		out->used_bytes =
 		    (info.me_last_pgno + 1) * page - out->free_bytes;
+		out->room_bytes = room_of(self, out);
 		out->commits = atomic_load(&self->commits);
 		out->batches = atomic_load(&self->batches);
 		out->bytes_synced = atomic_load(&self->bytes_synced);

@@ -9,10 +9,17 @@
 #include "base/text.h"
 #include "base/util.h"
 #include "service/audit_chain.h"
+#include "service/stream.h"
 #include "service/tables.h"
 
 #define ACCOUNTS_A_STEP 256
 #define SEARCH_RETRY_MS 60000
+#define TRACES_MAX      1024 /* a power of two; older ones are forgotten */
+
+/* Which request an event came of: not on record, for the stream alone. */
+struct trace {
+	struct id event, request;
+};
 
 struct audit {
 	struct loop *loop;
@@ -20,6 +27,8 @@ struct audit {
 	struct keyring *keyring;
 	struct audit_chain *chain;
 	bool connected;
+	struct stream *stream;           /* or NULL */
+	struct trace traces[TRACES_MAX]; /* by the first bytes of the event */
 
 	struct timer search; /* through all accounts of both, at the start */
 	struct db *searching;
@@ -88,6 +97,32 @@ static enum status choose_key(struct audit *self, struct db_batch *batch,
 	return st;
 }
 
+static struct trace *trace_of(struct audit *self, const struct id *event)
+{
+	return &self->traces[get_be16(event->bytes) & (TRACES_MAX - 1)];
+}
+
+static void on_recorded(void *arg, const struct audit_fact *fact)
+{
+	struct audit *self = arg;
+	const struct trace *trace = trace_of(self, &fact->event);
+	struct id request = { 0 };
+
+	if (id_equal(&trace->event, &fact->event))
+		request = trace->request;
+	stream_tell(self->stream, &(struct stream_event){
+				      .kind = fact->action,
+				      .account = &fact->account,
+				      .trace = &request,
+				  });
+}
+
+void audit_publish(struct audit *self, struct stream *stream)
+{
+	self->stream = stream;
+	audit_chain_tell(self->chain, on_recorded, self);
+}
+
 /* Fill ${out} with ${event}, sealed; results as keyring_take. */
 static enum status seal_event(struct audit *self, struct db_batch *batch,
     const struct id *account, const struct audit_event *event,
@@ -99,6 +134,8 @@ static enum status seal_event(struct audit *self, struct db_batch *batch,
 	memset(out, 0, sizeof(*out));
 	out->when_ms = clock_wall_ms();
 	randombytes_buf(out->event.bytes, ID_BYTES);
+	*trace_of(self, &out->event) =
+	    (struct trace){ out->event, log_request() };
 	if (account)
 		out->account = *account;
 	copy_text(out->action, sizeof(out->action), event->action);

@@ -22,6 +22,7 @@
  */
 
 struct audit;
+struct stream;
 
 /** An event.  Texts past their bounds are cut; control characters go. */
 struct audit_event {
@@ -42,6 +43,12 @@ struct audit_event {
 enum status audit_new(struct audit **out, const struct conf *conf,
     const char *service, struct loop *loop, struct db *db, struct db *journal,
     struct keyring *keyring);
+
+/**
+ * Publish each event from now on, without its personal part, once it is on
+ * record.  ${stream} is borrowed; NULL: no longer.
+ */
+void audit_publish(struct audit *self, struct stream *stream);
 
 /** The databases are about to close: from now on nothing is moved. */
 void audit_disconnect(struct audit *self);

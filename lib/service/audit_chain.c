@@ -56,6 +56,8 @@ struct audit_chain {
 	size_t rows, notes;         /* those with a row, and without */
 	loop_fn *emptied;
 	void *emptied_arg;
+	audit_recorded_fn *recorded;
+	void *recorded_arg;
 
 	struct tip tip, next; /* on the disk; and with the batch under way */
 	bool appending;       /* one batch at a time */
@@ -324,6 +326,13 @@ static void remove_rows(struct audit_chain *self)
 
 static void append_next(struct audit_chain *self);
 
+static void tell_recorded(
+    const struct audit_chain *self, const struct event *event)
+{
+	if (self->recorded)
+		self->recorded(self->recorded_arg, &event->fact);
+}
+
 /* What was under way is in the chain, or not; tell who waits for it. */
 static void settle(struct audit_chain *self, enum status status)
 {
@@ -335,6 +344,8 @@ static void settle(struct audit_chain *self, enum status status)
 			continue;
 		audit_done_fn *done = event->done;
 		void *arg = event->arg;
+		if (status == STATUS_OK)
+			tell_recorded(self, event);
 		if (status != STATUS_OK && !done)
 			event->state = WAITING;
 		else if (event->db)
@@ -367,6 +378,7 @@ static void find_recorded(struct audit_chain *self)
 		next = event->next;
 		if (event->state != WAITING || !is_recorded(self, &event->fact))
 			continue;
+		tell_recorded(self, event);
 		if (event->db)
 			event->state = RECORDED;
 		else
@@ -480,6 +492,13 @@ static void on_removal_again(void *arg)
 }
 
 /* ---- for audit.c ---- */
+
+void audit_chain_tell(
+    struct audit_chain *self, audit_recorded_fn *recorded, void *arg)
+{
+	self->recorded = recorded;
+	self->recorded_arg = arg;
+}
 
 enum status audit_chain_add(struct audit_chain *self,
     const struct audit_fact *fact, struct db *db, audit_done_fn *done,

@@ -23,6 +23,13 @@ extern const struct id audit_chain_account;
 
 struct audit_chain;
 
+/** Told of each event when its record is on the disk. */
+typedef void audit_recorded_fn(void *arg, const struct audit_fact *fact);
+
+/** Set who is told; NULL: nobody. */
+void audit_chain_tell(
+    struct audit_chain *self, audit_recorded_fn *recorded, void *arg);
+
 /**
  * Read where the chain ends.
  *

@@ -60,6 +60,19 @@ static const struct figure_row {
 	{ "chunks_swept",        "keepsake_sweep_chunks_total",            NULL, NULL, "counter", "Unreferenced chunks deleted." },
 	{ "bytes_swept",         "keepsake_sweep_bytes_total",             NULL, NULL, "counter", "Bytes of unreferenced chunks deleted." },
 
+	{ "puts_over_quota",     "keepsake_puts_over_quota_total",         NULL, NULL, "counter", "Chunks refused for an account's quota." },
+	{ "damaged_chunks",      "keepsake_damaged_chunks",                NULL, NULL, "gauge",   "Chunks that are known to be damaged." },
+	{ "damaged_accounts",    "keepsake_damaged_accounts",              NULL, NULL, "gauge",   "Accounts that have such a chunk." },
+	{ "damage_found",        "keepsake_damage_found_total",            NULL, NULL, "counter", "Chunks found to be damaged." },
+	{ "chunks_healed",       "keepsake_chunks_healed_total",           NULL, NULL, "counter", "Damaged chunks that a terminal has sent again." },
+	{ "scrub_begun_ms",      "keepsake_scrub_begun_time_seconds",      NULL, NULL, "gauge",   "When the scrub began, in seconds since 1970; 0: never." },
+	{ "scrub_finished_ms",   "keepsake_scrub_finished_time_seconds",   NULL, NULL, "gauge",   "When the last scrub ended, in seconds since 1970; 0: never." },
+	{ "scrub_chunks",        "keepsake_scrub_chunks",                  NULL, NULL, "gauge",   "Chunks that the scrub has read." },
+	{ "scrub_damaged",       "keepsake_scrub_damaged_chunks",          NULL, NULL, "gauge",   "Those of them that were damaged." },
+	{ "drills",              "keepsake_drills_total",                  NULL, NULL, "counter", "Drills that terminals have reported." },
+	{ "drills_failed",       "keepsake_drills_failed_total",           NULL, NULL, "counter", "Those of them in which something failed." },
+	{ "last_drill_ms",       "keepsake_last_drill_time_seconds",       NULL, NULL, "gauge",   "When the last one was, in seconds since 1970; 0: none yet." },
+
 	{ "terminals",           "keepsake_terminals",                     NULL, NULL, "gauge",   "Terminals bound." },
 	{ "entries",             "keepsake_card_entries",                  NULL, NULL, "gauge",   "Card entries." },
 	{ "bindings_refused",    "keepsake_bindings_refused_total",        NULL, NULL, "counter", "Bindings refused." },
@@ -104,6 +117,18 @@ static void collect(void *arg, const char *name, uint64_t value)
 	self->count++;
 }
 
+/* A figure in milliseconds, by its name, becomes seconds. */
+static void expose_value(struct exposition *out, const char *labels,
+    const char *figure, uint64_t value)
+{
+	size_t len = strlen(figure);
+
+	if (len > 3 && strcmp(figure + len - 3, "_ms") == 0)
+		exposition_seconds(out, labels, value * 1000);
+	else
+		exposition_number(out, labels, value);
+}
+
 /* Expose the figure of ${row}, if this process has it. */
 static void expose_row(struct exposition *out, const struct figure_row *row,
     struct collected *collected, bool begun)
@@ -117,7 +142,8 @@ static void expose_row(struct exposition *out, const struct figure_row *row,
 			    out, row->metric, row->type, row->help);
 		if (row->label)
 			exposition_label(labels, row->label, row->value);
-		exposition_number(out, labels, collected->figures[i].value);
+		expose_value(
+		    out, labels, row->figure, collected->figures[i].value);
 		collected->figures[i].exposed = true;
 	}
 }

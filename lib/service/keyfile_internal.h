@@ -7,15 +7,14 @@
 /* Inside the key file: keyfile.c opens and uses it, keyfile_slots.c knows
  * how its bytes look, keyfile_rewrap.c moves it to another master key. */
 
-#define HEADER_BYTES    84
-#define HEADER_AT_TWO   2048
-#define SLOTS_AT        4096
-#define SEALED_KEY      SEALED_BYTES(KEY_BYTES)
-#define SLOT_BYTES      (1 + SEALED_KEY)
-#define BLOCK_BYTES     (KEYFILE_BLOCK_SLOTS * SLOT_BYTES)
-#define BLOCKS_MAX      (UINT32_MAX / KEYFILE_BLOCK_SLOTS)
-#define MASTER_ID_BYTES 16
-#define PATH_BYTES      4096
+#define HEADER_BYTES  84
+#define HEADER_AT_TWO 2048
+#define SLOTS_AT      4096
+#define SEALED_KEY    SEALED_BYTES(KEY_BYTES)
+#define SLOT_BYTES    (1 + SEALED_KEY)
+#define BLOCK_BYTES   (KEYFILE_BLOCK_SLOTS * SLOT_BYTES)
+#define BLOCKS_MAX    (UINT32_MAX / KEYFILE_BLOCK_SLOTS)
+#define PATH_BYTES    4096
 
 /** State of a slot: its first byte. */
 enum slot_state { SLOT_UNUSED = 0, SLOT_BEGUN = 1, SLOT_SHREDDED = 2 };
@@ -42,10 +41,6 @@ struct keyfile {
 };
 
 /* ---- keyfile_slots.c ---- */
-
-/** By which a header names the key that wraps the slots. */
-void master_id(uint8_t out[static MASTER_ID_BYTES],
-    const uint8_t key[static KEY_BYTES], const char *service);
 
 void header_encode(
     uint8_t out[static HEADER_BYTES], const struct keyfile_header *header);

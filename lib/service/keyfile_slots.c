@@ -23,16 +23,6 @@ _Static_assert(AT_MASTER + MASTER_ID_BYTES == CHECKED_BYTES, "layout");
 
 /* ---- bytes ---- */
 
-void master_id(uint8_t out[static MASTER_ID_BYTES],
-    const uint8_t key[static KEY_BYTES], const char *service)
-{
-	uint8_t derived[KEY_BYTES];
-
-	key_derive(derived, key, "keepsake master id", slice_text(service));
-	memcpy(out, derived, MASTER_ID_BYTES);
-	sodium_memzero(derived, sizeof(derived));
-}
-
 static void checksum(uint8_t out[static CHECKSUM_BYTES], const uint8_t *bytes)
 {
 	crypto_generichash(out, CHECKSUM_BYTES, bytes, CHECKED_BYTES, NULL, 0);

@@ -278,14 +278,16 @@ enum status keyring_shred(
 	return st;
 }
 
-enum status keyring_rotate(
-    struct keyring *self, const struct conf *conf, uint64_t *count_out)
+enum status keyring_rotate(struct keyring *self, const struct conf *conf,
+    uint64_t *count_out, uint8_t id_out[static MASTER_ID_BYTES])
 {
 	struct master *master = NULL;
 
 	enum status st = master_read(&master, conf, self->service);
 	if (st == STATUS_OK)
 		st = keyfile_rewrap(self->file, master, count_out);
+	if (st == STATUS_OK)
+		master_id(id_out, master->keys[0], self->service);
 	master_destroy(&master);
 	return st;
 }

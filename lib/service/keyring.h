@@ -6,6 +6,7 @@
 #include "base/conf.h"
 #include "crypto/seal.h"
 #include "db/db.h"
+#include "service/master.h"
 
 /*
  * The keys that seal at rest what a service could read (K-08): one for each
@@ -112,10 +113,11 @@ enum status keyring_shred(
  * a new file, which takes the place of the old one; the old one is
  * overwritten.  Blocks; about a second for a million accounts.
  *
- * STATUS_OK  all slots are under the first key; ${count_out} of them
+ * STATUS_OK  all slots are under the first key; ${count_out} of them, and
+ *            ${id_out} says which key that is
  * other      as keyring_new; the former file stays as it was
  */
-enum status keyring_rotate(
-    struct keyring *self, const struct conf *conf, uint64_t *count_out);
+enum status keyring_rotate(struct keyring *self, const struct conf *conf,
+    uint64_t *count_out, uint8_t id_out[static MASTER_ID_BYTES]);
 
 #endif

@@ -94,6 +94,15 @@ void master_destroy(struct master **self_p)
 	*self_p = NULL;
 }
 
+void master_id(uint8_t out[static MASTER_ID_BYTES],
+    const uint8_t key[static KEY_BYTES], const char *service)
+{
+	uint8_t derived[KEY_BYTES];
+
+	key_derive(derived, key, "keepsake master id", slice_text(service));
+	memcpy(out, derived, MASTER_ID_BYTES);
+	sodium_memzero(derived, sizeof(derived));
+}
 /* The text of the first ${count} keys. */
 static size_t format(char text[static FILE_BYTES_MAX + 1],
     const struct master *self, size_t count)

@@ -31,6 +31,12 @@ enum status master_read(
 
 void master_destroy(struct master **self_p);
 
+#define MASTER_ID_BYTES 16
+
+/** By which a master key is named, without telling it. */
+void master_id(uint8_t out[static MASTER_ID_BYTES],
+    const uint8_t key[static KEY_BYTES], const char *service);
+
 /**
  * Make the file with a new random key.
  *

@@ -18,6 +18,7 @@
 #include "base/util.h"
 #include "crypto/arena.h"
 #include "service/settings.h"
+#include "service/watch.h"
 #include "watch/health.h"
 
 #define ARENA_BYTES        (64 * 1024)
@@ -108,7 +109,24 @@ static enum program_outcome read_options(struct wishes *out, const char *about,
 	return PROGRAM_GO_ON;
 }
 
-static void set_log_level(const struct conf *conf)
+const char *program_config(char *const *argv)
+{
+	const char *path = CONFIG_DEFAULT;
+
+	for (; *argv; argv++) {
+		if (strncmp(*argv, "--config=", 9) == 0)
+			path = *argv + 9;
+		else if ((strcmp(*argv, "--config") == 0 ||
+			     strcmp(*argv, "-c") == 0) &&
+			 argv[1])
+			path = *++argv;
+		else if (strncmp(*argv, "-c", 2) == 0 && argv[0][2] != '\0')
+			path = *argv + 2;
+	}
+	return path;
+}
+
+void program_log_as(const struct conf *conf)
 {
 	static const char *const words[] = {
 		[LOG_ERROR] = "error",
@@ -121,6 +139,8 @@ static void set_log_level(const struct conf *conf)
 	for (size_t i = 0; i < nitems(words); i++)
 		if (strcmp(level, words[i]) == 0)
 			log_level_set((enum log_level)i);
+	if (strcmp(conf_text(conf, "common", "log_format"), "json") == 0)
+		log_format_set(LOG_JSON);
 }
 
 static void on_signal(void *arg)
@@ -136,6 +156,7 @@ static void on_signal(void *arg)
 	}
 	self->stopping = true;
 	log_info(NULL, "stopping", "signal=%u", info.ssi_signo);
+	manager_stopping();
 	if (self->stop_requested)
 		self->stop_requested(self->stop_arg);
 	else
@@ -164,7 +185,8 @@ static enum status open_bus(struct program *self)
 	struct curve_keys keys = { 0 };
 	char path[SETTINGS_PATH_BYTES];
 
-	settings_key_path(self->conf, self->name, ".key", path);
+	settings_key_path(self->conf, settings_instance(self->conf, self->name),
+	    ".key", path);
 	enum status st = curve_keys_read(&keys, path);
 	if (st != STATUS_OK) {
 		char quoted[LOG_QUOTED_BYTES];
@@ -213,7 +235,8 @@ enum program_outcome program_begin(struct program *self, const char *name,
 		program_end(self);
 		return PROGRAM_DONE;
 	}
-	set_log_level(self->conf);
+	program_log_as(self->conf);
+	watch_errors();
 	process_harden();
 	if (sodium_init() < 0 || arena_open(ARENA_BYTES) != STATUS_OK ||
 	    loop_new(&self->loop) != STATUS_OK ||
@@ -229,7 +252,10 @@ enum status program_run(struct program *self)
 {
 	log_info(NULL, "ready", "version=%s pid=%d", KEEPSAKE_VERSION,
 	    (int)getpid());
-	return loop_run(self->loop);
+	manager_ready(&self->manager, self->loop);
+	enum status st = loop_run(self->loop);
+	manager_end(&self->manager);
+	return st;
 }
 
 void program_end(struct program *self)

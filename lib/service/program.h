@@ -7,6 +7,7 @@
 #include "base/conf.h"
 #include "bus/bus.h"
 #include "bus/loop.h"
+#include "service/manager.h"
 
 /* What every server process begins and ends with. */
 
@@ -15,6 +16,7 @@ struct program {
 	struct conf *conf;
 	struct bus *bus;
 	struct loop *loop;
+	struct manager manager;
 	uint64_t started_ms;     /* on clock_interval_ms */
 	loop_fn *stop_requested; /* on TERM or INT; called once */
 	void *stop_arg;
@@ -40,7 +42,16 @@ enum program_outcome { PROGRAM_GO_ON, PROGRAM_DONE, PROGRAM_FAILED };
 enum program_outcome program_begin(struct program *self, const char *name,
     const char *about, int argc, char **argv, int *exit_code_out);
 
-/** Log event=ready and run the loop until it is stopped. */
+/** The file that --config of ${argv} names, or the default. */
+const char *program_config(char *const *argv);
+
+/** Log as [common] of the configuration says. */
+void program_log_as(const struct conf *conf);
+
+/**
+ * Log event=ready, tell the service manager, and run the loop until it is
+ * stopped.
+ */
 enum status program_run(struct program *self);
 
 void program_end(struct program *self);

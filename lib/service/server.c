@@ -15,6 +15,7 @@
 #include "service/audit_read.h"
 #include "service/compact.h"
 #include "service/orders.h"
+#include "service/repeat.h"
 #include "service/request_counts.h"
 #include "service/settings.h"
 
@@ -22,8 +23,8 @@
 #define EXCHANGES_MAX     4096
 #define BUCKETS           1024 /* a power of two */
 #define RECEIVE_BURST     64
-#define ENVELOPE_FRAMES   2 /* identity of the peer, and its route */
-#define STOP_MS_MAX       10000
+#define ENVELOPE_FRAMES   2    /* identity of the peer, and its route */
+#define STOP_MS_MAX       7000 /* the audit log and the last sync follow */
 #define STOPPING_RETRY_MS 500
 #define BUSY_RETRY_MS     200
 #define SETTLE_RETRY_MS   200
@@ -400,7 +401,8 @@ static enum status on_status(void *state, struct exchange *x)
 	};
 
 	(void)state;
-	snprintf(name, sizeof(name), "keepsake-%s", self->program->name);
+	snprintf(name, sizeof(name), "keepsake-%s",
+	    settings_instance(self->program->conf, self->program->name));
 	report.message.program = name;
 	report.message.version = (char *)KEEPSAKE_VERSION;
 	report.message.uptime_ms =
@@ -415,16 +417,18 @@ static enum status on_rekey(void *state, struct exchange *x)
 {
 	struct server *self = x->server;
 	Common__RekeyDone done = COMMON__REKEY_DONE__INIT;
+	uint8_t id[MASTER_ID_BYTES];
 
 	(void)state;
 	if (!self->options.keyring)
 		return exchange_refuse(
 		    x, STATUS_NOT_FOUND, "this process has no account keys");
 	enum status st = keyring_rotate(
-	    self->options.keyring, self->program->conf, &done.slots);
+	    self->options.keyring, self->program->conf, &done.slots, id);
 	if (st != STATUS_OK)
 		return exchange_refuse(
 		    x, st, "account keys not wrapped anew: see the log");
+	done.master_id = (ProtobufCBinaryData){ sizeof(id), id };
 	log_info(&x->header.trace, "account_keys_rotated", "slots=%llu",
 	    (unsigned long long)done.slots);
 	if (self->options.audit)
@@ -566,15 +570,6 @@ static enum status check_and_run(struct exchange *x)
 	return x->handler->run(self->options.state, x);
 }
 
-/* A repeat of a request under way: its answer goes to the newer sender. */
-static void adopt(struct exchange *x, struct exchange *under_way)
-{
-	for (size_t i = 0; i < ENVELOPE_FRAMES; i++)
-		zmq_msg_move(
-		    &under_way->message.envelope[i], &x->message.envelope[i]);
-	under_way->door = x->door;
-}
-
 static void serve(struct server *self, size_t door, enum status received)
 {
 	struct exchange *x = exchange_new(self, door);
@@ -595,10 +590,11 @@ static void serve(struct server *self, size_t door, enum status received)
 		return;
 	}
 	x->body = frame_slice(&x->message.body);
+	log_request_set(x->header.trace);
 	struct exchange *under_way =
 	    received == STATUS_OK ? find_under_way(x) : NULL;
 	if (under_way) {
-		adopt(x, under_way);
+		repeat_take_over(x, under_way);
 		exchange_destroy(&x);
 		return;
 	}
@@ -627,6 +623,7 @@ static void on_readable(void *arg)
 		if (st == STATUS_NOT_FOUND)
 			return;
 		serve(self, (size_t)(door - self->doors), st);
+		log_request_set((struct id){ 0 });
 	}
 }
 
@@ -691,8 +688,8 @@ enum status server_open_door(struct server *self, enum role role)
 
 	assert(self->doors_count < DOORS_MAX);
 	snprintf(key, sizeof(key), "listen_%s", word);
-	settings_endpoint(
-	    program->conf, program->name, key, program->name, word, endpoint);
+	settings_endpoint(program->conf, program->name, key,
+	    settings_instance(program->conf, program->name), word, endpoint);
 	enum status st = program_allow(program, word, &allow);
 	if (st == STATUS_OK)
 		st = bus_bind(

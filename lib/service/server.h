@@ -121,7 +121,7 @@ enum status server_open_door(struct server *self, enum role role);
 
 /**
  * Stop taking requests (they are answered UNAVAILABLE) and call ${stopped}
- * when the last exchange has ended, at the latest after 10 s.
+ * when the last exchange has ended, at the latest after 7 s.
  */
 void server_stop(struct server *self, loop_fn *stopped, void *arg);
 

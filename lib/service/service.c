@@ -289,12 +289,17 @@ static size_t find_links(
 
 static enum status open_watch(struct service *self)
 {
+	enum status st = stream_new(&self->stream, &self->program);
+	if (st != STATUS_OK)
+		return st;
+	audit_publish(self->audit, self->stream);
 	const struct watch_options options = {
 		.program = &self->program,
 		.server = self->server,
 		.db = self->db,
 		.journal = self->journal,
 		.orders = self->orders,
+		.stream = self->stream,
 		.links = find_links,
 		.arg = self,
 	};
@@ -366,6 +371,7 @@ int service_main(const struct service_kind *kind, int argc, char **argv)
 		kind->close(&self.state);
 	orders_destroy(&self.orders);
 	audit_destroy(&self.audit);
+	stream_destroy(&self.stream);
 	keyring_destroy(&self.keyring);
 	db_close(&self.db);
 	db_close(&self.journal);

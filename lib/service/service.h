@@ -9,6 +9,7 @@
 #include "service/orders.h"
 #include "service/outbox.h"
 #include "service/server.h"
+#include "service/stream.h"
 
 /*
  * The shape that auth, store, binding and notify share: options, database,
@@ -33,6 +34,7 @@ struct service {
 	struct orders *orders;
 	struct server *server;
 	struct watch *watch;
+	struct stream *stream;
 	struct caller *peers[ROLE_COUNT]; /* those it asks; else NULL */
 	struct outbox *outbox; /* to peers; NULL where notify is none */
 	void *state;

@@ -1,6 +1,7 @@
 #include "service/settings.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/util.h"
 
@@ -16,7 +17,12 @@
 	  "where " server " is met; empty: ipc below [common] run" }
 #define WATCH(section)                                                     \
 	{ section, "http", CONF_ADDRESS, "", 0, 0, NULL,                   \
-	  "where metrics and health are asked by HTTP; empty: nowhere" }
+	  "where metrics and health are asked by HTTP; empty: nowhere" },  \
+	{ section, "events", CONF_ENDPOINT, "", 0, 0, NULL,                \
+	  "where keepsakectl takes events; empty: ipc below [common] run" }
+#define EVENTS(service)                                                    \
+	{ "ops", service "_events", CONF_ENDPOINT, "", 0, 0, NULL,         \
+	  "where events of " service " are; empty: ipc below [common] run" }
 #define DATABASE(section)                                                  \
 	{ section, "data", CONF_PATH, "/var/lib/keepsake/" section, 0, 0,  \
 	  NULL, "folder of the database" },                                \
@@ -43,6 +49,8 @@ const struct conf_key settings[] = {
 	  "how often the signed head of the audit log is exported" },
 	{ "common", "log_level", CONF_CHOICE, "info", 0, 0,
 	  "error|warning|info|debug", "how much is logged" },
+	{ "common", "log_format", CONF_CHOICE, "text", 0, 0, "text|json",
+	  "key=value, or an object of JSON a line" },
 
 	LISTEN("auth", "gateway"),
 	LISTEN("auth", "binding"),
@@ -71,6 +79,12 @@ const struct conf_key settings[] = {
 	  "how long a broken backup may wait to go on" },
 	{ "store", "sweep_ms", CONF_DURATION, "1h", 100, 604800000, NULL,
 	  "how often unreferenced chunks are looked for" },
+	{ "store", "scrub_ms", CONF_DURATION, "30d", 1000, 31536000000ull,
+	  NULL, "within this every chunk is read and compared with its hash" },
+	{ "store", "quota_soft", CONF_SIZE, "0", 0, 64 * TIB, NULL,
+	  "bytes of an account past which its owner is warned; 0: none" },
+	{ "store", "quota_hard", CONF_SIZE, "0", 0, 64 * TIB, NULL,
+	  "bytes of an account past which nothing is taken; 0: none" },
 
 	LISTEN("binding", "gateway"),
 	LISTEN("binding", "auth"),
@@ -96,10 +110,12 @@ const struct conf_key settings[] = {
 	{ "notify", "give_up_ms", CONF_DURATION, "3d", 1000, 2592000000ull,
 	  NULL, "a notice older than this is a dead letter" },
 
+	{ "gateway", "name", CONF_INSTANCE, "gateway", 0, 0, "gateway",
+	  "of this one: its keys, and where keepsakectl comes in" },
 	{ "gateway", "listen", CONF_ENDPOINT, "tcp://0.0.0.0:7400", 0, 0,
 	  NULL, "where terminals come in" },
 	{ "gateway", "public_address", CONF_TEXT, "127.0.0.1:7400", 0, 0,
-	  NULL, "host:port that enrolment strings name" },
+	  NULL, "host:port[,gateway-NAME] of each, as enrolment strings name" },
 	{ "gateway", "memory_max", CONF_SIZE, "1G", 0, TIB, NULL,
 	  "a bearer that wants more memory is started anew; 0: no limit" },
 	WATCH("gateway"),
@@ -114,6 +130,11 @@ const struct conf_key settings[] = {
 	PEER("ops", "store"),
 	PEER("ops", "binding"),
 	PEER("ops", "notify"),
+	EVENTS("gateway"),
+	EVENTS("auth"),
+	EVENTS("store"),
+	EVENTS("binding"),
+	EVENTS("notify"),
 };
 /* clang-format on */
 
@@ -130,6 +151,13 @@ void settings_endpoint(const struct conf *conf, const char *section,
 	else
 		snprintf(out, ENDPOINT_BYTES, "ipc://%s/%s.%s/socket",
 		    conf_text(conf, "common", "run"), server, client);
+}
+
+const char *settings_instance(const struct conf *conf, const char *program)
+{
+	return strcmp(program, "gateway") == 0
+		   ? conf_text(conf, "gateway", "name")
+		   : program;
 }
 
 void settings_key_path(const struct conf *conf, const char *name,

@@ -18,6 +18,12 @@ void settings_endpoint(const struct conf *conf, const char *section,
     const char *key, const char *server, const char *client,
     char out[static ENDPOINT_BYTES]);
 
+/**
+ * What a process is called in file and folder names: ${program}, but of a
+ * gateway what [gateway] name says, for there may be several.
+ */
+const char *settings_instance(const struct conf *conf, const char *program);
+
 #define SETTINGS_PATH_BYTES 4096
 
 /** A file of the key folder: [common] keys + "/" + ${name}${suffix}. */

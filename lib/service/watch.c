@@ -1,9 +1,12 @@
 #include "service/watch.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/log.h"
 #include "base/util.h"
 #include "service/figures.h"
 #include "service/request_counts.h"
@@ -11,10 +14,29 @@
 #include "watch/process.h"
 
 #define REASON_BYTES_MAX 128
+#define TICK_MS          1000
+#define FAULTS_MAX       32 /* told in a tick; the rest is in the log */
+
+/* An error that was logged, by any thread. */
+struct fault {
+	char event[EVENT_WORD_BYTES_MAX + 1];
+	struct id request;
+};
+
+static struct {
+	pthread_mutex_t lock;
+	struct fault faults[FAULTS_MAX];
+	size_t count;
+} noted = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 struct watch {
 	struct watch_options options;
 	struct http *http; /* NULL where no address is set */
+	/* What was told last, to see what has changed. */
+	struct timer tick;
+	struct watch_link links[WATCH_LINKS_MAX];
+	size_t links_count;
+	enum db_state db_states[2];
 };
 
 /* ---- ready? ---- */
@@ -91,7 +113,121 @@ static unsigned int on_healthy(void *arg, struct bytes *out)
 	return 200;
 }
 
+/* ---- changes, for the stream ---- */
+
+static void on_error(const char *event, const struct id *request)
+{
+	pthread_mutex_lock(&noted.lock);
+	if (noted.count < FAULTS_MAX) {
+		struct fault *fault = &noted.faults[noted.count++];
+		snprintf(fault->event, sizeof(fault->event), "%s", event);
+		fault->request = request ? *request : (struct id){ 0 };
+	}
+	pthread_mutex_unlock(&noted.lock);
+}
+
+/* Whether an error says that something stored is not what it was. */
+static bool is_damage(const char *event)
+{
+	static const char *const others[] = {
+		"row_missing",
+		"row_unusable",
+		"audit_unreadable",
+		"audit_chain_changed",
+		"audit_head_forged",
+	};
+
+	for (size_t i = 0; i < nitems(others); i++)
+		if (strcmp(event, others[i]) == 0)
+			return true;
+	return strstr(event, "damage") != NULL;
+}
+
+static void tell_faults(const struct watch *self)
+{
+	struct fault faults[FAULTS_MAX];
+
+	pthread_mutex_lock(&noted.lock);
+	size_t count = noted.count;
+	memcpy(faults, noted.faults, count * sizeof(*faults));
+	noted.count = 0;
+	pthread_mutex_unlock(&noted.lock);
+	for (size_t i = 0; i < count; i++)
+		stream_tell(self->options.stream,
+		    &(struct stream_event){
+			.kind = is_damage(faults[i].event) ? "damage_found"
+							   : "fault",
+			.subject = faults[i].event,
+			.trace = &faults[i].request,
+		    });
+}
+
+static void tell_links(struct watch *self)
+{
+	struct watch_link now[WATCH_LINKS_MAX];
+
+	size_t count = self->options.links(self->options.arg, now);
+	for (size_t i = 0; i < count; i++) {
+		bool was = i < self->links_count && self->links[i].up;
+		if (was != now[i].up)
+			stream_tell(self->options.stream,
+			    &(struct stream_event){
+				.kind = now[i].up ? "link_up" : "link_lost",
+				.subject = now[i].peer,
+			    });
+		self->links[i] = now[i];
+	}
+	self->links_count = count;
+}
+
+static void tell_dbs(struct watch *self)
+{
+	struct db *dbs[] = { self->options.db, self->options.journal };
+	static const char *const names[] = { "main", "journal" };
+	static const char *const kinds[] = {
+		[DB_WRITES] = "database_writes",
+		[DB_FULL] = "database_full",
+		[DB_STOPPED] = "database_stopped",
+	};
+
+	for (size_t i = 0; i < nitems(dbs); i++) {
+		enum db_state now = dbs[i] ? db_state(dbs[i]) : DB_WRITES;
+		if (now != self->db_states[i])
+			stream_tell(self->options.stream,
+			    &(struct stream_event){
+				.kind = kinds[now], .subject = names[i] });
+		self->db_states[i] = now;
+	}
+}
+
+static void on_tick(void *arg)
+{
+	struct watch *self = arg;
+
+	tell_links(self);
+	tell_dbs(self);
+	tell_faults(self);
+	loop_timer_set(self->options.program->loop, &self->tick, TICK_MS);
+}
+
 /* ---- metrics ---- */
+
+static void expose_log(struct exposition *out)
+{
+	static const char *const names[] = {
+		[LOG_ERROR] = "error",
+		[LOG_WARNING] = "warning",
+		[LOG_INFO] = "info",
+	};
+
+	exposition_begin(out, "keepsake_log_lines_total", "counter",
+	    "Lines logged, by level.");
+	for (enum log_level level = 0; level < nitems(names); level++) {
+		char labels[LABELS_BYTES] = "";
+		exposition_label(labels, "level", names[level]);
+		exposition_number(out, labels, log_count(level));
+	}
+}
 
 static void expose_build(const struct watch *self, struct exposition *out)
 {
@@ -184,6 +320,7 @@ static unsigned int on_metrics(void *arg, struct bytes *out)
 	expose_build(self, &page);
 	expose_ready(self, &page);
 	process_expose(&page);
+	expose_log(&page);
 	expose_dbs(self, &page);
 	figures_expose(self->options.server, &page);
 	request_counts_expose(
@@ -197,6 +334,11 @@ static unsigned int on_metrics(void *arg, struct bytes *out)
 }
 
 /* ---- life ---- */
+
+void watch_errors(void)
+{
+	log_note_errors(on_error);
+}
 
 static const struct http_page pages[] = {
 	{ "/metrics", EXPOSITION_TYPE, on_metrics },
@@ -214,6 +356,8 @@ enum status watch_new(struct watch **out, const struct watch_options *options)
 	if (!self)
 		return STATUS_NO_SPACE;
 	self->options = *options;
+	self->tick = (struct timer){ .fired = on_tick, .arg = self };
+	loop_timer_set(program->loop, &self->tick, 0);
 	if (*address != '\0')
 		st = http_new(&self->http, program->loop, address, pages,
 		    nitems(pages), self);
@@ -231,6 +375,7 @@ void watch_destroy(struct watch **self_p)
 
 	if (!self)
 		return;
+	loop_timer_cancel(self->options.program->loop, &self->tick);
 	http_destroy(&self->http);
 	free(self);
 	*self_p = NULL;

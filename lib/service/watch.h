@@ -4,6 +4,7 @@
 #include "db/db.h"
 #include "service/orders.h"
 #include "service/server.h"
+#include "service/stream.h"
 #include "watch/exposition.h"
 
 /*
@@ -20,6 +21,12 @@
 
 struct watch;
 
+/**
+ * From now on errors that are logged are noted, to be told by the stream:
+ * in program_begin, for what goes wrong before there is one.
+ */
+void watch_errors(void);
+
 /** A link to a peer, of those this process asks. */
 struct watch_link {
 	const char *peer; /* "auth" */
@@ -33,6 +40,7 @@ struct watch_options {
 	struct server *server;
 	struct db *db, *journal; /* or NULL */
 	struct orders *orders;   /* or NULL */
+	struct stream *stream;   /* where changes are told; or NULL */
 	/* Fill ${out} with all links there are; returns how many. */
 	size_t (*links)(
 	    const void *arg, struct watch_link out[static WATCH_LINKS_MAX]);

@@ -91,6 +91,8 @@ static void on_ready(void *arg)
 	MHD_UNSIGNED_LONG_LONG wait_ms;
 
 	MHD_run(self->daemon);
+	/* It makes room for what has ended last, and listens again first. */
+	MHD_run(self->daemon);
 	if (MHD_get_timeout(self->daemon, &wait_ms) == MHD_YES)
 		loop_timer_set(self->loop, &self->timeout, wait_ms);
 	else

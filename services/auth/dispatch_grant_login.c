@@ -235,11 +235,17 @@ static enum status judge(struct proof *self, struct slice signature)
 	    &self->grant, &self->login, x->header.peer.id, signature);
 	if (st != STATUS_OK) {
 		auth->logins_denied++;
+		stream_tell(auth->service->stream,
+		    &(struct stream_event){ .kind = "login_failed",
+			.account = &self->login.account });
 		return exchange_refuse(x, st,
 		    "the signature is not of this terminal's grant: it was "
 		    "given a newer one");
 	}
 	auth->logins_ok++;
+	stream_tell(
+	    auth->service->stream, &(struct stream_event){ .kind = "login_ok",
+				       .account = &self->login.account });
 	grant_ticket(
 	    &self->ticket, &self->login, x->header.peer.id, auth->ticket_ms);
 	st = check_revoked(self);

@@ -309,6 +309,13 @@ static void on_failed(void *arg, enum status st)
 	proof_end(&self, st);
 }
 
+static void tell_login(const struct proof *self, const char *kind)
+{
+	stream_tell(self->auth->service->stream,
+	    &(struct stream_event){
+		.kind = kind, .account = &self->login.lane.subject.account });
+}
+
 /* Returns PENDING, or what to answer. */
 static enum status judge(struct proof *self, struct slice ke3)
 {
@@ -331,6 +338,7 @@ static enum status judge(struct proof *self, struct slice ke3)
 	self->turn.arg = self;
 	if (st == STATUS_OK) {
 		auth->logins_ok++;
+		tell_login(self, "login_ok");
 		self->refusal = disabled ? auth->disabled
 					 : login_verdict_text(login->verdict);
 		login_ticket(&self->ticket, login, self->x->header.peer.id,
@@ -341,6 +349,7 @@ static enum status judge(struct proof *self, struct slice ke3)
 		st = tries_give_back(auth->tries, &self->turn);
 	} else {
 		auth->logins_denied++;
+		tell_login(self, "login_failed");
 		self->turn.done = on_failed;
 		st = tries_fail(auth->tries, &self->turn);
 	}

@@ -147,6 +147,16 @@ static void note_silence(struct follower *follower, enum status st)
 	follower->silent = silent;
 }
 
+/* Tell of orders up to ${sequence}, that there are or that ${peer} has. */
+static void tell_orders(const struct issue *self, const char *kind,
+    const char *peer, uint64_t sequence)
+{
+	stream_tell(self->service->stream, &(struct stream_event){ .kind = kind,
+					       .subject = peer,
+					       .figure = "order",
+					       .value = sequence });
+}
+
 static void on_answer(void *arg, const struct answer *answer)
 {
 	struct follower *follower = arg;
@@ -159,6 +169,9 @@ static void on_answer(void *arg, const struct answer *answer)
 	if (st != STATUS_OK)
 		return; /* at the next beat */
 	bool news = !follower->known || follower->confirmed != before;
+	if (follower->known && follower->confirmed > before)
+		tell_orders(self, "order_confirmed", role_word(follower->role),
+		    follower->confirmed);
 	follower->known = true;
 	if (news)
 		catch_up(self, follower);
@@ -250,6 +263,7 @@ static void on_kept(void *arg, enum status status, uint64_t sequence)
 		tell(&waiter, status);
 		return;
 	}
+	tell_orders(self, "order_issued", NULL, sequence);
 	waiter->sequence = sequence;
 	waiter->not_here = status != STATUS_OK;
 	loop_timer_set(self->loop, &waiter->deadline, ORDERS_CONFIRM_MS);
@@ -288,8 +302,10 @@ static void on_errand_kept(void *arg, enum status status, uint64_t sequence)
 {
 	struct errand *errand = arg;
 
-	if (sequence > 0)
+	if (sequence > 0) {
+		tell_orders(errand->issue, "order_issued", NULL, sequence);
 		send_all(errand->issue);
+	}
 	errand->done(errand->arg, status, sequence);
 	free(errand);
 }

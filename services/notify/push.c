@@ -419,6 +419,11 @@ static enum status on_acknowledged(struct exchange *x, enum status status,
 		    "other terminals acknowledge the same notices");
 	} else if (status == STATUS_OK) {
 		self->acknowledged += acking->deliveries;
+		stream_tell(self->service->stream,
+		    &(struct stream_event){ .kind = "notice_delivered",
+			.account = &x->ticket.account,
+			.figure = "deliveries",
+			.value = acking->deliveries });
 		notify_lower(&self->totals.deliveries, acking->deliveries);
 		notify_lower(&self->totals.notices, acking->notices);
 	}

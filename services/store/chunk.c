@@ -31,3 +31,13 @@ void chunk_set_hash(struct chunk *self, struct slice blob)
 	XXH128_canonicalFromHash(&hash, XXH3_128bits(blob.data, blob.len));
 	memcpy(self->hash, hash.digest, CHUNK_HASH_BYTES);
 }
+
+bool chunk_is_whole(const struct chunk *self, struct slice blob)
+{
+	struct chunk found = { 0 };
+
+	if (blob.len != store_db_blob_bytes(self))
+		return false;
+	chunk_set_hash(&found, blob);
+	return memcmp(found.hash, self->hash, CHUNK_HASH_BYTES) == 0;
+}

@@ -18,4 +18,7 @@ enum status chunk_add_ref(struct chunk *node, const struct chunk *ref);
 /** Set the hash of a chunk whose blob is ${blob}. */
 void chunk_set_hash(struct chunk *self, struct slice blob);
 
+/** Whether ${blob} is what was stored for ${self}: its length and hash. */
+bool chunk_is_whole(const struct chunk *self, struct slice blob);
+
 #endif

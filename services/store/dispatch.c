@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "ops.pb-c.h"
+#include "quota.h"
 #include "store.h"
 
 /* ---- what several handlers do ---- */
@@ -26,6 +27,18 @@ enum status store_read_failed(struct exchange *x, enum status st)
 	log_error(&x->header.trace, "stored_data_damaged", "type=%s",
 	    x->handler->name);
 	return STATUS_INTERNAL;
+}
+
+void store_found_damage(struct store *self, const struct id *account,
+    const struct chunk_id *id, const struct chunk *row, enum damage_kind kind)
+{
+	struct finding finding = {
+		.account = *account, .chunk = *id, .kind = kind
+	};
+
+	if (kind != DAMAGE_ROW)
+		store_db_chunk_pack(finding.row, row);
+	damages_found(self->damages, &finding, NULL, NULL);
 }
 
 enum status store_lease_over(struct exchange *x)
@@ -98,16 +111,21 @@ void store_lease_ended(struct store *self, const struct id *account)
 /* clang-format off */
 const struct handler store_handlers[] = {
 	{ STORE__TYPE__BACKUP_BEGIN,    "BACKUP_BEGIN",    FROM(ROLE_GATEWAY), UPLOAD,                     KEPT,           store_on_backup_begin },
-	{ STORE__TYPE__HAVE,            "HAVE",            FROM(ROLE_GATEWAY), UPLOAD,                     RENEWED,        store_on_have },
+	{ STORE__TYPE__HAVE,            "HAVE",            FROM(ROLE_GATEWAY), UPLOAD | DOWNLOAD,          RENEWED,        store_on_have },
 	{ STORE__TYPE__PUT,             "PUT",             FROM(ROLE_GATEWAY), UPLOAD,                     RENEWED,        store_on_put },
 	{ STORE__TYPE__PUBLISH,         "PUBLISH",         FROM(ROLE_GATEWAY), UPLOAD,                     KEPT | RENEWED, store_on_publish },
-	{ STORE__TYPE__BACKUP_ABANDON,  "BACKUP_ABANDON",  FROM(ROLE_GATEWAY), UPLOAD,                     KEPT | RENEWED, store_on_abandon },
+	{ STORE__TYPE__BACKUP_ABANDON,  "BACKUP_ABANDON",  FROM(ROLE_GATEWAY), UPLOAD,                     KEPT | RENEWED, store_on_backup_abandon },
 	{ STORE__TYPE__SNAPSHOTS,       "SNAPSHOTS",       FROM(ROLE_GATEWAY), UPLOAD | DOWNLOAD | MANAGE, PLAIN,          store_on_snapshots },
 	{ STORE__TYPE__RESTORE_BEGIN,   "RESTORE_BEGIN",   FROM(ROLE_GATEWAY), DOWNLOAD,                   KEPT,           store_on_restore_begin },
-	{ STORE__TYPE__RESTORE_ABANDON, "RESTORE_ABANDON", FROM(ROLE_GATEWAY), DOWNLOAD,                   KEPT | RENEWED, store_on_abandon },
 	{ STORE__TYPE__RESTORE_END,     "RESTORE_END",     FROM(ROLE_GATEWAY), DOWNLOAD,                   KEPT | RENEWED, store_on_restore_end },
 	{ STORE__TYPE__GET,             "GET",             FROM(ROLE_GATEWAY), UPLOAD | DOWNLOAD,          RENEWED,        store_on_get },
 	{ STORE__TYPE__SNAPSHOT_DELETE, "SNAPSHOT_DELETE", FROM(ROLE_GATEWAY), MANAGE,                     KEPT,           store_on_snapshot_delete },
+	{ STORE__TYPE__DAMAGE,          "DAMAGE",          FROM(ROLE_GATEWAY), UPLOAD | DOWNLOAD,          PLAIN,          store_on_damage },
+	{ STORE__TYPE__DRILL,           "DRILL",           FROM(ROLE_GATEWAY), UPLOAD | DOWNLOAD,          KEPT,           store_on_drill },
+	{ OPS__TYPE__DAMAGE,            "DAMAGE",          FROM(ROLE_OPS),     NO_TICKET,                  PLAIN,          store_on_damage_list },
+	{ OPS__TYPE__SCRUB,             "SCRUB",           FROM(ROLE_OPS),     NO_TICKET,                  PLAIN,          store_on_scrub },
+	{ OPS__TYPE__QUOTA,             "QUOTA",           FROM(ROLE_OPS),     NO_TICKET,                  PLAIN,          store_on_quota },
+	{ OPS__TYPE__QUOTA_SET,         "QUOTA_SET",       FROM(ROLE_OPS),     NO_TICKET,                  PLAIN,          store_on_quota_set },
 	{ OPS__TYPE__USAGE,             "USAGE",           FROM(ROLE_OPS),     NO_TICKET,                  PLAIN,          store_on_usage },
 	{ OPS__TYPE__EXPORT,            "EXPORT",          FROM(ROLE_OPS),     NO_TICKET,                  PLAIN,          store_on_export },
 };
@@ -128,7 +146,16 @@ enum status store_open(struct service *service, void **state_out)
 	self->service = service;
 	self->db = service->db;
 	self->lease_ms = conf_number(conf, "store", "lease_ms");
+	self->quota = (struct quota){
+		.soft = conf_number(conf, "store", "quota_soft"),
+		.hard = conf_number(conf, "store", "quota_hard"),
+	};
 	enum status st = usages_new(self->db, &self->usages);
+	if (st == STATUS_OK)
+		st = damages_new(service, &self->damages);
+	if (st == STATUS_OK)
+		st = scrub_new(service, self->damages,
+		    conf_number(conf, "store", "scrub_ms"), &self->scrub);
 	if (st == STATUS_OK) {
 		struct sweep_options options = {
 			.db = self->db,
@@ -152,6 +179,8 @@ void store_close(void **state_p)
 
 	if (!self)
 		return;
+	scrub_destroy(&self->scrub);
+	damages_destroy(&self->damages);
 	sweep_destroy(&self->sweep);
 	usages_destroy(&self->usages);
 	free(self);
@@ -175,5 +204,17 @@ void store_figures(void *state, struct exchange *x,
 	add(x, "accounts_swept", swept.accounts);
 	add(x, "chunks_swept", swept.chunks);
 	add(x, "bytes_swept", swept.bytes);
+	add(x, "damaged_chunks", damages_counts(self->damages).chunks);
+	add(x, "damaged_accounts", damages_counts(self->damages).accounts);
+	add(x, "damage_found", damages_counts(self->damages).found);
+	add(x, "chunks_healed", self->counts.chunks_healed);
+	add(x, "scrub_begun_ms", scrub_place(self->scrub)->begun_ms);
+	add(x, "scrub_finished_ms", scrub_place(self->scrub)->finished_ms);
+	add(x, "scrub_chunks", scrub_place(self->scrub)->chunks);
+	add(x, "scrub_damaged", scrub_place(self->scrub)->damaged);
+	add(x, "puts_over_quota", self->counts.puts_over_quota);
+	add(x, "drills", self->counts.drills);
+	add(x, "drills_failed", self->counts.drills_failed);
+	add(x, "last_drill_ms", self->counts.last_drill_ms);
 	add(x, "outbox_waiting", outbox_waiting(self->service->outbox));
 }

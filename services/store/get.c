@@ -2,11 +2,14 @@
 
 #include <stdlib.h>
 
+#include "chunk.h"
+
 /* A chunk that is being read, or waits for its turn. */
 struct fetch {
 	struct store *store;
 	struct exchange *exchange;
 	struct fetch *next; /* that waits */
+	struct chunk_id id;
 	struct chunk chunk;
 };
 
@@ -55,6 +58,36 @@ void store_reads_go_on(struct store *self)
 	}
 }
 
+/*
+ * It is not there as it was stored: the terminal goes on without it, and the
+ * next backup that has it puts it again.
+ */
+static enum status refuse_damaged(struct exchange *x)
+{
+	return exchange_refuse(
+	    x, STATUS_NOT_FOUND, "the chunk is damaged in the store");
+}
+
+/* What the read came to: OK, or what to answer. */
+static enum status fetch_check(
+    struct fetch *fetch, enum status st, struct slice blob)
+{
+	struct exchange *x = fetch->exchange;
+	enum damage_kind kind = DAMAGE_CHANGED;
+
+	if (st == STATUS_OK && chunk_is_whole(&fetch->chunk, blob))
+		return STATUS_OK;
+	if (st == STATUS_NOT_FOUND)
+		kind = DAMAGE_MISSING;
+	else if (st == STATUS_MALFORMED)
+		kind = DAMAGE_UNREADABLE;
+	else if (st != STATUS_OK)
+		return st;
+	store_found_damage(
+	    fetch->store, &x->ticket.account, &fetch->id, &fetch->chunk, kind);
+	return refuse_damaged(x);
+}
+
 static void fetch_done(void *arg, enum status st, uint8_t *data, size_t len)
 {
 	struct fetch *fetch = arg;
@@ -62,11 +95,9 @@ static void fetch_done(void *arg, enum status st, uint8_t *data, size_t len)
 	struct exchange *x = fetch->exchange;
 	Store__Chunk reply = STORE__CHUNK__INIT;
 
-	if (st == STATUS_OK && len != store_db_blob_bytes(&fetch->chunk))
-		st = STATUS_MALFORMED;
+	st = fetch_check(fetch, st, slice_of(data, len));
 	if (st != STATUS_OK) {
 		free(data);
-		st = store_read_failed(x, st);
 	} else {
 		/* Without a copy, and without a node's refs behind it. */
 		st = frame_take(
@@ -99,6 +130,11 @@ enum status store_on_get(void *state, struct exchange *x)
 	if (st != STATUS_OK)
 		return st;
 	st = store_db_chunk(self->db, &x->ticket.account, &id, &chunk);
+	if (st == STATUS_MALFORMED) {
+		store_found_damage(
+		    self, &x->ticket.account, &id, NULL, DAMAGE_ROW);
+		return refuse_damaged(x);
+	}
 	if (st != STATUS_OK)
 		return store_read_failed(x, st);
 	struct fetch *fetch = calloc(1, sizeof(*fetch));
@@ -107,6 +143,7 @@ enum status store_on_get(void *state, struct exchange *x)
 	*fetch = (struct fetch){
 		.store = self,
 		.exchange = x,
+		.id = id,
 		.chunk = chunk,
 	};
 	x->parked = fetch;

@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "chunk.h"
+#include "quota.h"
 #include "snapshot.h"
 
 /* Guards in the batch of a publication, in this order. */
@@ -23,6 +25,7 @@ struct publication {
 	struct snapshot snapshot; /* its slices lie in the exchange */
 	uint8_t root_hash[ROOT_HASH_BYTES];
 	unsigned int tries;
+	bool tells; /* of the quota */
 };
 
 static enum status publish_ended(struct exchange *x, enum status st)
@@ -127,6 +130,11 @@ static enum status publish_submit(struct exchange *x)
 	store_db_require_chunk(batch, &snapshot->root);
 	store_db_put_snapshot(batch, snapshot);
 	store_db_end_lease(batch, &publication->lease);
+	st = quota_note(self, batch, account, &publication->tells);
+	if (st != STATUS_OK) {
+		db_batch_destroy(&batch);
+		return store_read_failed(x, st);
+	}
 	put_usage(self, batch, account);
 	put_notice(self, batch, account, snapshot);
 	put_event(self, batch, account, snapshot);
@@ -154,9 +162,11 @@ static enum status publish_decided(
 		store_lease_ended(self, &x->ticket.account);
 	} else if (st == STATUS_NOT_FOUND && failed_op == PUBLISH_OP_LEASE) {
 		st = store_lease_over(x);
-	} else if (st == STATUS_CONFLICT && failed_op >= PUBLISH_OP_ORDINAL &&
+	} else if (st == STATUS_CONFLICT && failed_op != DB_OP_NONE &&
+		   failed_op >= PUBLISH_OP_ORDINAL &&
 		   ++publication->tries < STORE_TRIES_MAX) {
-		st = publish_submit(x); /* another one took the ordinal */
+		/* Another one took the ordinal, or noted the quota. */
+		st = publish_submit(x);
 	}
 	return publish_ended(x, st);
 }
@@ -169,9 +179,17 @@ static void root_read(void *arg, enum status st, uint8_t *data, size_t len)
 	const struct chunk *root = &publication->root;
 	const char *detail = "";
 
-	if (st == STATUS_OK && len != store_db_blob_bytes(root))
-		st = STATUS_MALFORMED;
-	if (st != STATUS_OK) {
+	bool damaged =
+	    st == STATUS_NOT_FOUND || st == STATUS_MALFORMED ||
+	    (st == STATUS_OK && !chunk_is_whole(root, slice_of(data, len)));
+	if (damaged) {
+		/* Known from now on: the next attempt puts it again. */
+		store_found_damage(self, &x->ticket.account,
+		    &publication->snapshot.root, root,
+		    st == STATUS_NOT_FOUND ? DAMAGE_MISSING : DAMAGE_CHANGED);
+		st = exchange_refuse(
+		    x, STATUS_CONFLICT, "root_id: it is damaged in the store");
+	} else if (st != STATUS_OK) {
 		st = store_read_failed(x, st);
 	} else {
 		st = snapshot_verify(&publication->snapshot,

@@ -3,13 +3,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
+#include "base/util.h"
 #include "chunk.h"
+#include "quota.h"
 
 /* Guards in the batch of a put, in this order; the refs come after them. */
 enum put_op { PUT_OP_LEASE, PUT_OP_CHUNK, PUT_OP_REFS };
 
-/* After the guards: the chunk's row, its blob, the usage. */
-_Static_assert(PUT_OP_REFS + NODE_REFS_MAX + 3 <= DB_BATCH_OPS_MAX,
+/* After the guards: the chunk's row, its blob, the usage; where it heals
+ * also the blob before, and the record of the damage. */
+_Static_assert(PUT_OP_REFS + NODE_REFS_MAX + 5 <= DB_BATCH_OPS_MAX,
     "a node fits in a batch");
 
 struct put {
@@ -22,7 +26,22 @@ struct put {
 	struct slice blob; /* the payload, or joined */
 	uint8_t *joined;   /* owned: payload and refs of a node, or NULL */
 	unsigned int tries;
+	size_t counted; /* of usage_put_begin; 0: not under way */
+
+	/* It is put in the place of one that is damaged. */
+	bool heals;
+	bool holds;          /* usage->heals is ours */
+	struct bytes row;    /* of that, as it is stored */
+	struct chunk before; /* the same, where it can be read: sequence > 0 */
+	size_t before_bytes; /* of its blob; 0: there is none */
 };
+
+static void count_end(struct put *put)
+{
+	if (put->counted > 0)
+		usage_put_end(put->usage, put->counted);
+	put->counted = 0;
+}
 
 static enum status put_ended(struct exchange *x, enum status st)
 {
@@ -30,7 +49,10 @@ static enum status put_ended(struct exchange *x, enum status st)
 
 	if (st == STATUS_PENDING || !put)
 		return st;
+	if (put->holds)
+		put->usage->heals = false;
 	usage_unpin(&put->usage);
+	bytes_clear(&put->row);
 	free(put->joined);
 	free(put);
 	x->parked = NULL;
@@ -115,15 +137,41 @@ static enum status join_refs(struct put *put)
 static enum status put_decided(
     struct exchange *x, enum status st, uint64_t generation, size_t failed_op);
 
+/* In the place of the damaged one, whose bytes and record go. */
+static void put_heal(struct put *put, struct db_batch *batch)
+{
+	struct usage sums = put->usage->settled;
+
+	if (put->before_bytes > 0) {
+		sums.chunks--;
+		sums.bytes -= put->before_bytes;
+		db_batch_blob_delete(batch, put->before.sequence);
+	}
+	store_db_put_usage(batch, &sums);
+	health_db_delete_damage(batch, slice_of(put->id.bytes, CHUNK_ID_BYTES));
+}
+
 static enum status put_submit(struct exchange *x)
 {
 	struct put *put = x->parked;
+
+	/* Before another one is begun: they are decided in any order that
+	 * the loop likes, and all of them together have to fit. */
+	enum status st = STATUS_OK;
+	if (!put->heals)
+		st = quota_check(put->store, x, put->usage, put->blob.len);
+	if (st != STATUS_OK)
+		return st;
 	struct db_batch *batch =
 	    db_batch_new(&x->ticket.account, DB_GENERATION_ANY, NULL);
-
 	put->chunk.sequence = usage_take_sequence(put->usage);
+	put->counted = put->blob.len;
+	usage_put_begin(put->usage, put->counted);
 	store_db_require_lease(batch, &put->lease);
-	store_db_forbid_chunk(batch, &put->id);
+	if (put->heals)
+		store_db_expect_chunk(batch, &put->id, bytes_slice(&put->row));
+	else
+		store_db_forbid_chunk(batch, &put->id);
 	for (size_t i = 0; i < put->chunk.refs_count; i++) {
 		struct chunk_id ref = ref_at(put->refs, i);
 		store_db_require_chunk(batch, &ref);
@@ -132,8 +180,14 @@ static enum status put_submit(struct exchange *x)
 	/* By reference: the exchange and the put outlive the batch. */
 	db_batch_blob_put(batch, put->chunk.sequence, put->blob.data,
 	    put->blob.len, NULL, NULL);
-	usage_save(put->usage, batch, USAGE_SAVE_EVERY);
-	return exchange_commit(x, &batch, put_decided);
+	if (put->heals)
+		put_heal(put, batch);
+	else
+		usage_save(put->usage, batch, USAGE_SAVE_EVERY);
+	st = exchange_commit(x, &batch, put_decided);
+	if (st != STATUS_PENDING)
+		count_end(put);
+	return st;
 }
 
 /* The sequence was taken, which only a fault can do: once more, above it. */
@@ -171,6 +225,21 @@ static enum status put_lost_race(struct exchange *x)
 			       : store_read_failed(x, st);
 }
 
+/* The sums were written so: now they are so here, too. */
+static void healed(struct put *put, const struct id *account)
+{
+	char text[HEX_BYTES(ID_BYTES)];
+
+	if (put->before_bytes > 0) {
+		put->usage->settled.chunks--;
+		put->usage->settled.bytes -= put->before_bytes;
+	}
+	put->store->counts.chunks_healed++;
+	damages_changed(put->store->damages);
+	hex_encode(text, slice_of(account->bytes, ID_BYTES));
+	log_info(NULL, "damage_healed", "account=%s", text);
+}
+
 static enum status put_decided(
     struct exchange *x, enum status st, uint64_t generation, size_t failed_op)
 {
@@ -178,11 +247,14 @@ static enum status put_decided(
 	struct store *self = put->store;
 
 	(void)generation;
+	count_end(put);
 	usage_settle(put->usage, put->chunk.sequence,
 	    st == STATUS_OK ? put->blob.len : 0);
 	if (st == STATUS_OK) {
 		self->counts.chunks_put++;
 		self->counts.bytes_put += put->blob.len;
+		if (put->heals)
+			healed(put, &x->ticket.account);
 	} else if (st == STATUS_NOT_FOUND && failed_op == PUT_OP_LEASE) {
 		st = store_lease_over(x);
 	} else if (st == STATUS_NOT_FOUND) {
@@ -195,8 +267,52 @@ static enum status put_decided(
 	return put_ended(x, st);
 }
 
+/*
+ * See to it that what is put may take the place of the damaged chunk: nodes
+ * above it count its length, so that has to be the same.
+ */
+static enum status heal_check(struct exchange *x, const struct put *put)
+{
+	const struct chunk *before = &put->before;
+
+	if (before->sequence == 0 ||
+	    (before->node == put->chunk.node &&
+		before->sealed_bytes == put->chunk.sealed_bytes &&
+		before->refs_count == put->chunk.refs_count &&
+		before->data_chunks == put->chunk.data_chunks &&
+		before->data_bytes == put->chunk.data_bytes))
+		return STATUS_OK;
+	return exchange_refuse(x, STATUS_CONFLICT,
+	    "the chunk is damaged, and this one has another length");
+}
+
+/* One at a time for each account: the sums are written with it. */
+static enum status heal_begin(struct exchange *x)
+{
+	struct put *put = x->parked;
+	struct db *db = put->store->db;
+	struct db_blob blob;
+	size_t count = 0;
+
+	enum status st = heal_check(x, put);
+	if (st != STATUS_OK)
+		return st;
+	if (put->usage->heals)
+		return exchange_retry(x, STATUS_BUSY, STORE_BUSY_RETRY_MS,
+		    "another damaged chunk is being replaced");
+	put->usage->heals = put->holds = true;
+	if (put->before.sequence == 0)
+		return STATUS_OK;
+	st = db_blob_scan(
+	    db, &x->ticket.account, put->before.sequence, &blob, 1, &count);
+	if (st == STATUS_OK && count == 1 &&
+	    blob.sequence == put->before.sequence)
+		put->before_bytes = blob.len;
+	return st == STATUS_OK ? st : store_read_failed(x, st);
+}
+
 static enum status put_start(struct store *self, struct exchange *x,
-    const Store__Put *msg, const struct lease *lease)
+    const Store__Put *msg, const struct lease *lease, struct bytes *damaged)
 {
 	struct put *put = calloc(1, sizeof(*put));
 
@@ -205,6 +321,12 @@ static enum status put_start(struct store *self, struct exchange *x,
 	x->parked = put;
 	put->store = self;
 	put->lease = lease->id;
+	put->heals = damaged->len > 0;
+	put->row = *damaged;
+	*damaged = (struct bytes){ 0 };
+	if (put->heals && store_db_chunk_unpack(&put->before,
+			      bytes_slice(&put->row)) != STATUS_OK)
+		put->before = (struct chunk){ 0 };
 	memcpy(put->id.bytes, msg->chunk_id.data, CHUNK_ID_BYTES);
 	put->refs = field_slice(msg->refs);
 	put->blob = frame_slice(&x->message.payload);
@@ -222,7 +344,40 @@ static enum status put_start(struct store *self, struct exchange *x,
 	if (st == STATUS_BUSY)
 		return exchange_retry(
 		    x, st, STORE_BUSY_RETRY_MS, "too many accounts at once");
-	return st == STATUS_OK ? put_submit(x) : store_read_failed(x, st);
+	if (st != STATUS_OK)
+		return store_read_failed(x, st);
+	if (put->heals)
+		st = heal_begin(x);
+	return st == STATUS_OK ? put_submit(x) : st;
+}
+
+/*
+ * Look whether the chunk is there: NOT_FOUND: no, or it is damaged, and
+ * ${damaged} has its row then.
+ */
+static enum status look(struct store *self, struct exchange *x,
+    const struct chunk_id *id, struct chunk *there, struct bytes *damaged)
+{
+	const struct id *account = &x->ticket.account;
+	struct damage damage;
+	struct bytes row = { 0 };
+	enum status st = store_db_chunk_row(self->db, account, id, &row);
+
+	if (st != STATUS_OK)
+		goto out;
+	st = store_db_chunk_unpack(there, bytes_slice(&row));
+	bool broken = st == STATUS_MALFORMED;
+	if (st == STATUS_OK)
+		broken = health_db_damage(self->db, account, id, &damage) ==
+			 STATUS_OK;
+	if (broken) {
+		*damaged = row;
+		row = (struct bytes){ 0 };
+		st = STATUS_NOT_FOUND;
+	}
+out:
+	bytes_clear(&row);
+	return st;
 }
 
 enum status store_on_put(void *state, struct exchange *x)
@@ -232,6 +387,7 @@ enum status store_on_put(void *state, struct exchange *x)
 	struct lease lease;
 	struct chunk_id id;
 	struct chunk there;
+	struct bytes damaged = { 0 };
 
 	enum status st = exchange_unpack(x, &store__put__descriptor, &msg);
 	if (st == STATUS_OK)
@@ -242,10 +398,12 @@ enum status store_on_put(void *state, struct exchange *x)
 		st = store_read_chunk_id(x, "chunk_id", msg->chunk_id, &id);
 	if (st != STATUS_OK)
 		return st;
-	st = store_db_chunk(self->db, &x->ticket.account, &id, &there);
+	st = look(self, x, &id, &there, &damaged);
 	if (st == STATUS_OK)
 		return put_there(x, &there);
 	if (st != STATUS_NOT_FOUND)
 		return store_read_failed(x, st);
-	return put_ended(x, put_start(self, x, msg, &lease));
+	st = put_start(self, x, msg, &lease, &damaged);
+	bytes_clear(&damaged);
+	return put_ended(x, st);
 }

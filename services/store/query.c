@@ -10,25 +10,61 @@
 
 /* ---- HAVE ---- */
 
-enum presence { PRESENCE_ABSENT, PRESENCE_OURS, PRESENCE_OTHERS };
+enum presence {
+	PRESENCE_ABSENT,
+	PRESENCE_OURS,
+	PRESENCE_OTHERS,
+	PRESENCE_DAMAGED,
+};
+
+/* How it stands with one chunk; the row is there. */
+static enum status presence_of(struct store *self, struct exchange *x,
+    const struct chunk_id *id, const struct chunk *chunk, bool any_damage,
+    uint8_t *presence)
+{
+	struct damage damage;
+	enum status st = STATUS_NOT_FOUND;
+
+	if (any_damage)
+		st =
+		    health_db_damage(self->db, &x->ticket.account, id, &damage);
+	if (st == STATUS_OK)
+		*presence = PRESENCE_DAMAGED;
+	else if (id_equal(&chunk->terminal, &x->ticket.terminal))
+		*presence = PRESENCE_OURS;
+	else
+		*presence = PRESENCE_OTHERS;
+	return st == STATUS_NOT_FOUND ? STATUS_OK : st;
+}
 
 static enum status fill_presence(struct store *self, struct exchange *x,
     struct slice ids, uint8_t *presence, uint8_t *pages)
 {
+	const struct id *account = &x->ticket.account;
 	struct chunk_id id;
 	struct chunk chunk;
+	size_t any_damage = 0;
+	enum status st =
+	    health_db_damages_count(self->db, account, 1, &any_damage);
 
+	if (st != STATUS_OK)
+		return store_read_failed(x, st);
 	for (size_t i = 0; i < ids.len / CHUNK_ID_BYTES; i++) {
 		memcpy(id.bytes, ids.data + i * CHUNK_ID_BYTES, CHUNK_ID_BYTES);
-		enum status st =
-		    store_db_chunk(self->db, &x->ticket.account, &id, &chunk);
+		st = store_db_chunk(self->db, account, &id, &chunk);
 		if (st == STATUS_NOT_FOUND)
 			continue;
+		if (st == STATUS_MALFORMED) {
+			store_found_damage(
+			    self, account, &id, NULL, DAMAGE_ROW);
+			presence[i] = PRESENCE_DAMAGED;
+			continue;
+		}
+		if (st == STATUS_OK)
+			st = presence_of(
+			    self, x, &id, &chunk, any_damage > 0, &presence[i]);
 		if (st != STATUS_OK)
 			return store_read_failed(x, st);
-		presence[i] = id_equal(&chunk.terminal, &x->ticket.terminal)
-				  ? PRESENCE_OURS
-				  : PRESENCE_OTHERS;
 		pages[i] = (uint8_t)((chunk.sealed_bytes + PAGE_HEAD_BYTES) /
 				     PAGE_BYTES);
 	}
@@ -83,17 +119,18 @@ void store_fill_snapshot(Store__Snapshot *out, const struct snapshot *from)
 #define MORE_BYTES       2
 
 static enum status list_snapshots(
-    struct exchange *x, const struct db_page *page)
+    struct exchange *x, const struct db_page *page, bool damaged)
 {
 	Store__SnapshotList reply = STORE__SNAPSHOT_LIST__INIT;
 	Store__Snapshot items[SNAPSHOTS_A_PAGE];
 	Store__Snapshot *pointers[SNAPSHOTS_A_PAGE];
-	size_t bytes = MORE_BYTES;
+	size_t bytes = 2 * MORE_BYTES;
 	struct snapshot snapshots[SNAPSHOTS_A_PAGE];
 
 	assert(page->count <= SNAPSHOTS_A_PAGE);
 	reply.snapshots = pointers;
 	reply.more = page->more;
+	reply.damaged = damaged;
 	for (size_t i = 0; i < page->count; i++) {
 		const struct db_entry *entry = &page->entries[i];
 		enum status st = store_db_snapshot_unpack(
@@ -118,6 +155,7 @@ enum status store_on_snapshots(void *state, struct exchange *x)
 	struct store *self = state;
 	Store__SnapshotQuery *msg = NULL;
 	struct db_page page = { 0 };
+	size_t damaged = 0;
 
 	enum status st =
 	    exchange_unpack(x, &store__snapshot_query__descriptor, &msg);
@@ -126,7 +164,10 @@ enum status store_on_snapshots(void *state, struct exchange *x)
 	st = store_db_snapshots(
 	    self->db, &x->ticket.account, msg->after, SNAPSHOTS_A_PAGE, &page);
 	if (st == STATUS_OK)
-		st = list_snapshots(x, &page);
+		st = health_db_damages_count(
+		    self->db, &x->ticket.account, 1, &damaged);
+	if (st == STATUS_OK)
+		st = list_snapshots(x, &page, damaged > 0);
 	else
 		st = store_read_failed(x, st);
 	db_page_clear(&page);

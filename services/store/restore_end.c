@@ -2,7 +2,7 @@
 #include "notify.pb-c.h"
 #include "store.h"
 
-/* RESTORE_END: the terminal has what it asked for, and the owner is told. */
+/* RESTORE_END: a lease, and where something was restored a notice. */
 
 static void put_notice(struct store *self, struct db_batch *batch,
     const struct exchange *x, const Store__RestoreEnd *msg)
@@ -38,9 +38,9 @@ static enum status on_ended(
 	(void)failed_op;
 	x->parked = NULL;
 	if (st == STATUS_OK) {
+		store_lease_ended(self, &x->ticket.account);
 		outbox_kick(self->service->outbox, &x->ticket.account);
 		audit_kick(self->service->audit, self->db, &x->ticket.account);
-		store_lease_ended(self, &x->ticket.account);
 	}
 	return st == STATUS_NOT_FOUND ? store_lease_over(x) : st;
 }
@@ -54,9 +54,6 @@ enum status store_on_restore_end(void *state, struct exchange *x)
 
 	enum status st =
 	    exchange_unpack(x, &store__restore_end__descriptor, &msg);
-	if (st == STATUS_OK && msg->ordinal == 0)
-		return exchange_refuse(
-		    x, STATUS_MALFORMED, "ordinal: 0, which no snapshot has");
 	if (st == STATUS_OK)
 		st = store_check_lease(self, x, msg->lease_id, &lease);
 	if (st == STATUS_OK)
@@ -67,11 +64,13 @@ enum status store_on_restore_end(void *state, struct exchange *x)
 	    db_batch_new(&x->ticket.account, DB_GENERATION_ANY, NULL);
 	store_db_require_lease(batch, &lease.id);
 	store_db_end_lease(batch, &lease);
-	put_notice(self, batch, x, msg);
-	audit_put(self->service->audit, batch, &x->ticket.account,
-	    &(struct audit_event){ .action = "restored",
-		.actor = "terminal",
-		.terminal = &x->ticket.terminal });
+	if (msg->ordinal > 0) {
+		put_notice(self, batch, x, msg);
+		audit_put(self->service->audit, batch, &x->ticket.account,
+		    &(struct audit_event){ .action = "restored",
+			.actor = "terminal",
+			.terminal = &x->ticket.terminal });
+	}
 	x->parked = self;
 	return exchange_commit(x, &batch, on_ended);
 }

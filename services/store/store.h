@@ -1,7 +1,9 @@
 #ifndef KEEPSAKE_STORE_STORE_H
 #define KEEPSAKE_STORE_STORE_H
 
+#include "damage.h"
 #include "lease.h"
+#include "scrub.h"
 #include "service/service.h"
 #include "store.pb-c.h"
 #include "sweep.h"
@@ -18,13 +20,22 @@ struct store {
 	struct db *db;
 	struct usages *usages;
 	struct sweep *sweep;
+	struct damages *damages;
+	struct scrub *scrub;
 	uint64_t lease_ms;
+	struct quota quota; /* of the settings */
+	struct {
+		uint64_t bytes, at_ms; /* on clock_interval_ms; 0: not yet */
+	} room;
 	struct fetch *waiting_first, *waiting_last; /* get.c's */
 	struct {
 		uint64_t leases_begun;
 		uint64_t chunks_put, bytes_put;
 		uint64_t chunks_sent, bytes_sent;
 		uint64_t snapshots_published, snapshots_deleted;
+		uint64_t chunks_healed;
+		uint64_t puts_over_quota;
+		uint64_t drills, drills_failed, last_drill_ms;
 	} counts;
 };
 
@@ -32,7 +43,7 @@ struct store {
  * delete.c.  State: a store. */
 enum status store_on_backup_begin(void *state, struct exchange *x);
 enum status store_on_restore_begin(void *state, struct exchange *x);
-enum status store_on_abandon(void *state, struct exchange *x);
+enum status store_on_backup_abandon(void *state, struct exchange *x);
 enum status store_on_restore_end(void *state, struct exchange *x);
 enum status store_on_have(void *state, struct exchange *x);
 enum status store_on_put(void *state, struct exchange *x);
@@ -40,6 +51,12 @@ enum status store_on_get(void *state, struct exchange *x);
 enum status store_on_publish(void *state, struct exchange *x);
 enum status store_on_snapshots(void *state, struct exchange *x);
 enum status store_on_snapshot_delete(void *state, struct exchange *x);
+
+/* health.c: what is damaged, and drills. */
+enum status store_on_damage(void *state, struct exchange *x);
+enum status store_on_drill(void *state, struct exchange *x);
+enum status store_on_damage_list(void *state, struct exchange *x);
+enum status store_on_scrub(void *state, struct exchange *x);
 
 /* What keepsakectl asks: dispatch_ops.c. */
 enum status store_on_usage(void *state, struct exchange *x);
@@ -68,6 +85,14 @@ enum status store_read_failed(struct exchange *x, enum status st);
  */
 enum status store_check_lease(struct store *self, struct exchange *x,
     ProtobufCBinaryData field, struct lease *out);
+
+/**
+ * A chunk that was read is not what was stored: have that recorded.
+ *
+ * row  of the chunk, as it was read
+ */
+void store_found_damage(struct store *self, const struct id *account,
+    const struct chunk_id *id, const struct chunk *row, enum damage_kind kind);
 
 /** Refuse after a batch whose lease had gone. */
 enum status store_lease_over(struct exchange *x);

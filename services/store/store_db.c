@@ -159,6 +159,18 @@ void store_db_forbid_chunk(struct db_batch *batch, const struct chunk_id *id)
 	db_batch_forbid(batch, TABLE_CHUNKS, chunk_key(id));
 }
 
+void store_db_expect_chunk(
+    struct db_batch *batch, const struct chunk_id *id, struct slice value)
+{
+	db_batch_expect(batch, TABLE_CHUNKS, chunk_key(id), value);
+}
+
+enum status store_db_chunk_row(struct db *db, const struct id *account,
+    const struct chunk_id *id, struct bytes *value)
+{
+	return db_get(db, account, TABLE_CHUNKS, chunk_key(id), value);
+}
+
 void store_db_put_chunk(struct db_batch *batch, const struct chunk_id *id,
     const struct chunk *chunk)
 {

@@ -56,6 +56,14 @@ enum status store_db_chunks(struct db *db, const struct id *account,
 void store_db_require_chunk(struct db_batch *batch, const struct chunk_id *id);
 void store_db_forbid_chunk(struct db_batch *batch, const struct chunk_id *id);
 
+/** Guard: the row is the one that was read, as it is stored. */
+void store_db_expect_chunk(
+    struct db_batch *batch, const struct chunk_id *id, struct slice value);
+
+/** The row as it is stored, also one that does not unpack. */
+enum status store_db_chunk_row(struct db *db, const struct id *account,
+    const struct chunk_id *id, struct bytes *value_out);
+
 void store_db_put_chunk(struct db_batch *batch, const struct chunk_id *id,
     const struct chunk *chunk);
 

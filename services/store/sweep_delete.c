@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "health_db.h"
 #include "sweep_internal.h"
 
 /*
@@ -11,7 +12,7 @@
  * so the one with the highest sequence goes first; then come the others.
  */
 
-#define CHUNKS_A_PAGE 400
+#define CHUNKS_A_PAGE 300 /* three operations each */
 #define NODES_FIRST   64
 
 static enum step delete_nodes(struct sweep *self);
@@ -29,6 +30,7 @@ static void batch_add(struct sweep *self, struct db_batch *batch,
     struct slice id, uint64_t sequence, uint64_t bytes)
 {
 	store_db_delete_chunk(batch, id, sequence);
+	health_db_delete_damage(batch, id);
 	self->batch_chunks++;
 	self->batch_bytes += bytes;
 }

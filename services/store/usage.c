@@ -130,6 +130,19 @@ enum status usage_catch_up(struct usages *self, struct account_usage *entry)
 	return st == STATUS_NOT_FOUND ? STATUS_OK : st;
 }
 
+void usage_put_begin(struct account_usage *self, size_t bytes)
+{
+	self->under_way_chunks++;
+	self->under_way_bytes += bytes;
+}
+
+void usage_put_end(struct account_usage *self, size_t bytes)
+{
+	assert(self->under_way_chunks > 0 && self->under_way_bytes >= bytes);
+	self->under_way_chunks--;
+	self->under_way_bytes -= bytes;
+}
+
 void usage_settle(struct account_usage *self, uint64_t sequence, size_t bytes)
 {
 	assert(sequence >= self->settled.sequence);
@@ -142,7 +155,8 @@ void usage_settle(struct account_usage *self, uint64_t sequence, size_t bytes)
 void usage_save(
     struct account_usage *self, struct db_batch *batch, uint64_t blobs_min)
 {
-	if (self->settled.sequence - self->saved_sequence < blobs_min)
+	if (self->heals ||
+	    self->settled.sequence - self->saved_sequence < blobs_min)
 		return;
 	store_db_put_usage(batch, &self->settled);
 	self->saved_sequence = self->settled.sequence;

@@ -20,6 +20,9 @@ struct account_usage {
 	struct id account;
 	struct usage settled;   /* all that is decided */
 	uint64_t next_sequence; /* > that of any blob, decided or not */
+	/* Of puts that are not decided yet. */
+	uint64_t under_way_chunks, under_way_bytes;
+	bool heals; /* a chunk is being replaced: usage_save waits */
 	/* From here on usage.c's. */
 	uint64_t saved_sequence; /* of the row in the database */
 	size_t pins;
@@ -47,6 +50,10 @@ uint64_t usage_take_sequence(struct account_usage *self);
 
 /** See to it that the next sequence is above all blobs in the database. */
 enum status usage_catch_up(struct usages *self, struct account_usage *entry);
+
+/** A blob of ${bytes} is about to be put, and is decided. */
+void usage_put_begin(struct account_usage *self, size_t bytes);
+void usage_put_end(struct account_usage *self, size_t bytes);
 
 /**
  * A put is decided.  Batches are decided in the order of submission, so all

@@ -48,6 +48,7 @@ store_load_begin() {
 	coproc STORE_LOAD { exec "$TOOL/storeload" "$ENROLMENT"; }
 	at_end store_load_end
 	local word
+	# shellcheck disable=SC2034 # for the scripts
 	IFS=$'\t' read -r word STORE_LOAD_ACCOUNT <&"${STORE_LOAD[0]}" ||
 	    fail "no account to load the store with"
 	assert_equal account "$word"
@@ -74,4 +75,44 @@ cpu_of() { # SERVICE
 	echo "cpu ${SERVICE_PID[$1]}" >&"${STORE_LOAD[1]}"
 	IFS=$'\t' read -r word ns <&"${STORE_LOAD[0]}" || fail "no CPU of $1"
 	echo "$ns"
+}
+
+# --- ten times as much: P-07 --------------------------------------------------
+
+# What one operation costs the services now, as CPU of all of them, ms: lines
+# "NAME COUNT" of "OPERATION<tab>ms", added to a file.
+costs() { # FILE PREFIX "COMMAND COUNT..."...
+	local file=$1 prefix=$2 command name before after
+	shift 2
+	for command in "$@"; do
+		before=0 after=0
+		for name in $SERVICES; do
+			before=$((before + $(cpu_of "$name")))
+		done
+		# shellcheck disable=SC2086 # words
+		store_load $command
+		for name in $SERVICES; do
+			after=$((after + $(cpu_of "$name")))
+		done
+		read -r name count _ <<<"$command"
+		printf '%s_%s\t%s\n' "$prefix" "$name" \
+		    "$(calc 5 '(b - a) / n / 1e6' a="$before" b="$after" \
+			n="$count")" >>"$file"
+	done
+}
+
+# One row an operation: what it costs with few, with ten times as many, and
+# the ratio.
+costs_rows() { # FILE WHAT OPERATION...
+	local file=$1 what=$2 operation few many
+	shift 2
+	for operation in "$@"; do
+		few=$(median "$file" "few_$operation")
+		many=$(median "$file" "many_$operation")
+		row P-07 "$operation, ${what%% *}" "" "CPU ms" "$few"
+		row P-07 "$operation, ${what##* }" "" "CPU ms" "$many"
+		row P-07 "$operation, ${what##* } / ${what%% *}" \
+		    "floor 1.5, goal 1.2" ratio \
+		    "$(calc 3 'b / a' a="$few" b="$many")"
+	done
 }

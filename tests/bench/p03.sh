@@ -23,6 +23,7 @@ bare() { # KIND COUNT BATCH
 }
 
 bench_begin p03
+# shellcheck disable=SC2119 # the defaults
 world_up
 measures=$WORLD/measures
 store_load_begin
@@ -38,7 +39,7 @@ for ((round = 0; round < REPEAT; round++)); do
 	    >>"$measures"
 	bare record "$RECORDS" "$batch" many
 	bare chunk "$RECORDS" "$batch" many
-	store_load alone "$ALONE"
+	store_load put "$ALONE"
 	printf 'alone\t%s\n' "$one_ns" >>"$measures"
 	bare record "$ALONE" 1 alone
 	bare chunk "$ALONE" 1 alone

@@ -8,16 +8,18 @@
 #
 # Environment: BUILD (build), REPEAT (3), ACCOUNTS (16), LOGINS (100, of each),
 # NAMES (200).  The figures go to BUILD/bench-p04.tsv too.
-# shellcheck source=tests/scenario/lib.sh
-. "$(dirname "$0")/../scenario/lib.sh"
+# shellcheck source=tests/bench/lib.sh
+. "$(dirname "$0")/lib.sh"
 
 readonly REPEAT=${REPEAT:-3} ACCOUNTS=${ACCOUNTS:-16} LOGINS=${LOGINS:-100}
 readonly NAMES=${NAMES:-200}
 load=$BUILD/tests/tool/loginload
 
+# shellcheck disable=SC2119 # the defaults
 world_up
 measures=$WORLD/measures
 for ((round = 0; round < REPEAT; round++)); do
+	# shellcheck disable=SC2129 # each a step
 	"$load" curve 2000 >>"$measures"
 	"$load" argon2 10 >>"$measures"
 	"$load" login "$ENROLMENT" "$ACCOUNTS" "$LOGINS" \
@@ -31,38 +33,32 @@ done
 "$load" compare "$ENROLMENT" "$NAMES" "${SERVICE_PID[auth]}" \
     >"$WORLD/compared"
 
-median() { # NAME
-	awk -F '\t' -v name="$1" '$1 == name { print $2 }' "$measures" |
-	    sort -g | awk '{ v[NR] = $1 }
-		END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
-}
-
-row() { # ID WHAT WHO UNIT VALUE
-	printf '%s\t%s\t%s\t%s\t%s\n' "$@" | tee -a "$BUILD/bench-p04.tsv"
+m() { # NAME
+	median "$measures" "$1"
 }
 
 ratio() { # A B
-	awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'
+	calc 2 'a / b' a="$1" b="$2"
 }
 
-: >"$BUILD/bench-p04.tsv"
-curve=$(median curve_ms) auth=$(median auth_ms)
+bench_begin p04
+curve=$(m curve_ms) auth=$(m auth_ms)
 row P-04 "CPU of a login" "curve operations alone" ms "$curve"
 row P-04 "CPU of a login" auth ms "$auth"
-row P-04 "CPU of a login" binding ms "$(median binding_ms)"
-row P-04 "CPU of a login" gateway ms "$(median gateway_ms)"
+row P-04 "CPU of a login" binding ms "$(m binding_ms)"
+row P-04 "CPU of a login" gateway ms "$(m gateway_ms)"
 row P-04 "CPU of a login: auth / curve operations" "floor 2, goal 1.3" ratio \
     "$(ratio "$auth" "$curve")"
-row P-04 "logins" "server with Argon2id" 1/s "$(median argon2_per_s)"
+row P-04 "logins" "server with Argon2id" 1/s "$(m argon2_per_s)"
 row P-04 "logins" "keepsake, terminals on the same cores" 1/s \
-    "$(median logins_per_s)"
+    "$(m logins_per_s)"
 row P-04 "logins: keepsake / Argon2id" "floor 50, goal 100" ratio \
-    "$(ratio "$(median logins_per_s)" "$(median argon2_per_s)")"
+    "$(ratio "$(m logins_per_s)" "$(m argon2_per_s)")"
 row P-04 "logins a core: 1 / CPU of auth, binding, gateway / Argon2id" \
     "floor 50, goal 100" ratio \
-    "$(awk -v a="$auth" -v b="$(median binding_ms)" \
-	-v g="$(median gateway_ms)" -v p="$(median argon2_per_s)" \
-	-v c="$(median cores)" \
+    "$(awk -v a="$auth" -v b="$(m binding_ms)" \
+	-v g="$(m gateway_ms)" -v p="$(m argon2_per_s)" \
+	-v c="$(m cores)" \
 	'BEGIN { printf "%.1f", 1000 / (a + b + g) / (p / c) }')"
 
 # A-09: the same work and the same times for names that are not known.
@@ -93,4 +89,4 @@ awk -F '\t' -v count="$count" '
 		printf "A-09\tlargest distance of the distributions\t" \
 		    "by chance 95 %% below %.3f\tratio\t%.3f\n",
 		    1.36 * sqrt(2 / count), most
-	}' "$WORLD/sorted" | tee -a "$BUILD/bench-p04.tsv"
+	}' "$WORLD/sorted" | tee -a "$bench_tsv"

@@ -56,6 +56,7 @@ herd() { # NAME KIND WHERE
 
 bench_begin p08
 bare_port=$(free_port)
+# shellcheck disable=SC2119 # the defaults
 world_up
 measures=$WORLD/measures
 bare_start

@@ -98,6 +98,8 @@ static void check_contents(const ProtobufCMessage *message)
 		check_by(((const Ops__Deed *)message)->by);
 	} else if (message->descriptor == &ops__unlock__descriptor) {
 		check_by(((const Ops__Unlock *)message)->by);
+	} else if (message->descriptor == &ops__quota_set__descriptor) {
+		check_by(((const Ops__QuotaSet *)message)->by);
 	} else if (message->descriptor == &ops__revoke__descriptor) {
 		check_by(((const Ops__Revoke *)message)->by);
 	}

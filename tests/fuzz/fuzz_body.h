@@ -85,6 +85,11 @@ static const ProtobufCMessageDescriptor *const body_types[] = {
 	&auth__invitation__descriptor,
 	&store__snapshot_delete__descriptor,
 	&common__compacted__descriptor,
+	&store__damage_query__descriptor,
+	&store__damage_list__descriptor,
+	&store__drill__descriptor,
+	&ops__scrub_query__descriptor,
+	&ops__quota_set__descriptor,
 };
 
 #endif

@@ -4,6 +4,7 @@
 #include <zmq.h>
 
 #include "../../services/notify/notice.h"
+#include "../../services/store/health_db.h"
 #include "../../services/store/store_db.h"
 #include "base/bounds.h"
 #include "bus/header.h"
@@ -18,6 +19,7 @@
 #include "manifest.pb-c.h"
 #include "service/order.h"
 #include "service/audit_record.h"
+#include "service/event.h"
 
 /*
  * seeds FOLDER: write the corpus that the harnesses begin with, a folder
@@ -201,6 +203,8 @@ static void operator_bodies(void)
 	Ops__Deed deed = OPS__DEED__INIT;
 	Ops__Unlock unlock = OPS__UNLOCK__INIT;
 	Ops__Revoke revoke = OPS__REVOKE__INIT;
+	Ops__ScrubQuery scrub = OPS__SCRUB_QUERY__INIT;
+	Ops__QuotaSet quota = OPS__QUOTA_SET__INIT;
 	Ops__By by = OPS__BY__INIT;
 
 	query.account_id = query.after =
@@ -228,6 +232,14 @@ static void operator_bodies(void)
 	body(&deed.base);
 	body(&unlock.base);
 	body(&revoke.base);
+	scrub.account_id = query.account_id;
+	scrub.start = true;
+	body(&scrub.base);
+	quota.account_id = query.account_id;
+	quota.soft = 1 << 30;
+	quota.hard = 2ull << 30;
+	quota.by = &by;
+	body(&quota.base);
 }
 
 static void bodies(void)
@@ -246,6 +258,8 @@ static void bodies(void)
 	Common__Compacted compacted = COMMON__COMPACTED__INIT;
 	Store__Put put = STORE__PUT__INIT;
 	Store__SnapshotDelete snapshot_delete = STORE__SNAPSHOT_DELETE__INIT;
+	Store__DamageList damage = STORE__DAMAGE_LIST__INIT;
+	Store__Drill drill = STORE__DRILL__INIT;
 	uint64_t ordinals[] = { 1, 2, UINT64_MAX };
 	Binding__Bind bind = BINDING__BIND__INIT;
 	Binding__Terminal *terminal =
@@ -287,6 +301,15 @@ static void bodies(void)
 	snapshot_delete.ordinals = ordinals;
 	snapshot_delete.n_ordinals = nitems(ordinals);
 	body(&snapshot_delete.base);
+	damage.chunks = 3;
+	damage.ordinals = ordinals;
+	damage.n_ordinals = nitems(ordinals);
+	damage.more = true;
+	body(&damage.base);
+	drill.ordinal = 7;
+	drill.files = 20;
+	drill.failed = 1;
+	body(&drill.base);
 	put.lease_id = id;
 	put.chunk_id = put.refs = long_id;
 	put.node = true;
@@ -532,6 +555,14 @@ static void keys(void)
 	must(enrolment_format(text, &enrolment) == STATUS_OK);
 	add_text(text);
 	save_text("enrolment", "address", "&future=1");
+	strcpy(enrolment.others[0].host, "second.example.org");
+	enrolment.others[0].port = 7701;
+	enrolment.others[0].key[0] = 1;
+	enrolment.others[1] = enrolment.others[0];
+	enrolment.others[1].key[0] = 4;
+	enrolment.others_count = 2;
+	must(enrolment_format(text, &enrolment) == STATUS_OK);
+	save_text("enrolment", "gateways", text);
 	auth_public_format(trust, &public_keys);
 	save_text("trust", "keys", trust);
 	must(zmq_z85_encode(z85, secret, sizeof(secret)));
@@ -913,6 +944,48 @@ static void store_rows(void)
 	save("store_db", "ordinal");
 }
 
+/* The first byte chooses in fuzz_health_db.c. */
+static void health_rows(void)
+{
+	const struct damage damage = { DAMAGE_MISSING, 1790000000000 };
+	const struct quota quota = { 1, 2 };
+	const struct drill drill = { .when_ms = 1, .files = 20, .failed = 3 };
+	const struct scrub_place place = {
+		.begun_ms = 1, .chunks = 2, .now = true, .has_chunk = true
+	};
+	uint8_t value[SCRUB_PLACE_BYTES];
+
+	add_byte(0);
+	add_byte(CHUNK_ID_BYTES);
+	add_16(DAMAGE_VALUE_BYTES);
+	add_many(7, CHUNK_ID_BYTES);
+	health_db_damage_pack(value, &damage);
+	add(slice_of(value, DAMAGE_VALUE_BYTES));
+	save("health_db", "damage");
+	add_byte(1);
+	add_byte(1);
+	add_16(QUOTA_VALUE_BYTES);
+	add_many('1', 1);
+	health_db_quota_pack(value, &quota);
+	add(slice_of(value, QUOTA_VALUE_BYTES));
+	add_row('1', 1, 2);
+	add_byte(1);
+	add_row('1', 1, 9);
+	add_many(3, 8);
+	save("health_db", "quota");
+	add_byte(2);
+	add_byte(1);
+	add_16(DRILL_VALUE_BYTES);
+	add_many('1', 1);
+	health_db_drill_pack(value, &drill);
+	add(slice_of(value, DRILL_VALUE_BYTES));
+	save("health_db", "drill");
+	add_byte(3);
+	health_db_scrub_pack(value, &place);
+	add(slice_of(value, SCRUB_PLACE_BYTES));
+	save("health_db", "scrub");
+}
+
 /* The first byte chooses in fuzz_binding_row.c. */
 static void binding_rows(void)
 {
@@ -1114,6 +1187,35 @@ static void account_keys(void)
 	}
 }
 
+static void event_of(const char *name, const struct event *event)
+{
+	must(event_pack(event, &seed) == STATUS_OK);
+	save("event", name);
+}
+
+static void stream_events(void)
+{
+	static const struct event hello = {
+		.service = "auth", .kind = EVENT_HELLO, .run_ms = 1
+	};
+	static const struct event told = {
+		.service = "store",
+		.kind = "snapshot_published",
+		.subject = "notify",
+		.run_ms = 1790000000000,
+		.sequence = 7,
+		.kind_sequence = 2,
+		.when_ms = 1790000000001,
+		.account = { { 1 } },
+		.trace = { { 2 } },
+		.figures = { { "chunks", 3 } },
+		.figures_count = 1,
+	};
+
+	event_of("hello", &hello);
+	event_of("told", &told);
+}
+
 static void masters(void)
 {
 	char line[] = "00112233445566778899aabbccddeeff"
@@ -1139,12 +1241,14 @@ static void rows(void)
 	session_rows();
 	order_rows();
 	store_rows();
+	health_rows();
 	binding_rows();
 	outbox_rows();
 	notify_rows();
 	account_keys();
 	masters();
 	audit();
+	stream_events();
 }
 
 int main(int argc, char **argv)

@@ -16,7 +16,10 @@ void record_begin(const char *folder, const char *trace);
 /** Put a mark into the trace: what was promised is behind it. */
 void record_mark(const char *text);
 
-/** Record no more. */
+/**
+ * Record no more.  From then on a sync does nothing: what a test looks at
+ * need not last, and it looks at many.
+ */
 void record_end(void);
 
 #endif

@@ -134,6 +134,28 @@ expect_status 2 keepsakectl keys rotate gateway 2>/dev/null
 expect_status 2 keepsakectl keys turn 2>/dev/null
 case_pass
 
+case_begin "K-08 a service that has a copy of its key: no key is lost"
+# As in a container, or with a key that systemd hands over at the start.
+cp -a "$WORLD/keys" "$WORLD/others"
+sed "s|^keys = .*|keys = $WORLD/others|" "$WORLD_CONFIG" >"$WORLD/others.conf"
+status=0
+said=$("$BUILD/keepsakectl" --config "$WORLD/others.conf" keys rotate auth \
+    2>&1) || status=$?
+assert_equal 1 "$status" "exit status"
+assert_match 'auth reads another auth.master: give it this one' "$said"
+assert_equal "$(cat "$WORLD/keys/auth.master")" \
+    "$(tail -n +2 "$WORLD/others/auth.master")" "the former key"
+service_stop auth
+cp "$WORLD/others/auth.master" "$WORLD/keys"
+service_start auth
+"$BUILD/keepsakectl" --config "$WORLD/others.conf" keys rotate auth >/dev/null
+assert_equal "$(head -n 1 "$WORLD/keys/auth.master")" \
+    "$(cat "$WORLD/others/auth.master")" "the new key alone"
+service_stop auth
+cp "$WORLD/others/auth.master" "$WORLD/keys"
+service_start auth
+case_pass
+
 case_begin "K-08 R-02 a service that is down: nothing is changed, and it is told"
 service_stop binding
 cp "$WORLD/keys/binding.master" "$WORLD/binding.was"

@@ -27,7 +27,10 @@ WORLD_CONFIG=   # the configuration file
 WORLD_LOG=      # the folder of the services' logs: NAME.log
 ENROLMENT=      # what a new terminal is given
 declare -A SERVICE_PID=()
+declare -A SERVICE_OFFSET=() # where the log of its present run begins
 declare -A CLIENT_PID=()
+SERVICE_WITHIN=() # a command that services are started by, and terminals
+CLIENT_WITHIN=()
 
 # --- cases -----------------------------------------------------------------
 
@@ -221,18 +224,28 @@ keepsakectl() { # ARGUMENTS...
 # Start a service and wait until it serves.  A second one of a kind has a
 # number and a configuration of its own: service_start gateway2 FILE.
 service_start() { # NAME [CONFIG]
+	service_launch "$@"
+	service_ready "$1"
+}
+
+# The two halves of it, for starting several at once.
+service_launch() { # NAME [CONFIG]
 	local name=$1 config=${2:-$WORLD_CONFIG}
-	local log=$WORLD_LOG/$name.log offset
+	local log=$WORLD_LOG/$name.log
 	touch "$log"
-	offset=$(stat -c %s "$log")
+	SERVICE_OFFSET[$name]=$(stat -c %s "$log")
 	# Of the gateway the bearer itself, so that what is killed is gone.
 	local bearer=()
 	[[ $name != gateway* ]] || bearer=(zmtp)
-	"$BUILD/keepsake-${name%%[0-9]*}" "${bearer[@]}" --config "$config" \
+	"${SERVICE_WITHIN[@]}" "$BUILD/keepsake-${name%%[0-9]*}" "${bearer[@]}" --config "$config" \
 	    >>"$log" 2>&1 </dev/null &
 	SERVICE_PID[$name]=$!
-	log_wait "$name" '(^| )event=ready( |$)' "$READY_SECONDS_MAX" \
-	    "$offset" || fail "$name is not ready: $(tail -n 20 "$log")"
+}
+
+service_ready() { # NAME
+	log_wait "$1" '( |^)event=ready( |$)|"event":"ready"' "$READY_SECONDS_MAX" \
+	    "${SERVICE_OFFSET[$1]}" ||
+	    fail "$1 is not ready: $(tail -n 20 "$WORLD_LOG/$1.log")"
 }
 
 # Start a service whose clock is ahead: service_start_ahead +61m auth.  Its
@@ -259,6 +272,21 @@ log_wait() { # NAME REGEX [SECONDS [OFFSET]]
 	kill "$pid" 2>/dev/null || true
 	wait "$pid" 2>/dev/null || true
 	return "$found"
+}
+
+# Give the world one more gateway, gatewayN with N from 2 on, before the
+# services start: they read their allow-lists then.  Its key is its own and
+# its configuration $WORLD/gatewayN.conf; the enrolment string names it too.
+gateway_add() { # N
+	local port file=$WORLD/gateway$1.conf
+	port=$(free_port)
+	keepsakectl keys make "gateway-$1" >>"$WORLD_LOG/keys.log"
+	sed -i "s|^public_address = .*|& 127.0.0.1:$port,gateway-$1|" \
+	    "$WORLD_CONFIG"
+	sed "s|^listen = .*|listen = tcp://127.0.0.1:$port\nname = gateway-$1|" \
+	    "$WORLD_CONFIG" >"$file"
+	# shellcheck disable=SC2034 # for the scripts
+	ENROLMENT=$(keepsakectl enrolment)
 }
 
 service_gone() { # NAME
@@ -368,7 +396,8 @@ readonly VERIFICATION='the name of my first cat'
 keepsake_as() { # TERMINAL ARGUMENTS...
 	local name=$1
 	shift
-	"$BUILD/keepsake" --state "$WORLD/terminal/$name" \
+	"${CLIENT_WITHIN[@]}" "$BUILD/keepsake" \
+	    --state "$WORLD/terminal/$name" \
 	    --password-file "$WORLD/secret.password" "$@"
 }
 
@@ -376,7 +405,8 @@ keepsake_as() { # TERMINAL ARGUMENTS...
 client_begin() { # TERMINAL ARGUMENTS...
 	local name=$1
 	shift
-	"$BUILD/keepsake" --state "$WORLD/terminal/$name" \
+	"${CLIENT_WITHIN[@]}" "$BUILD/keepsake" \
+	    --state "$WORLD/terminal/$name" \
 	    --password-file "$WORLD/secret.password" "$@" \
 	    >"$WORLD/client.$name.out" 2>"$WORLD/client.$name.err" \
 	    </dev/null &
@@ -490,9 +520,12 @@ expect_raw() { # STATUS TERMINAL ARGUMENTS...
 	printf '%s\n' "$answer"
 }
 
-# A figure of a service, as keepsakectl status tells it.
+# A figure of a service, as keepsakectl status tells it; of gateway2 too.
 figure() { # SERVICE NAME
-	json ".$1.$2" "$(keepsakectl --json status)"
+	local config=$WORLD_CONFIG
+	[[ $1 != gateway[0-9]* ]] || config=$WORLD/$1.conf
+	json ".${1%%[0-9]*}.$2" \
+	    "$("$BUILD/keepsakectl" --config "$config" --json status)"
 }
 
 # --- trees -------------------------------------------------------------------

@@ -72,8 +72,8 @@ static inline void pump_send(struct pump *self, const struct header *header,
 	bytes_clear(&packed);
 }
 
-/* Take an answer that is there; false: none is.  ${want} is what it says. */
-static inline bool pump_take(struct pump *self, enum status want)
+/* Take an answer that is there; false: none is. */
+static inline bool pump_answer(struct pump *self)
 {
 	enum status st =
 	    message_receive(&self->answer, self->socket, self->envelope_count);
@@ -84,6 +84,14 @@ static inline bool pump_take(struct pump *self, enum status want)
 	    header_unpack(&self->reply, frame_slice(&self->answer.header)) !=
 		STATUS_OK)
 		errx(1, "the answer is no message");
+	return true;
+}
+
+/* The same, where it must be ${want}. */
+static inline bool pump_take(struct pump *self, enum status want)
+{
+	if (!pump_answer(self))
+		return false;
 	if (self->reply.status != want)
 		errx(1, "%s: %s", status_word(self->reply.status),
 		    self->reply.detail);
@@ -101,6 +109,30 @@ static inline void pump_make(struct pump *self, size_t index,
 	make(arg, index, &header, &body, &payload);
 	pump_send(self, &header, bytes_slice(&body), payload);
 	bytes_clear(&body);
+}
+
+/* Ask once more as long as the server says that it will be there soon. */
+static inline void pump_settle(struct pump *self, pump_make_fn *make, void *arg)
+{
+	uint64_t by_ns = now_ns(CLOCK_MONOTONIC) + PUMP_WAIT_MS * 1000000ull;
+
+	for (;;) {
+		pump_make(self, 0, make, arg, PUMP_WAIT_MS);
+		pump_poll(self, ZMQ_POLLIN);
+		while (!pump_answer(self))
+			pump_poll(self, ZMQ_POLLIN);
+		if (self->reply.status == STATUS_OK)
+			return;
+		if (self->reply.status != STATUS_UNAVAILABLE ||
+		    now_ns(CLOCK_MONOTONIC) > by_ns)
+			errx(1, "%s: %s", status_word(self->reply.status),
+			    self->reply.detail);
+		struct timespec pause = {
+			.tv_sec = self->reply.retry_after_ms / 1000,
+			.tv_nsec = self->reply.retry_after_ms % 1000 * 1000000,
+		};
+		nanosleep(&pause, NULL);
+	}
 }
 
 /* Make ${count} requests, ${window} under way; returns ns for all. */

@@ -4,17 +4,17 @@
  * A terminal with an account of its own that loads the store.  It begins a
  * backup, prints "account<tab>HEX", and then does what it reads, a line each:
  *
- * put COUNT WINDOW     put new chunks of one page, WINDOW of them under way
- * alone COUNT          the same, one after the other
- * have COUNT           ask for ten chunks that are there, one after the other
- * get COUNT            fetch such a chunk
- * begin COUNT          begin the backup again, which takes the lease over
- * list COUNT           list the snapshots
- * login COUNT          log in
- * cpu PID              print the CPU of a process so far
+ * put COUNT [WINDOW]     put new chunks of one page
+ * have COUNT [WINDOW]    ask for ten chunks that are there
+ * get COUNT [WINDOW]     fetch such a chunk
+ * begin COUNT [WINDOW]   begin the backup again, which takes the lease over
+ * list COUNT [WINDOW]    list the snapshots
+ * login COUNT            log in
+ * cpu PID                print the CPU of a process so far
  *
- * Each prints a line of what it took: the word, COUNT, ns for all of them,
- * and the median of one (put: 0).  It ends with its input.
+ * WINDOW are under way at a time; without it, one.  Each prints a line of
+ * what it took: the word, COUNT, ns for all of them, and the median of one
+ * (with WINDOW 0).  It ends with its input.
  *
  * A chunk has 4,080 bytes: PUT takes n * 4,096 - 16.
  */
@@ -147,7 +147,7 @@ static void take_lease(struct loader *self)
 	Store__Lease *lease;
 	struct unpack unpack;
 
-	pump_run(&self->pump, 1, 1, STATUS_OK, make_begin, self);
+	pump_settle(&self->pump, make_begin, self);
 	unpack_begin(&unpack);
 	if (unpack_message(&unpack, &store__lease__descriptor,
 		frame_slice(&self->pump.answer.body), &lease) != STATUS_OK ||
@@ -203,7 +203,7 @@ static void obey(struct loader *self, char *line)
 		const char *word;
 		pump_make_fn *make;
 	} rows[] = {
-		{ "alone", make_put },
+		{ "put", make_put },
 		{ "have", make_have },
 		{ "get", make_get },
 		{ "begin", make_begin },

@@ -60,8 +60,8 @@ static const struct {
 	bool text;
 	size_t min, max, mean_min, mean_max;
 } shapes[] = {
-	{ "noise", CHUNKER_DATA, false, 192 << 10, CHUNK_RAW_BYTES_MAX,
-	    220 << 10, 245 << 10 },
+	{ "noise", CHUNKER_DATA, false, 128 << 10, CHUNK_RAW_BYTES_MAX,
+	    225 << 10, 255 << 10 },
 	{ "text", CHUNKER_DATA, true, 384 << 10, CHUNK_BYTES_MAX, 560 << 10,
 	    710 << 10 },
 	{ "nodes", CHUNKER_NODE, false, 16 << 10, NODE_MAX, 30 << 10,

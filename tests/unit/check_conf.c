@@ -17,6 +17,7 @@ static const struct conf_key keys[] = {
 	{ "limit", "map",      CONF_SIZE,     "1G",        4096, 1ull << 40, NULL,     "a size" },
 	{ "limit", "pause",    CONF_DURATION, "5min",      1000, 86400000,  NULL,      "a duration" },
 	{ "limit", "level",    CONF_CHOICE,   "info",      0,    0,         "error|info|debug", "a choice" },
+	{ "limit", "who",      CONF_INSTANCE, "door",      0,    0,         "door",    "one of several" },
 	/* a second key of the same name, elsewhere */
 	{ "other", "name",     CONF_TEXT,     "",          0,    0,         NULL,      "another text" },
 };
@@ -85,6 +86,7 @@ START_TEST(values)
 			      "map = 4096\n"
 			      "pause = 1d\n"
 			      "level = debug\n"
+			      "who = door-2b-West\n"
 			      "[other]\n"
 			      "[home]\n"
 			      "spare = /spare",
@@ -97,6 +99,7 @@ START_TEST(values)
 	ck_assert_str_eq(conf_text(conf, "home", "listen"), "");
 	ck_assert_str_eq(conf_text(conf, "home", "spare"), "/spare");
 	ck_assert_str_eq(conf_text(conf, "limit", "level"), "debug");
+	ck_assert_str_eq(conf_text(conf, "limit", "who"), "door-2b-West");
 	ck_assert_str_eq(conf_text(conf, "other", "name"), "");
 	ck_assert_uint_eq(conf_number(conf, "limit", "tries"), 10);
 	ck_assert_uint_eq(conf_number(conf, "limit", "map"), 4096);
@@ -108,6 +111,7 @@ END_TEST
 #define A_DURATION \
 	"expected a duration from 1000 to 86400000 ms, such as 5min\n"
 #define A_CHOICE    "expected one of error|info|debug\n"
+#define AN_INSTANCE "expected door or door-NAME, at most 63 bytes\n"
 #define AN_ADDRESS  "expected IP:PORT, such as 127.0.0.1:9641 or [::1]:9641\n"
 #define AN_ENDPOINT "expected tcp://HOST:PORT or ipc:///PATH\n"
 
@@ -147,6 +151,12 @@ static const struct {
 	{ "duration, too short",  "[limit]\npause = 999ms\n",           ":2: [limit] pause: got \"999ms\", " A_DURATION },
 	{ "duration, too long",   "[limit]\npause = 2d\n",              ":2: [limit] pause: got \"2d\", " A_DURATION },
 	{ "duration, no unit",    "[limit]\npause = 5000\n",            ":2: [limit] pause: got \"5000\", " A_DURATION },
+	{ "instance, another",    "[limit]\nwho = window\n",            ":2: [limit] who: got \"window\", " AN_INSTANCE },
+	{ "instance, empty",      "[limit]\nwho =\n",                   ":2: [limit] who: got \"\", " AN_INSTANCE },
+	{ "instance, no hyphen",  "[limit]\nwho = door2\n",             ":2: [limit] who: got \"door2\", " AN_INSTANCE },
+	{ "instance, no name",    "[limit]\nwho = door-\n",             ":2: [limit] who: got \"door-\", " AN_INSTANCE },
+	{ "instance, a path",     "[limit]\nwho = door-../x\n",         ":2: [limit] who: got \"door-../x\", " AN_INSTANCE },
+	{ "instance, too long",   "[limit]\nwho = door-a234567890123456789012345678901234567890123456789012345678x\n", ":2: [limit] who: got \"door-a234567890123456789012345678901234567890123456789012345678x\", " AN_INSTANCE },
 	{ "choice, none of them", "[limit]\nlevel = warning\n",         ":2: [limit] level: got \"warning\", " A_CHOICE },
 	{ "choice, empty",        "[limit]\nlevel =\n",                 ":2: [limit] level: got \"\", " A_CHOICE },
 	{ "choice, its beginning", "[limit]\nlevel = inf\n",            ":2: [limit] level: got \"inf\", " A_CHOICE },

@@ -25,6 +25,8 @@
 #define WHY_G       "g= is not a key: 43 characters of base64url"
 #define WHY_X       "x= is not a key: 43 characters of base64url"
 #define WHY_O       "o= is not a key: 43 characters of base64url"
+#define WHY_A       "a= has no key behind its comma: 43 characters of base64url"
+#define WHY_MANY    "there are more than 8 gateways"
 #define WHY_NEWER   "a critical parameter is not known: a newer program is needed"
 
 static const struct { const char *text, *host; unsigned int port; } good[] = {
@@ -83,6 +85,18 @@ static const struct { const char *text; enum status want; const char *why; } bad
 	{ "keepsake://host:7400?" KEYS "&a-b=1",                STATUS_MALFORMED, WHY_FORM },
 	{ "keepsake://host:7400?" KEYS "&Later=1",              STATUS_VERSION,   WHY_NEWER },
 	{ "keepsake://host:7400?G=" G "&" KEYS,                 STATUS_VERSION,   WHY_NEWER },
+	{ "keepsake://host:7400?" KEYS "&a=",                   STATUS_MALFORMED, WHY_NO_PORT },
+	{ "keepsake://host:7400?" KEYS "&a=host",               STATUS_MALFORMED, WHY_NO_PORT },
+	{ "keepsake://host:7400?" KEYS "&a=:7400",              STATUS_MALFORMED, WHY_HOST },
+	{ "keepsake://host:7400?" KEYS "&a=a_b:7400",           STATUS_MALFORMED, WHY_HOST },
+	{ "keepsake://host:7400?" KEYS "&a=host:0",             STATUS_MALFORMED, WHY_PORT },
+	{ "keepsake://host:7400?" KEYS "&a=host:7400/",         STATUS_MALFORMED, WHY_PORT },
+	{ "keepsake://host:7400?" KEYS "&a=host:7400,",         STATUS_MALFORMED, WHY_A },
+	{ "keepsake://host:7400?" KEYS "&a=host:7400," G "A",   STATUS_MALFORMED, WHY_A },
+	{ "keepsake://host:7400?" KEYS "&a=host:7400," G "," X, STATUS_MALFORMED, WHY_A },
+	{ "keepsake://host:7400?" KEYS "&a=host:7400," ZERO_KEY, STATUS_MALFORMED, WHY_A },
+	{ "keepsake://host:7400?" KEYS "&a=b:1&a=c:1&a=d:1&a=e:1&a=f:1&a=g:1&a=h:1&a=i:1", STATUS_MALFORMED, WHY_MANY },
+	{ "keepsake://host:7400?A=host:7400&" KEYS,             STATUS_VERSION,   WHY_NEWER },
 	{ "keepsake://host:7400?x=" X "&o=" O,                  STATUS_MALFORMED, "the gateway's key g= is missing" },
 	{ "keepsake://host:7400?g=" G "&o=" O,                  STATUS_MALFORMED, "auth's sealing key x= is missing" },
 	{ "keepsake://host:7400?g=" G "&x=" X,                  STATUS_MALFORMED, "auth's OPAQUE key o= is missing" },
@@ -125,6 +139,76 @@ START_TEST(taken)
 	ck_assert_int_eq(memcmp(&again, &enrolment, sizeof(again)), 0);
 	if (_i == 0)
 		ck_assert_str_eq(text, good[_i].text);
+}
+END_TEST
+
+/** Several gateways, which share a key or have their own. */
+START_TEST(gateways)
+{
+	static const char text[] =
+	    "keepsake://host:7400?" KEYS
+	    "&a=other.example:7401&a=[2001:db8::8]:7402," X "&a=192.0.2.8:1";
+	/* the others may stand before the key that they share */
+	static const char turned[] =
+	    "keepsake://host:7400?a=other.example:7401&a=[2001:db8::8]:7402," X
+	    "&later=1&a=192.0.2.8:1&" KEYS;
+	static const struct {
+		const char *host;
+		unsigned int port, first_byte;
+	} want[] = {
+		{ "other.example", 7401, 0x00 },
+		{ "[2001:db8::8]", 7402, 0xFB },
+		{ "192.0.2.8", 1, 0x00 },
+	};
+	struct enrolment enrolment, again;
+	char written[ENROLMENT_TEXT_BYTES];
+	const char *why;
+
+	ck_assert_int_eq(enrolment_parse(&enrolment, text, &why), STATUS_OK);
+	ck_assert_str_eq(enrolment.host, "host");
+	ck_assert_uint_eq(enrolment.others_count, nitems(want));
+	for (size_t i = 0; i < nitems(want); i++) {
+		const struct enrolment_gateway *other = &enrolment.others[i];
+		ck_assert_str_eq(other->host, want[i].host);
+		ck_assert_uint_eq(other->port, want[i].port);
+		ck_assert_uint_eq(other->key[0], want[i].first_byte);
+	}
+	ck_assert_int_eq(enrolment_format(written, &enrolment), STATUS_OK);
+	ck_assert_str_eq(written, text);
+	ck_assert_int_eq(enrolment_parse(&again, turned, &why), STATUS_OK);
+	ck_assert_mem_eq(&again, &enrolment, sizeof(again));
+}
+END_TEST
+
+/** As many as there may be, with names as long as they may be. */
+START_TEST(gateways_longest)
+{
+	static const char name[] =
+	    LABEL_63 "." LABEL_63 "." LABEL_63
+		     ".a234567890123456789012345678901234567890"
+		     "123456789012345678901";
+	struct enrolment enrolment = {
+		.port = UINT16_MAX,
+		.others_count = ENROLMENT_OTHERS_MAX,
+	};
+	struct enrolment again;
+	char text[ENROLMENT_TEXT_BYTES];
+	const char *why;
+
+	ck_assert_int_eq(enrolment_parse(&again, good[0].text, &why), 0);
+	memcpy(enrolment.auth_opaque, again.auth_opaque, ENROLMENT_KEY_BYTES);
+	ck_assert_uint_eq(strlen(name), ENROLMENT_HOST_BYTES_MAX);
+	strcpy(enrolment.host, name);
+	for (size_t i = 0; i < ENROLMENT_OTHERS_MAX; i++) {
+		strcpy(enrolment.others[i].host, name);
+		enrolment.others[i].port = UINT16_MAX;
+		enrolment.others[i].key[0] = (uint8_t)(i + 1);
+	}
+	ck_assert_int_eq(enrolment_format(text, &enrolment), STATUS_OK);
+	ck_assert_int_eq(enrolment_parse(&again, text, &why), STATUS_OK);
+	ck_assert_mem_eq(&again, &enrolment, sizeof(again));
+	enrolment.others[3].port = 0;
+	ck_assert_int_eq(enrolment_format(text, &enrolment), STATUS_MALFORMED);
 }
 END_TEST
 
@@ -207,11 +291,13 @@ END_TEST
 int main(void)
 {
 	Suite *suite = suite_create("enrolment");
-	TCase *strings = tcase_create("T-01 enrolment strings");
+	TCase *strings = tcase_create("T-01 G-06 enrolment strings");
 	TCase *hostile = tcase_create("R-03 enrolment strings refused");
 
 	tcase_add_loop_test(strings, taken, 0, (int)nitems(good));
 	tcase_add_test(strings, not_formatted);
+	tcase_add_test(strings, gateways);
+	tcase_add_test(strings, gateways_longest);
 	tcase_add_loop_test(hostile, refused, 0, (int)nitems(bad));
 	tcase_add_test(hostile, damaged);
 	tcase_add_test(hostile, too_long);

@@ -30,6 +30,7 @@ static void setup(void)
 		.tries_remaining = 3,
 		.server_time_ms = 1700000000000,
 		.detail = "zu viel auf einmal: später",
+		.stopping = true,
 	};
 }
 
@@ -67,6 +68,7 @@ static void assert_same(void)
 	ck_assert_uint_eq(got.tries_remaining, header.tries_remaining);
 	ck_assert_uint_eq(got.server_time_ms, header.server_time_ms);
 	ck_assert_str_eq(got.detail, header.detail);
+	ck_assert(got.stopping == header.stopping);
 }
 
 START_TEST(there_and_back)

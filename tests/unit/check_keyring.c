@@ -163,8 +163,17 @@ static enum status find(const struct id *account)
 static enum status rotate(uint64_t *count)
 {
 	capture_begin(STDERR_FILENO);
-	enum status st = keyring_rotate(keyring, conf, count);
+	uint8_t id[MASTER_ID_BYTES], want[MASTER_ID_BYTES];
+	struct master *master = NULL;
+	enum status st = keyring_rotate(keyring, conf, count, id);
 	said = capture_end();
+	if (st != STATUS_OK)
+		return st;
+	ck_assert_int_eq(
+	    master_read(&master, conf, keyring_service(keyring)), STATUS_OK);
+	master_id(want, master->keys[0], keyring_service(keyring));
+	master_destroy(&master);
+	ck_assert_mem_eq(id, want, sizeof(id));
 	return st;
 }
 

@@ -77,6 +77,22 @@ static enum status node_get(
 
 static const struct node_source source = { NULL, node_want, node_get };
 
+/* The same without some of them. */
+static size_t lost_from = SIZE_MAX, lost_to; /* numbers */
+
+static enum status node_get_some(
+    void *arg, const struct chunk_name *name, struct bytes *plain)
+{
+	size_t number = (size_t)get_be64(name->id.bytes) - 1;
+
+	if (number >= lost_from && number < lost_to)
+		return number % 2 == 0 ? STATUS_NOT_FOUND : STATUS_MALFORMED;
+	return node_get(arg, name, plain);
+}
+
+static const struct node_source source_of_some = { NULL, node_want,
+	node_get_some };
+
 /* A tree */
 
 static void entry_make(struct entry *entry, size_t number)
@@ -498,6 +514,141 @@ START_TEST(a_node_that_is_not_there)
 }
 END_TEST
 
+/* What was told of lost nodes. */
+struct losses {
+	size_t count, broken;
+	char behind[64];
+};
+
+static void on_lost(void *arg, const char *behind, const char *broken)
+{
+	struct losses *losses = arg;
+
+	losses->count++;
+	losses->broken += broken != NULL;
+	snprintf(losses->behind, sizeof(losses->behind), "%s", behind);
+}
+
+/* Read all that is there; how many entries that is, in order. */
+static size_t read_rest(const struct chunk_name *root, size_t entries,
+    struct losses *losses, enum status want)
+{
+	struct manifest_reader *reader =
+	    manifest_reader_new(&source_of_some, root);
+	struct entry got = { 0 };
+	size_t count = 0, number, next = 0;
+	enum status st;
+
+	manifest_reader_tolerate(reader, on_lost, losses);
+	/* An assertion each would take minutes. */
+	while ((st = manifest_reader_next(reader, &got)) == STATUS_OK) {
+		if (sscanf((const char *)got.path.data, "folder/%zu name.txt",
+			&number) != 1 ||
+		    number < next || number >= entries ||
+		    got.size != 5000 + 4096 || got.extents_count != 2)
+			ck_abort_msg("behind entry %zu", next);
+		next = number + 1;
+		count++;
+	}
+	ck_assert_int_eq(st, want);
+	manifest_reader_destroy(&reader);
+	entry_clear(&got);
+	return count;
+}
+
+START_TEST(lost_nodes)
+{
+	const size_t entries = 3000;
+	struct losses losses = { 0 };
+
+	leaves_build(entries, SIZE_MAX);
+	size_t leaves = nodes_count;
+	ck_assert_uint_gt(leaves, 3);
+	struct chunk_name root = levels_build();
+	lost_from = lost_to = 0;
+	ck_assert_uint_eq(
+	    read_rest(&root, entries, &losses, STATUS_NOT_FOUND), entries);
+	ck_assert_uint_eq(losses.count, 0);
+	/* each leaf in turn, the first and the last too */
+	for (size_t leaf = 0; leaf < leaves; leaf++) {
+		losses = (struct losses){ 0 };
+		lost_from = leaf;
+		lost_to = leaf + 1;
+		size_t count =
+		    read_rest(&root, entries, &losses, STATUS_NOT_FOUND);
+		ck_assert_uint_lt(count, entries);
+		ck_assert_uint_gt(count, 0);
+		ck_assert_uint_eq(losses.count, 1);
+		ck_assert_uint_eq(losses.broken, 0);
+		ck_assert(leaf > 0 ? losses.behind[0] != '\0'
+				   : losses.behind[0] == '\0');
+	}
+	/* neighbours are one loss */
+	losses = (struct losses){ 0 };
+	lost_from = 1;
+	lost_to = 3;
+	read_rest(&root, entries, &losses, STATUS_NOT_FOUND);
+	ck_assert_uint_eq(losses.count, 1);
+	/* all leaves; and the top, without which there is nothing */
+	losses = (struct losses){ 0 };
+	lost_from = 0;
+	lost_to = leaves;
+	ck_assert_uint_eq(
+	    read_rest(&root, entries, &losses, STATUS_NOT_FOUND), 0);
+	lost_from = nodes_count - 1;
+	lost_to = nodes_count;
+	ck_assert_uint_eq(
+	    read_rest(&root, entries, &losses, STATUS_MALFORMED), 0);
+	nodes_clear();
+}
+END_TEST
+
+/* A file whose entry goes through several nodes, one of which is lost. */
+START_TEST(lost_middle)
+{
+	struct losses losses = { 0 };
+	struct entry entry = { 0 }, got = { 0 };
+	struct node_builder *builder =
+	    node_builder_new(seed, 0, node_keep, NULL);
+
+	for (size_t number = 0; number < 3; number++) {
+		entry_make(&entry, number);
+		for (size_t i = 0;
+		     number == 1 && i < 5 * (size_t)ENTRY_EXTENTS_MAX + 17;
+		     i++) {
+			struct chunk_name name = numbered(1000 + i);
+			entry_add_extent(&entry, &name, 0, 100000);
+			entry.size += 100000;
+		}
+		ck_assert_int_eq(
+		    node_builder_add_entry(builder, &entry), STATUS_OK);
+	}
+	ck_assert_int_eq(node_builder_finish(builder), STATUS_OK);
+	node_builder_destroy(&builder);
+	ck_assert_uint_gt(nodes_count, 2);
+	lost_from = 1;
+	lost_to = 2;
+	struct chunk_name root = levels_build();
+	struct manifest_reader *reader =
+	    manifest_reader_new(&source_of_some, &root);
+	manifest_reader_tolerate(reader, on_lost, &losses);
+	/* The first and the last one; what is left of the other is none. */
+	ck_assert_int_eq(manifest_reader_next(reader, &got), STATUS_OK);
+	entry_make(&entry, 0);
+	entries_same(&entry, &got);
+	ck_assert_int_eq(manifest_reader_next(reader, &got), STATUS_OK);
+	entry_make(&entry, 2);
+	entries_same(&entry, &got);
+	ck_assert_int_eq(manifest_reader_next(reader, &got), STATUS_NOT_FOUND);
+	ck_assert_uint_eq(losses.count, 1);
+	ck_assert_uint_eq(losses.broken, 1);
+	manifest_reader_destroy(&reader);
+	entry_clear(&entry);
+	entry_clear(&got);
+	nodes_clear();
+}
+END_TEST
+
 START_TEST(hostile_nodes)
 {
 	uint8_t node[2 * ENTRY_MESSAGE_BYTES_MAX] = { 0 };
@@ -559,6 +710,10 @@ int main(void)
 	tcase_add_loop_test(hostile, hostile_entries, 0, nitems(spoilt));
 	tcase_add_test(hostile, hostile_nodes);
 	tcase_add_test(hostile, a_node_that_is_not_there);
+	TCase *lost = tcase_create("B-11 damaged nodes are passed over");
+	tcase_add_test(lost, lost_nodes);
+	tcase_add_test(lost, lost_middle);
+	suite_add_tcase(suite, lost);
 	suite_add_tcase(suite, nodes_case);
 	suite_add_tcase(suite, hostile);
 	SRunner *runner = srunner_create(suite);

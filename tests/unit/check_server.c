@@ -621,6 +621,52 @@ START_TEST(repeat_under_way)
 }
 END_TEST
 
+/* By another gateway: the former one does not wait in vain. */
+START_TEST(repeat_by_another_gateway)
+{
+	struct request request = request_of(TYPE_PARK);
+	struct asker second = { .role = ROLE_GATEWAY };
+
+	asker_connect(&second);
+	asker_send(&gateway, &request);
+	wait_parked(1);
+	request.route = "another way";
+	asker_send(&second, &request);
+	ck_assert_int_eq(asker_wait(&gateway), STATUS_UNAVAILABLE);
+	ck_assert(id_equal(&gateway.reply.request, &request.header.request));
+	ck_assert_uint_gt(gateway.reply.retry_after_ms, 0);
+	ck_assert(slice_equal(
+	    frame_slice(&gateway.answer.envelope[0]), slice_text("route")));
+	ck_assert_uint_eq(state.runs, 1);
+	exchange_finish(&state.parked[0], STATUS_OK);
+	ck_assert_int_eq(asker_wait(&second), STATUS_OK);
+	ck_assert(id_equal(&second.reply.request, &request.header.request));
+	ck_assert(slice_equal(frame_slice(&second.answer.envelope[0]),
+	    slice_text("another way")));
+	asker_hears_nothing(&gateway);
+	asker_disconnect(&second);
+}
+END_TEST
+
+/* The same where the former one has ended meanwhile. */
+START_TEST(repeat_after_a_gateway_has_gone)
+{
+	struct request request = request_of(TYPE_PARK);
+	struct asker first = { .role = ROLE_GATEWAY };
+
+	asker_connect(&first);
+	asker_send(&first, &request);
+	wait_parked(1);
+	asker_disconnect(&first);
+	asker_send(&gateway, &request);
+	asker_hears_nothing(&gateway);
+	ck_assert_uint_eq(state.runs, 1);
+	exchange_finish(&state.parked[0], STATUS_OK);
+	ck_assert_int_eq(asker_wait(&gateway), STATUS_OK);
+	ck_assert(id_equal(&gateway.reply.request, &request.header.request));
+}
+END_TEST
+
 static void set_repeat_peer(struct request *request)
 {
 	request->header.peer.id[0] ^= 1;
@@ -768,7 +814,7 @@ START_TEST(stop_in_10_s)
 	asker_send(&gateway, &request);
 	wait_parked(1);
 	server_stop(server, on_stopped, &stops);
-	skipped_ms += 9000;
+	skipped_ms += 6000;
 	request = request_of(TYPE_ECHO);
 	ck_assert_int_eq(asker_ask(&gateway, &request), STATUS_UNAVAILABLE);
 	ck_assert_uint_eq(stops, 0);
@@ -809,6 +855,8 @@ int main(void)
 	tcase_add_test(hostile, header_answered);
 	tcase_add_test(hostile, frames_refused);
 	tcase_add_test(parked, repeat_under_way);
+	tcase_add_test(parked, repeat_by_another_gateway);
+	tcase_add_test(parked, repeat_after_a_gateway_has_gone);
 	tcase_add_loop_test(parked, no_repeat, 0, (int)nitems(others));
 	tcase_add_test(parked, push);
 	tcase_add_test(bounds, too_many);
