@@ -24,10 +24,12 @@ struct remote;
 
 /*
  * The window.  Puts: enough under way to keep a group commit at the store
- * busy; fetches: enough for the round trip.  Both in memory, so bounded.
+ * busy, and few enough to be in the caches of the processors still when the
+ * store copies them; fetches: enough for the round trip.  Both in memory, so
+ * bounded.
  */
 #define REMOTE_PUTS_MAX      192
-#define REMOTE_PUT_BYTES_MAX (32u * 1024 * 1024)
+#define REMOTE_PUT_BYTES_MAX (8u * 1024 * 1024)
 #define REMOTE_FETCHES_MAX   32
 
 struct remote_options {

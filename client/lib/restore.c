@@ -23,8 +23,8 @@ static const char *const skips[] = {
 	[RESTORE_DIFFERS] = "differs when read again",
 	[RESTORE_REFUSED] = "cannot be written",
 	[RESTORE_NO_LINK] = "is another name of a file that is not restored",
-	[RESTORE_KEPT]    = "is there already, and is not the same; --overwrite replaces it",
 	[RESTORE_LOST]    = "what follows it is lost: the list of files is damaged in the store",
+	[RESTORE_KEPT]    = "is there already, and is not the same; --overwrite replaces it",
 };
 /* clang-format on */
 _Static_assert(nitems(skips) == RESTORE_SKIP_COUNT, "one text each");

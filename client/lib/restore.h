@@ -19,8 +19,8 @@ enum restore_skip {
 	RESTORE_DIFFERS, /* read again, it is not what was written */
 	RESTORE_REFUSED, /* the system said why: error is an errno */
 	RESTORE_NO_LINK, /* the file it is a second name of is not restored */
-	RESTORE_KEPT,    /* another one is there already: only with keep */
 	RESTORE_LOST,    /* what follows it is not known: the list is damaged */
+	RESTORE_KEPT,    /* another one is there already: only with keep */
 	RESTORE_SKIP_COUNT
 };
 

@@ -9,4 +9,5 @@ void heap_tune(void)
 {
 	mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES_MIN);
 	mallopt(M_TRIM_THRESHOLD, KEPT_BYTES_MAX);
+	mallopt(M_ARENA_MAX, 1);
 }

@@ -634,11 +634,22 @@ enum db_state db_state(const struct db *self)
 	return engine_state(self->engine);
 }
 
+uint64_t db_times_full(const struct db *self)
+{
+	return engine_times_full(self->engine);
+}
+
 void db_commit_durations(struct db *self, struct histogram *out)
 {
 	pthread_mutex_lock(&self->lock);
 	*out = self->commits;
 	pthread_mutex_unlock(&self->lock);
+}
+
+enum status db_copy(struct db *self, const char *path,
+    struct db_copy_progress *progress, struct db_copied *out)
+{
+	return engine_copy(self->engine, path, progress, out);
 }
 
 enum status db_stats(struct db *self, struct db_stats *out)
