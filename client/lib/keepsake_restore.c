@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "base/util.h"
 #include "category.h"
 #include "keepsake_internal.h"
@@ -106,19 +107,18 @@ static enum status find_target(struct keepsake *self,
 {
 	struct summary summary;
 
-	if (what->target && strlen(what->target) > KEEPSAKE_FOLDER_BYTES_MAX)
+	if (what->target &&
+	    !text_copy(out, KEEPSAKE_FOLDER_BYTES_MAX + 1, what->target))
 		return call_refuse(self, STATUS_TOO_LARGE,
 		    "name a folder by a shorter path",
 		    "the target's path is too long");
-	if (what->target) {
-		strcpy(out, what->target);
+	if (what->target)
 		return STATUS_OK;
-	}
 	enum status st = summary_open(&summary, &self->account_keys->account,
 	    self->snapshot_key, snapshot);
 	if (st != STATUS_OK)
 		return snapshot_refuse(self, st, snapshot);
-	strcpy(out, summary.folder);
+	text_copy(out, KEEPSAKE_FOLDER_BYTES_MAX + 1, summary.folder);
 	sodium_memzero(&summary, sizeof(summary));
 	if (out[0] != '\0')
 		return STATUS_OK;
