@@ -90,13 +90,13 @@ static size_t receive_bytes(void *socket, uint8_t *bytes, size_t size)
 	return len < 0 ? 0 : (size_t)len;
 }
 
+/* What comes behind the version; false: none that may be let in. */
 static bool receive_request(void *socket, struct zap_request *out)
 {
 	char unused[FIELD_BYTES];
 	int more = 1;
 	size_t more_len = sizeof(more);
 
-	receive_text(socket, out->version, sizeof(out->version));
 	size_t id_len = receive_bytes(socket, out->id, sizeof(out->id));
 	out->id_len = min_of(id_len, sizeof(out->id));
 	receive_text(socket, out->door, sizeof(out->door));
@@ -133,6 +133,22 @@ static void send_answer(
 	zmq_send(socket, "", 0, 0);
 }
 
+/* Answer a request; false: none waits. */
+static bool serve(struct zap *self)
+{
+	struct zap_request request = { 0 };
+
+	if (zmq_recv(self->handler, request.version,
+		sizeof(request.version) - 1, ZMQ_DONTWAIT) < 0)
+		return false;
+	bool allowed = receive_request(self->handler, &request) &&
+		       may_enter(self, request.door, request.key);
+	if (!allowed && strcmp(request.door, SELF_TEST_DOOR) != 0)
+		log_warning(NULL, "peer_refused", "door=%.31s", request.door);
+	send_answer(self->handler, &request, allowed);
+	return true;
+}
+
 static void *zap_thread(void *arg)
 {
 	struct zap *self = arg;
@@ -146,15 +162,9 @@ static void *zap_thread(void *arg)
 			break;
 		if (items[1].revents)
 			break;
-		if (!items[0].revents)
-			continue;
-		struct zap_request request = { 0 };
-		bool allowed = receive_request(self->handler, &request) &&
-			       may_enter(self, request.door, request.key);
-		if (!allowed && strcmp(request.door, SELF_TEST_DOOR) != 0)
-			log_warning(
-			    NULL, "peer_refused", "door=%.31s", request.door);
-		send_answer(self->handler, &request, allowed);
+		/* Many come at once when a gateway was started again. */
+		while (serve(self))
+			;
 	}
 	zmq_close(self->handler);
 	zmq_close(self->stop);

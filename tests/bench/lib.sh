@@ -42,6 +42,19 @@ median() { # FILE NAME
 		}' || fail "no value of $2 in $1"
 }
 
+# The median of A / B, round by round: both were measured one right after the
+# other, so what else the machine did meets both.
+median_ratio() { # FILE A B
+	awk -F '\t' -v a="$2" -v b="$3" '
+		$1 == a { as[++as_count] = $2 }
+		$1 == b { bs[++bs_count] = $2 }
+		END {
+			for (i = 1; i <= as_count && i <= bs_count; i++)
+				printf "ratio\t%.6f\n", as[i] / bs[i]
+		}' "$1" >"$1.ratios"
+	calc 3 a a="$(median "$1.ratios" ratio)"
+}
+
 # --- a terminal that loads the store: tests/tool/storeload.c ------------------
 
 store_load_begin() {

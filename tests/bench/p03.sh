@@ -61,10 +61,10 @@ for kind in record chunk; do
 done
 row P-03 "keepsake / bare LMDB, the same keys and values" \
     "floor 0.5, goal 0.8" ratio \
-    "$(calc 3 'b / a' a="$ours" b="$(median "$measures" chunk_many_all)")"
+    "$(median_ratio "$measures" chunk_many_all ours)"
 row P-03 "keepsake / bare LMDB, the value alone under a growing key" \
     "" ratio \
-    "$(calc 3 'b / a' a="$ours" b="$(median "$measures" record_many_all)")"
+    "$(median_ratio "$measures" record_many_all ours)"
 alone=$(median "$measures" alone)
 commit=$(median "$measures" chunk_alone_commit)
 row P-03 "one at a time" keepsake ms "$(calc 3 'a / 1e6' a="$alone")"

@@ -139,12 +139,12 @@ for name in gateway curve; do
 	for way in up down; do
 		row P-05 "bulk, $way: ${what[$name]} / bare proxy" \
 		    "floor 0.8, goal 1.0" ratio \
-		    "$(calc 3 'a / b' a="$(m ${name}_${way}_mib_s)" \
-			b="$(m chain_${way}_mib_s)")"
+		    "$(median_ratio "$measures" ${name}_${way}_mib_s \
+			chain_${way}_mib_s)"
 		row P-05 "CPU of a MiB, $way: ${what[$name]} / bare proxy" \
 		    "floor 1.3, goal 1.0" ratio \
-		    "$(calc 3 'a / b' a="$(m ${name}_${way}_cpu_ms_mib)" \
-			b="$(m chain_${way}_cpu_ms_mib)")"
+		    "$(median_ratio "$measures" ${name}_${way}_cpu_ms_mib \
+			chain_${way}_cpu_ms_mib)"
 	done
 done
 row P-05 "added latency: through the gateway - straight to the ipc door" \

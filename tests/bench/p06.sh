@@ -28,11 +28,12 @@ operations() { # PREFIX
 	done
 }
 
-# Resident memory of a service, KiB: what is not its mapped database.
-beside_map() { # SERVICE
-	awk '
+# Resident memory of a service, KiB: what is not its mapped database.  Rss
+# counts all of it, Pss of what several processes share only its part.
+beside_map() { # SERVICE Rss|Pss
+	awk -v kind="$2:" '
 		/^[0-9a-f]+-[0-9a-f]+ / { mapped = $NF ~ /\.mdb$/ }
-		$1 == "Rss:" && !mapped { sum += $2 }
+		$1 == kind && !mapped { sum += $2 }
 		END { print sum + 0 }' "/proc/${SERVICE_PID[$1]}/smaps"
 }
 
@@ -47,13 +48,18 @@ ns=$(accounts_make $((ACCOUNTS - ACCOUNTS / 10)))
 operations many
 row P-06 "accounts made, all that a first backup needs" keepsake 1/s \
     "$(calc 1 'n * 0.9e9 / t' n="$ACCOUNTS" t="$ns")"
-all=0
+all=0 parts=0
 for name in $SERVICES; do
-	kib=$(beside_map "$name")
+	kib=$(beside_map "$name" Rss)
 	row P-06 "memory beside the map, $ACCOUNTS accounts" "$name" MiB \
 	    "$(calc 1 'k / 1024' k="$kib")"
-	[ "$name" = gateway ] || all=$((all + kib))
+	[ "$name" = gateway ] || {
+		all=$((all + kib))
+		parts=$((parts + $(beside_map "$name" Pss)))
+	}
 done
 row P-06 "memory beside the map, the four services" "floor 100, goal 60" MiB \
     "$(calc 1 'k / 1024' k="$all")"
+row P-06 "the same, shared libraries by their parts" "" MiB \
+    "$(calc 1 'k / 1024' k="$parts")"
 costs_rows "$measures" "$((ACCOUNTS / 10)) $ACCOUNTS" "${OPERATIONS[@]%% *}"

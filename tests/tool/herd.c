@@ -114,24 +114,34 @@ static void one_ping(struct one *self)
 	bytes_clear(&packed);
 }
 
-/* Go on as far as it can; true when that was its answer. */
-static bool one_look(struct one *self)
+static bool one_take(struct one *self)
 {
 	struct message answer;
-	bool done = false;
-	int events = one_events(self);
 
-	if (!self->asked && (events & ZMQ_POLLOUT)) {
-		one_ping(self);
-		events = one_events(self);
-	}
 	message_init(&answer);
-	if (self->asked && !self->answered && (events & ZMQ_POLLIN))
-		done = message_receive(&answer, self->socket, 0) == STATUS_OK;
+	self->answered = message_receive(&answer, self->socket, 0) == STATUS_OK;
 	message_clear(&answer);
-	self->answered |= done;
-	one_events(self); /* or its descriptor would not be ready again */
-	return done;
+	return self->answered;
+}
+
+/*
+ * Go on as far as it can; true when that was its answer.  The descriptor
+ * tells of what is new only: nothing may be left when this returns.
+ */
+static bool one_look(struct one *self)
+{
+	bool done = false;
+
+	for (;;) {
+		int events = one_events(self);
+		if (!self->asked && (events & ZMQ_POLLOUT))
+			one_ping(self);
+		else if (self->asked && !self->answered &&
+			 (events & ZMQ_POLLIN))
+			done = one_take(self);
+		else
+			return done;
+	}
 }
 
 /* ---- a process of them ---- */
