@@ -11,7 +11,7 @@ PREFIX     ?= /usr/local
 VERSION    := 0.1.0
 
 PACKAGES := libzmq libprotobuf-c lmdb libsodium libzstd nettle libutf8proc \
-            libxxhash jansson libmicrohttpd libqrencode
+            libxxhash jansson libmicrohttpd libqrencode libseccomp
 
 # What the code relies on is apart from CFLAGS, which stay the caller's.
 # The hardening needs optimisation, so it is dropped where there is none.
@@ -106,12 +106,15 @@ $(BUILD)/tests/tool/%: $(BUILD)/tests/tool/%.o $(LIBRARY) $(PARTS) $(COMMON)
 
 # What records the writes of a process, and cuts the power: by being linked
 # in, or preloaded.
-RECORDER := $(BUILD)/tests/power/record.so
+RECORDER := $(BUILD)/tests/power/record.so $(BUILD)/tests/power/powercut
 $(patsubst %,$(BUILD)/tests/unit/check_power_%,db files): \
     $(BUILD)/tests/power/record.o $(BUILD)/tests/power/disk.o
 
-$(RECORDER): $(BUILD)/tests/power/record.o
+%/record.so: %/record.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $^
+
+%/powercut: %/powercut.o %/disk.o
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
 .PHONY: units tools
 units: $(UNITS)

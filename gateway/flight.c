@@ -1,5 +1,6 @@
 #include "flight.h"
 
+#include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +98,7 @@ static void terminal_drop_idle(
 		return;
 	struct flight_terminal **at = terminal_at(self, terminal->peer);
 	struct flight_terminal *idle = *at;
+	assert(idle == terminal);
 	*at = idle->next_in_bucket;
 	free(idle);
 }

@@ -145,6 +145,12 @@ int main(int argc, char **argv)
 		"the door for terminals: keepsake-gateway [zmtp] [options]",
 		argc, argv, &exit_code) != PROGRAM_GO_ON)
 		return exit_code;
+	if (self.program.verify) {
+		fprintf(stderr, "keepsake-gateway: it keeps nothing: --verify "
+				"is for services\n");
+		program_end(&self.program);
+		return 2;
+	}
 	enum status st = open_all(&self);
 	if (st == STATUS_OK) {
 		self.program.stop_requested = on_stop_requested;

@@ -20,7 +20,7 @@
 #define LIVED_MS       1000 /* who lived as long is started again at once */
 #define PAUSE_MS_FIRST 100
 #define PAUSE_MS_MAX   1000
-#define STOP_MS_MAX    9500 /* then who has not ended is killed: 10 s in all */
+#define STOP_MS_MAX    9000 /* then who has not ended is killed: 10 s in all */
 
 /* One bearer and the process that it is at the moment. */
 struct bearer {

@@ -11,7 +11,7 @@
 /**
  * Run this program again as "${program} BEARER ARGUMENTS…" for each bearer,
  * with ${argv}'s arguments, and see that they go on until TERM or INT, which
- * is passed on; who has not ended 9.5 s later is killed.  A bearer that was
+ * is passed on; who has not ended 9 s later is killed.  A bearer that was
  * ended by a signal is back at once, or
  * within a second where it ended right after its start.
  *

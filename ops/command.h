@@ -46,11 +46,17 @@ struct ops_options {
 	struct ops_list addresses;
 	bool all;
 	bool status; /* of scrub */
+	const char *from;
+	const char *folder;
+	bool no_ledger;
+	bool with_ledger;
+	bool ledger_only;
 };
 
 /** One run of the tool. */
 struct ops {
 	struct conf *conf;
+	const char *config; /* its file */
 	bool json;
 	struct ops_options options;
 	enum exit_code exit_code; /* set by the command */
@@ -72,5 +78,6 @@ command_fn command_disable, command_enable;
 command_fn command_export, command_audit, command_events;
 command_fn command_scrub, command_damage, command_quota;
 command_fn command_compact;
+command_fn command_backup, command_restore, command_verify;
 
 #endif

@@ -43,6 +43,11 @@ enum special {
 	SPECIAL_QR,
 	SPECIAL_QR_FILE,
 	SPECIAL_ADDRESS,
+	SPECIAL_FROM,
+	SPECIAL_FOLDER,
+	SPECIAL_NO_LEDGER,
+	SPECIAL_WITH_LEDGER,
+	SPECIAL_LEDGER_ONLY,
 };
 
 /* clang-format off */
@@ -150,6 +155,18 @@ static const struct command {
 	  "these, and has them wrap their account keys by the new ones, while serving." },
 	{ "keys",         "rotate [SERVICE]...", "new master keys, for all services or these",     1, 9, 0, command_keys,
 	  NULL },
+	{ "backup",       "[SERVICE]...",        "copy the databases, while serving",              0, 4, BIT(SPECIAL_TO) | BIT(SPECIAL_NO_LEDGER), command_backup,
+	  "Has each service, or those that are named, copy its database, account keys and\n"
+	  "journal into a new folder NAME below [SERVICE] backups; without --to the name is\n"
+	  "the time. Says of which moment each copy is. auth is copied last." },
+	{ "restore",      "SERVICE --from FOLDER", "put a backup back; the service is stopped",    1, 1, BIT(SPECIAL_FROM) | BIT(SPECIAL_WITH_LEDGER) | BIT(SPECIAL_LEDGER_ONLY), command_restore,
+	  "Checks the backup in FOLDER and puts its database in place; the former one stays\n"
+	  "beside it. --with-ledger also puts account keys and journal back, where they were\n"
+	  "lost; what is there is newer and is kept. --ledger-only leaves the database." },
+	{ "verify",       "[SERVICE]... [--folder FOLDER]", "prove that what is stored is whole",  0, 4, BIT(SPECIAL_FOLDER), command_verify,
+	  "Has each service, or those that are named, read all it has: every row unpacks and\n"
+	  "opens, and what refers to something finds it. Damage is named, and the exit status\n"
+	  "is 1. With --folder it is that backup that is checked, not what is served." },
 	{ "enrolment",    "[--address HOST:PORT[,gateway-NAME]]... [--qr]", "print the string that terminals enrol by", 0, 0, BIT(SPECIAL_ADDRESS) | BIT(SPECIAL_QR) | BIT(SPECIAL_QR_FILE), command_enrolment,
 	  "The string holds the addresses of public_address of [gateway], or those that are\n"
 	  "given, at most 8, and the public keys that a terminal trusts. A gateway that has\n"
@@ -192,6 +209,11 @@ static const struct option_row {
 	{ "qr-file",   "FILE",   OPTION_TEXT, FIELD(qr_file),   SPECIAL_QR_FILE,   "write a QR code to FILE, a new .png or .svg" },
 	{ "address",   "HOST:PORT", OPTION_LIST, FIELD(addresses), SPECIAL_ADDRESS, "where a gateway is met, with its name where it has a key of its own; again for another" },
 	{ "heads",     "FOLDER", OPTION_TEXT, FIELD(heads),     SPECIAL_HEADS,     "copies of the heads files" },
+	{ "from",      "FOLDER", OPTION_TEXT, FIELD(from),      SPECIAL_FROM,      "the backup: the folder with its manifest" },
+	{ "folder",    "FOLDER", OPTION_TEXT, FIELD(folder),    SPECIAL_FOLDER,    "the backup: the folder with its manifest" },
+	{ "no-ledger", NULL,     OPTION_FLAG, FIELD(no_ledger), SPECIAL_NO_LEDGER, "the databases alone" },
+	{ "ledger-only", NULL,   OPTION_FLAG, FIELD(ledger_only), SPECIAL_LEDGER_ONLY, "these alone: the database that is there is newer" },
+	{ "with-ledger", NULL,   OPTION_FLAG, FIELD(with_ledger), SPECIAL_WITH_LEDGER, "account keys and journal too, where they are lost" },
 };
 /* clang-format on */
 
@@ -460,6 +482,7 @@ int main(int argc, char **argv)
 		conf_destroy(&ops.conf);
 		return EXIT_FAILED;
 	}
+	ops.config = config;
 	run(&ops, command, argc - 1, argv + 1);
 	conf_destroy(&ops.conf);
 	arena_close();

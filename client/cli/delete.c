@@ -113,15 +113,17 @@ static void on_thinned(
 static void print_counts(
     const struct run *run, const struct keepsake_thin_result *result)
 {
+	uint64_t kept = result->kept + result->unread;
+
 	printf("%llu %s, %llu kept.\n", (unsigned long long)result->deleted,
 	    run->options.dry_run ? "would be deleted" : "deleted",
-	    (unsigned long long)(result->kept + result->unread));
+	    (unsigned long long)kept);
 }
 
 enum exit_code command_thin(struct run *run)
 {
 	const struct options *options = &run->options;
-	struct keepsake_thin_result result;
+	struct keepsake_thin_result result = { 0 };
 	struct thinned thinned = {
 		.run = run,
 		.snapshots = options->json ? json_array() : NULL,
@@ -143,11 +145,11 @@ enum exit_code command_thin(struct run *run)
 		json_decref(thinned.snapshots);
 		return command_failed(run, st);
 	}
+	uint64_t kept = result.kept + result.unread;
 	if (options->json)
 		return json_print(json_pack("{s:b, s:I, s:I, s:o}", "dry_run",
 			   options->dry_run, "deleted",
-			   (json_int_t)result.deleted, "kept",
-			   (json_int_t)(result.kept + result.unread),
+			   (json_int_t)result.deleted, "kept", (json_int_t)kept,
 			   "snapshots", thinned.snapshots))
 			   ? EXIT_DONE
 			   : EXIT_FAILED;

@@ -78,7 +78,7 @@ static bool on_difference(
 
 enum exit_code command_diff(struct run *run)
 {
-	struct keepsake_comparison result;
+	struct keepsake_comparison result = { 0 };
 	struct comparer comparer = {
 		.run = run,
 		.list = run->options.json ? json_array() : NULL,

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "base/util.h"
 #include "fetch.h"
 
@@ -303,6 +304,10 @@ static enum status attempt(const struct backup_options *options, bool use_cache,
 	    options->label);
 	summary_set_text(
 	    result->summary.host, sizeof(result->summary.host), options->host);
+	/* One that is too long is left out: cut off it is another's. */
+	if (options->root[0] == '/')
+		text_copy(result->summary.folder,
+		    sizeof(result->summary.folder), options->root);
 	self.progress.files_total = survey->files;
 	self.progress.bytes_total = survey->bytes;
 	st = cache_begin(&self, use_cache);

@@ -74,8 +74,10 @@ static enum status delete_named(struct keepsake *self, const char *const *which,
 	if (st != STATUS_OK)
 		return st;
 	doomed = calloc(count + 1, sizeof(*doomed));
-	if (!doomed)
-		st = call_refuse_plainly(self, STATUS_NO_SPACE);
+	if (!doomed) {
+		snapshots_free(list, count);
+		return call_refuse_plainly(self, STATUS_NO_SPACE);
+	}
 	for (size_t i = 0; i < wanted && st == STATUS_OK; i++) {
 		st = snapshot_pick(self, list, count, which[i], &at);
 		if (st == STATUS_OK)

@@ -1,5 +1,6 @@
 #include "keepsake.h"
 
+#include <assert.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -25,6 +26,8 @@ static bool on_difference(void *arg, const struct difference *difference)
 	const struct entry *before = difference->before;
 	const struct entry *after = difference->after;
 	const struct entry *entry = after ? after : before;
+
+	assert(entry);
 	const struct keepsake_difference passed = {
 		.change = !before  ? KEEPSAKE_ADDED
 			  : !after ? KEEPSAKE_REMOVED

@@ -178,8 +178,10 @@ enum status privileged_make(struct privileged *self)
 		return st;
 	st = folder_make(self->folder);
 	if (st != STATUS_OK)
-		return refuse(self, st == STATUS_NO_SPACE ? st : STATUS_DENIED,
-		    NULL, "the folder cannot be made");
+		return st == STATUS_NO_SPACE
+			   ? refuse(self, st, NULL, "no room for the folder")
+			   : refuse(self, STATUS_DENIED, NULL,
+				 "the folder cannot be made");
 	return privileged_check(self);
 }
 

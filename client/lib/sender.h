@@ -31,9 +31,9 @@ struct sender_options {
 	const struct account_keys *keys;
 	struct known_chunks *known; /* by this sender alone, until it ends */
 	bool ask;                   /* the store has chunks: may have ours */
-	bool weigh; /* send nothing: the figures say what would be */
-	unsigned int threads;       /* 0: SENDER_THREADS */
-	const atomic_bool *cancel;  /* may be NULL */
+	bool weigh;           /* send nothing: the figures say what would be */
+	unsigned int threads; /* 0: SENDER_THREADS */
+	const atomic_bool *cancel; /* may be NULL */
 };
 
 struct sender_figures {

@@ -83,6 +83,8 @@ enum status state_open(
 	memcpy(self->folder, folder, len);
 	*why_out = "it cannot be made";
 	st = folder_make(self->folder);
+	if (st == STATUS_NO_SPACE)
+		*why_out = "there is no room for it on its disk";
 	if (st == STATUS_NOT_FOUND)
 		st = STATUS_DENIED; /* a file where a folder should be */
 	if (st == STATUS_OK)

@@ -12,7 +12,7 @@
 #define BUSY_RETRY_MS 200
 #define GONE_RETRY_MS 500
 #define STOP_RETRY_MS 1000
-#define STOP_MS_MAX   8000 /* what is sent then has the rest of 10 s */
+#define STOP_MS_MAX   7000 /* what is sent then has the rest of 10 s */
 #define STOP_TICK_MS  50
 
 struct zmtp_bearer {

@@ -16,7 +16,7 @@ void zmtp_bearer_destroy(struct zmtp_bearer **self_p);
 
 /**
  * Refuse what is new, and say that another gateway may be asked at once; call
- * ${stopped} when all under way is answered, at the latest after 8 s.
+ * ${stopped} when all under way is answered, at the latest after 7 s.
  */
 void zmtp_bearer_stop(struct zmtp_bearer *self, loop_fn *stopped, void *arg);
 

@@ -14,10 +14,7 @@
 #define RESEND_MS_FIRST 5000 /* silence on a living link: ask again */
 #define RESEND_MS_MAX   60000
 #define RETRY_MS_MIN    50
-#define RECONNECT_MS    1000  /* where libzmq does not do it */
-#define CONNECT_MS      5000  /* then another place is tried */
-#define UNAVAILABLE_MS  10000 /* a place that cannot help */
-#define BUCKETS         1024  /* a power of two */
+#define BUCKETS         1024 /* a power of two */
 #define RECEIVE_BURST   64
 #define REASON_BYTES    (DETAIL_BYTES_MAX + 1)
 
@@ -39,27 +36,18 @@ struct call {
 };
 
 struct caller {
-	struct bus *bus;
 	struct loop *loop;
 	char name[32];
-	struct places *places;
-	void *socket, *monitor;  /* to the place in use */
-	struct timer late;       /* with several: not connected in time */
-	struct timer move;       /* to the next one */
-	uint64_t unavailable_ms; /* on clock_interval_ms; 0: it can help */
-	unsigned int connections;
+	struct connection *connection;
 	size_t envelope_count;
 	void (*pushed)(void *arg, const struct header *header,
 	    const struct message *message);
 	void *arg;
-	enum link_state link;
-	unsigned int refusals, refusals_max;
 	struct call *buckets[BUCKETS];
 	struct call *first, *last;
 	size_t count;
 	struct timer tick;
-	struct timer reconnect; /* after our key was refused */
-	bool closing;           /* nothing may be asked any more */
+	bool closing; /* nothing may be asked any more */
 	struct message incoming;
 };
 
@@ -137,7 +125,8 @@ static void why_silent(
 		[LINK_LOST] = "the connection was lost",
 	};
 
-	snprintf(reason, REASON_BYTES, "%s: %s", self->name, texts[self->link]);
+	snprintf(reason, REASON_BYTES, "%s: %s", self->name,
+	    texts[caller_link(self)]);
 }
 
 static void give_up(struct caller *self, struct call *call)
@@ -168,8 +157,10 @@ static void send_call(struct caller *self, struct call *call, uint64_t now)
 	zmq_msg_copy(&copy.header, &call->message.header);
 	zmq_msg_copy(&copy.body, &call->message.body);
 	zmq_msg_copy(&copy.payload, &call->message.payload);
-	/* Without a socket: another place could not be gone to, so far. */
-	if (self->socket && message_send(&copy, self->socket) == STATUS_OK) {
+	/* What left before on_connected would be sent twice. */
+	if (connection_state(self->connection) == LINK_UP &&
+	    message_send(&copy, connection_socket(self->connection)) ==
+		STATUS_OK) {
 		call->due_ms = now + call->resend_ms;
 		call->resend_ms =
 		    min_of(call->resend_ms * 2, (uint64_t)RESEND_MS_MAX);
@@ -196,97 +187,14 @@ static void on_tick(void *arg)
 		loop_timer_set(self->loop, &self->tick, TICK_MS);
 }
 
-static void resend_all(struct caller *self)
+static void on_connected(void *arg)
 {
+	struct caller *self = arg;
 	uint64_t now = clock_interval_ms();
 
 	for (struct call *call = self->first; call; call = call->next)
 		if (call->last_status == STATUS_OK || now >= call->due_ms)
 			send_call(self, call, now);
-}
-
-/* ---- other places ---- */
-
-/* From a timer: the socket may be the one whose event is being handled. */
-static void go_elsewhere(struct caller *self)
-{
-	if (places_count(self->places) > 1 && !self->move.is_set)
-		loop_timer_set(
-		    self->loop, &self->move, places_pause(self->places));
-}
-
-static void on_late(void *arg)
-{
-	go_elsewhere(arg);
-}
-
-static void link_close(struct caller *self)
-{
-	if (self->socket)
-		loop_forget_socket(self->loop, self->socket);
-	if (self->monitor)
-		loop_forget_socket(self->loop, self->monitor);
-	bus_unmonitor(self->socket, &self->monitor);
-	bus_close(&self->socket);
-}
-
-static void on_readable(void *arg);
-static void on_event(void *arg);
-
-/* How long a connection may take, in ms: longer each time round. */
-static uint64_t patience(const struct caller *self)
-{
-	return CONNECT_MS * min_of(1u + places_rounds(self->places), 6u);
-}
-
-static enum status link_open(struct caller *self)
-{
-	struct place place = places_current(self->places);
-
-	enum status st = bus_connect_watched(self->bus, place.endpoint,
-	    place.server_key, &self->socket, &self->monitor);
-	if (st == STATUS_OK)
-		st = loop_watch_socket(
-		    self->loop, self->socket, on_readable, self);
-	if (st == STATUS_OK)
-		st = loop_watch_socket(
-		    self->loop, self->monitor, on_event, self);
-	if (st != STATUS_OK)
-		link_close(self);
-	else if (places_count(self->places) > 1)
-		loop_timer_set(self->loop, &self->late, patience(self));
-	return st;
-}
-
-/* What is under way is sent again once the next place is connected. */
-static void on_move(void *arg)
-{
-	struct caller *self = arg;
-
-	link_close(self);
-	if (self->link == LINK_UP)
-		self->link = LINK_LOST;
-	self->unavailable_ms = 0;
-	places_next(self->places);
-	if (link_open(self) != STATUS_OK)
-		loop_timer_set(self->loop, &self->move, RECONNECT_MS);
-}
-
-/* Note whether the place in use is of any help. */
-static void judge_place(struct caller *self, const struct header *header)
-{
-	uint64_t now = clock_interval_ms();
-
-	if (header->status != STATUS_UNAVAILABLE) {
-		self->unavailable_ms = 0;
-		places_good(self->places);
-	} else if (header->stopping) {
-		go_elsewhere(self);
-	} else if (self->unavailable_ms == 0) {
-		self->unavailable_ms = now;
-	} else if (now - self->unavailable_ms >= UNAVAILABLE_MS) {
-		go_elsewhere(self);
-	}
 }
 
 static bool wants_retry(const struct header *header)
@@ -299,10 +207,9 @@ static bool wants_retry(const struct header *header)
 static void retry_later(
     const struct caller *self, struct call *call, const struct header *header)
 {
-	bool elsewhere = header->stopping && places_count(self->places) > 1;
-
 	call->due_ms = clock_interval_ms();
-	if (!elsewhere) /* else as soon as it is connected there */
+	/* Else as soon as it is connected elsewhere. */
+	if (!connection_leaves(self->connection, header))
 		call->due_ms +=
 		    max_of(header->retry_after_ms, (uint32_t)RETRY_MS_MIN);
 	call->resend_ms = RESEND_MS_FIRST;
@@ -321,7 +228,7 @@ static void on_message(struct caller *self)
 		    self->name, status_word(st));
 		return;
 	}
-	judge_place(self, &header);
+	connection_judge(self->connection, &header);
 	struct call *call = find_call(self, &header.request);
 	if (!call) {
 		/* A push, or the second answer to a repeated request. */
@@ -346,10 +253,11 @@ static void on_message(struct caller *self)
 static void on_readable(void *arg)
 {
 	struct caller *self = arg;
+	void *socket = connection_socket(self->connection);
 
 	for (int i = 0; i < RECEIVE_BURST; i++) {
 		enum status st = message_receive(
-		    &self->incoming, self->socket, self->envelope_count);
+		    &self->incoming, socket, self->envelope_count);
 		if (st == STATUS_NOT_FOUND)
 			return;
 		if (st == STATUS_OK)
@@ -370,69 +278,31 @@ static void give_up_all(struct caller *self)
 	}
 }
 
-/* A connection that ended before the keys had agreed. */
-static void on_refusal(struct caller *self)
+static void on_refused(void *arg)
 {
-	if (self->link == LINK_LOST)
-		return; /* it was the right key once: it is starting again */
-	self->link = LINK_REFUSED;
-	self->refusals++;
-	if (self->refusals_max > 0 &&
-	    self->refusals >= self->refusals_max * places_count(self->places))
-		give_up_all(self);
+	give_up_all(arg);
 }
 
-static void on_reconnect(void *arg)
+static enum status connect_to(
+    struct caller *self, struct bus *bus, const struct caller_options *options)
 {
-	struct caller *self = arg;
-
-	if (self->socket && bus_reconnect(self->socket) != STATUS_OK)
-		loop_timer_set(self->loop, &self->reconnect, RECONNECT_MS);
-}
-
-static void on_event(void *arg)
-{
-	struct caller *self = arg;
-	int64_t value;
-
-	switch (bus_monitor_event(self->monitor, &value)) {
-	case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
-		self->link = LINK_UP;
-		self->refusals = 0;
-		self->connections++;
-		loop_timer_cancel(self->loop, &self->late);
-		resend_all(self);
-		break;
-	case ZMQ_EVENT_DISCONNECTED:
-		/* Once for each connection, however its handshake failed. */
-		if (self->link == LINK_UP)
-			self->link = LINK_LOST;
-		else
-			on_refusal(self);
-		go_elsewhere(self);
-		break;
-	case ZMQ_EVENT_CONNECT_RETRIED: /* nobody listens there */
-		go_elsewhere(self);
-		break;
-	case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
-		loop_timer_set(self->loop, &self->reconnect, RECONNECT_MS);
-		break;
-	default:
-		break;
-	}
-}
-
-static enum status find_places(
-    struct places **out, const struct caller_options *options)
-{
-	struct place all[PLACES_MAX] = {
+	struct place places[PLACES_MAX] = {
 		{ options->endpoint, options->server_key },
+	};
+	const struct connection_options connection = {
+		.places = places,
+		.places_count = 1 + options->others_count,
+		.refusals_max = options->refusals_max,
+		.readable = on_readable,
+		.connected = on_connected,
+		.refused = on_refused,
+		.arg = self,
 	};
 
 	assert(options->others_count < PLACES_MAX);
 	for (size_t i = 0; i < options->others_count; i++)
-		all[1 + i] = options->others[i];
-	return places_new(out, all, 1 + options->others_count);
+		places[1 + i] = options->others[i];
+	return connection_new(bus, self->loop, &connection, &self->connection);
 }
 
 enum status caller_new(struct bus *bus, struct loop *loop,
@@ -443,20 +313,13 @@ enum status caller_new(struct bus *bus, struct loop *loop,
 	if (!self)
 		return STATUS_NO_SPACE;
 	message_init(&self->incoming);
-	self->bus = bus;
 	self->loop = loop;
 	snprintf(self->name, sizeof(self->name), "%s", options->name);
 	self->envelope_count = options->envelope_count;
-	self->refusals_max = options->refusals_max;
 	self->pushed = options->pushed;
 	self->arg = options->arg;
 	self->tick = (struct timer){ .fired = on_tick, .arg = self };
-	self->reconnect = (struct timer){ .fired = on_reconnect, .arg = self };
-	self->late = (struct timer){ .fired = on_late, .arg = self };
-	self->move = (struct timer){ .fired = on_move, .arg = self };
-	enum status st = find_places(&self->places, options);
-	if (st == STATUS_OK)
-		st = link_open(self);
+	enum status st = connect_to(self, bus, options);
 	if (st != STATUS_OK)
 		caller_destroy(&self);
 	*out = self;
@@ -471,12 +334,8 @@ void caller_destroy(struct caller **self_p)
 		return;
 	self->closing = true;
 	loop_timer_cancel(self->loop, &self->tick);
-	loop_timer_cancel(self->loop, &self->reconnect);
-	loop_timer_cancel(self->loop, &self->late);
-	loop_timer_cancel(self->loop, &self->move);
 	give_up_all(self);
-	link_close(self);
-	places_destroy(&self->places);
+	connection_destroy(&self->connection);
 	message_clear(&self->incoming);
 	free(self);
 	*self_p = NULL;
@@ -538,17 +397,17 @@ enum status caller_ask(struct caller *self, struct header *header,
 
 enum link_state caller_link(const struct caller *self)
 {
-	return self->link;
+	return connection_state(self->connection);
 }
 
 unsigned int caller_connections(const struct caller *self)
 {
-	return self->connections;
+	return connection_times(self->connection);
 }
 
 struct place caller_place(const struct caller *self)
 {
-	return places_current(self->places);
+	return connection_place(self->connection);
 }
 
 size_t caller_pending(const struct caller *self)

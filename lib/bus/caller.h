@@ -3,10 +3,10 @@
 
 #include "base/bytes.h"
 #include "bus/bus.h"
+#include "bus/connection.h"
 #include "bus/header.h"
 #include "bus/loop.h"
 #include "bus/message.h"
-#include "bus/places.h"
 
 /*
  * The asking end of a link: requests out, answers back, sent again through
@@ -27,23 +27,14 @@ struct answer {
 
 typedef void answer_fn(void *arg, const struct answer *answer);
 
-/** What the connection is like, to tell a person why nothing comes. */
-enum link_state {
-	LINK_NEVER,   /* nobody listens there, so far */
-	LINK_REFUSED, /* somebody does, but the keys do not agree */
-	LINK_UP,
-	LINK_LOST, /* was up; libzmq connects again */
-};
-
 struct caller_options {
 	const char *name;     /* of the peer, for texts: "auth"; borrowed */
 	const char *endpoint; /* borrowed during the call */
 	const uint8_t *server_key; /* NULL for ipc */
 	/*
 	 * Other places where the same is had, less than PLACES_MAX; copied.
-	 * One place is in use at a time, any of them at first.  The next is
-	 * gone to when the connection is lost or not to be had, when the peer
-	 * says that it stops, and when it has nothing but UNAVAILABLE.
+	 * One place is in use at a time, any of them at first: see
+	 * bus/connection.h.
 	 */
 	const struct place *others;
 	size_t others_count;

@@ -21,6 +21,8 @@
 #define TYPE_AUDIT_READ   5u
 #define TYPE_REKEY        6u
 #define TYPE_COMPACT      8u
+#define TYPE_BACKUP       9u
+#define TYPE_VERIFY       10u
 
 #define PEER_ID_BYTES      32
 #define PEER_ADDRESS_BYTES 46 /* INET6_ADDRSTRLEN */

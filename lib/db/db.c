@@ -646,6 +646,12 @@ void db_commit_durations(struct db *self, struct histogram *out)
 	pthread_mutex_unlock(&self->lock);
 }
 
+enum status db_copy(struct db *self, const char *path,
+    struct db_copy_progress *progress, struct db_copied *out)
+{
+	return engine_copy(self->engine, path, progress, out);
+}
+
 enum status db_stats(struct db *self, struct db_stats *out)
 {
 	*out = (struct db_stats){ 0 };

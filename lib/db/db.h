@@ -1,6 +1,7 @@
 #ifndef KEEPSAKE_DB_DB_H
 #define KEEPSAKE_DB_DB_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -437,6 +438,39 @@ int db_event_fd(const struct db *self);
  * thread at a time.  A completion may submit more.
  */
 size_t db_complete(struct db *self);
+
+/* ---- a copy, while all goes on ---- */
+
+/** How far a copy is, and whether to give it up: for any thread. */
+struct db_copy_progress {
+	_Atomic uint64_t bytes; /* of keys and values, written so far */
+	_Atomic bool stop;
+};
+
+/** What is in a copy. */
+struct db_copied {
+	uint32_t format;
+	uint64_t point_ms;    /* wall time of the last commit that is in it */
+	uint64_t transaction; /* the number of that commit */
+	uint64_t bytes;       /* of keys and values */
+	uint64_t rows, blobs, names, accounts;
+};
+
+/**
+ * Copy the database of this moment into the new file ${path}, synced; what
+ * was there goes.  May be called on any thread, and takes its time, while
+ * others read and write.  Space that is freed meanwhile can be used again
+ * only afterwards.
+ *
+ * STATUS_OK           ${out} is filled
+ * STATUS_UNAVAILABLE  ${path} cannot be written, or progress->stop
+ * STATUS_NO_SPACE     the disk of ${path} is full
+ * STATUS_MALFORMED    met damage in the database
+ *
+ * Nothing is left at ${path} unless OK.  What fails is logged.
+ */
+enum status db_copy(struct db *self, const char *path,
+    struct db_copy_progress *progress, struct db_copied *out);
 
 /* ---- for the operator ---- */
 

@@ -13,16 +13,19 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/util.h"
 
 #define LOCK_FILE    "owner.lock"
 #define RESERVE_FILE "reserve"
+
+#define HOLD_BYTES_MIN 4096 /* what is left over is not enough for a page */
 
 struct folder {
 	int fd;
 	int lock_fd;
 	int reserve_fd;
-	uint64_t reserve_bytes;
-	bool reserve_held;
+	uint64_t reserve_bytes; /* wanted */
+	uint64_t held_bytes;
 };
 
 static enum status fault(const char *path, const char *step)
@@ -89,6 +92,34 @@ static enum status lock(struct folder *self, const char *path)
 	return STATUS_BUSY;
 }
 
+/* Hold ${bytes} in all; else as much as before. */
+static bool hold(struct folder *self, uint64_t bytes)
+{
+	if (posix_fallocate(self->reserve_fd, 0, (off_t)bytes) == 0) {
+		self->held_bytes = bytes;
+		return true;
+	}
+	/* A part of it may have been taken. */
+	if (ftruncate(self->reserve_fd, (off_t)self->held_bytes) != 0)
+		log_warning(
+		    NULL, "reserve_not_held", "error=\"%s\"", strerror(errno));
+	return false;
+}
+
+/* What was held when the database was closed, unless less is wanted now. */
+static void reserve_find(struct folder *self)
+{
+	struct stat found;
+
+	if (fstat(self->reserve_fd, &found) == 0 && found.st_size > 0)
+		hold(
+		    self, min_of((uint64_t)found.st_size, self->reserve_bytes));
+	/* It may be longer, from a time with a larger reserve. */
+	if (ftruncate(self->reserve_fd, (off_t)self->held_bytes) != 0)
+		log_warning(
+		    NULL, "reserve_not_held", "error=\"%s\"", strerror(errno));
+}
+
 enum status folder_open(
     struct folder **out, const char *path, uint64_t reserve_bytes)
 {
@@ -122,10 +153,12 @@ enum status folder_open(
 		st = fault(path, "reserve_file");
 		goto out;
 	}
+	reserve_find(self);
 	folder_reserve_hold(self);
-	if (!self->reserve_held)
-		log_warning(NULL, "no_reserve", "bytes=%llu",
-		    (unsigned long long)reserve_bytes);
+	if (self->held_bytes < reserve_bytes)
+		log_warning(NULL, "no_reserve", "bytes=%llu held=%llu",
+		    (unsigned long long)reserve_bytes,
+		    (unsigned long long)self->held_bytes);
 	*out = self;
 	self = NULL;
 out:
@@ -165,23 +198,19 @@ uint64_t folder_room(const struct folder *self)
 
 bool folder_reserve_release(struct folder *self)
 {
-	if (!self->reserve_held)
+	if (self->held_bytes == 0)
 		return false;
-	self->reserve_held = false;
+	self->held_bytes = 0;
 	return ftruncate(self->reserve_fd, 0) == 0;
 }
 
 void folder_reserve_hold(struct folder *self)
 {
-	off_t bytes = (off_t)self->reserve_bytes;
-
-	if (self->reserve_held)
+	if (self->held_bytes == self->reserve_bytes ||
+	    hold(self, self->reserve_bytes))
 		return;
-	/* The file may be longer, from a time with a larger reserve. */
-	if (ftruncate(self->reserve_fd, bytes) == 0 &&
-	    posix_fallocate(self->reserve_fd, 0, bytes) == 0)
-		self->reserve_held = true;
-	else if (ftruncate(self->reserve_fd, 0) != 0)
-		log_warning(
-		    NULL, "reserve_not_held", "error=\"%s\"", strerror(errno));
+	for (uint64_t part = self->reserve_bytes / 2; part >= HOLD_BYTES_MIN;
+	     part /= 2)
+		if (self->held_bytes + part <= self->reserve_bytes)
+			hold(self, self->held_bytes + part);
 }

@@ -36,7 +36,10 @@ uint64_t folder_room(const struct folder *self);
 /** Give up the space held back; false where none was. */
 bool folder_reserve_release(struct folder *self);
 
-/** Hold it back again, if it was given up and the disk has room. */
+/**
+ * Hold it back again, if it was given up: as much as the disk has room for,
+ * or what was given up to deletions would go to whoever writes next.
+ */
 void folder_reserve_hold(struct folder *self);
 
 #endif

@@ -297,6 +297,45 @@ enum status keyfile_next(struct keyfile *self, uint32_t *slot_out)
 	return st;
 }
 
+static enum status lose(const struct keyfile *self, uint32_t slot)
+{
+	uint8_t bytes[SLOT_BYTES];
+
+	slot_shred(bytes);
+	return write_at(
+	    self->fd, self->path, bytes, sizeof(bytes), slot_at(slot));
+}
+
+/* That a group is begun is the state of its first slot. */
+static enum status begin_group(const struct keyfile *self, uint32_t first)
+{
+	const uint8_t begun = SLOT_BEGUN;
+	uint8_t state;
+
+	enum status st =
+	    read_at(self->fd, self->path, &state, 1, slot_at(first));
+	if (st != STATUS_OK || state != SLOT_UNUSED)
+		return st;
+	return write_at(self->fd, self->path, &begun, 1, slot_at(first));
+}
+
+enum status keyfile_raise(struct keyfile *self, uint32_t slot)
+{
+	uint32_t had = slots_of(self);
+	enum status st = STATUS_OK;
+
+	while (st == STATUS_OK && slot >= slots_of(self))
+		st = grow(self);
+	for (uint32_t lost = had; st == STATUS_OK && lost <= slot; lost++)
+		st = lose(self, lost);
+	while (st == STATUS_OK && self->next <= slot) {
+		st = begin_group(self, self->next);
+		if (st == STATUS_OK)
+			self->next += KEYFILE_GROUP_SLOTS;
+	}
+	return st == STATUS_OK ? sync_data(self->fd, self->path) : st;
+}
+
 enum status keyfile_shred(struct keyfile *self, uint32_t slot)
 {
 	uint8_t bytes[SLOT_BYTES];

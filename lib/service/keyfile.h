@@ -69,6 +69,14 @@ enum status keyfile_next(struct keyfile *self, uint32_t *slot_out);
 /** Overwrite a slot for good, and sync; errors as keyfile_next. */
 enum status keyfile_shred(struct keyfile *self, uint32_t slot);
 
+/**
+ * Give out no slot up to ${slot} any more, as the database has rows that
+ * name it: this file is an older copy of the one they were sealed by.  Slots
+ * that it has are what they were; those of blocks that it lacks are lost,
+ * and count as shredded.  Errors as keyfile_next.
+ */
+enum status keyfile_raise(struct keyfile *self, uint32_t slot);
+
 /** Wrap every slot by the first key of ${master}; see keyring_rotate. */
 enum status keyfile_rewrap(
     struct keyfile *self, const struct master *master, uint64_t *count_out);

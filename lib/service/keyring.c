@@ -278,6 +278,52 @@ enum status keyring_shred(
 	return st;
 }
 
+/* The highest slot of an account; and how many have a lost one. */
+static enum status survey(struct keyring *self, struct db *db,
+    uint32_t *highest_out, uint64_t *lost_out)
+{
+	struct db_account accounts[ACCOUNTS_A_STEP];
+	size_t count = nitems(accounts);
+	struct id last, *after = NULL;
+	uint8_t key[KEY_BYTES];
+	enum status st = STATUS_OK;
+
+	*highest_out = 0;
+	*lost_out = 0;
+	while (st == STATUS_OK && count == nitems(accounts)) {
+		st = db_accounts(db, after, accounts, nitems(accounts), &count);
+		for (size_t i = 0; i < count && st == STATUS_OK; i++) {
+			uint32_t slot = 0;
+			st = read_slot(db, &accounts[i].id, &slot);
+			if (st == STATUS_NOT_FOUND) {
+				st = STATUS_OK;
+				continue;
+			}
+			*highest_out = max_of(*highest_out, slot);
+			if (st == STATUS_OK && keyfile_key(self->file, slot,
+						   key) == STATUS_EXPIRED)
+				++*lost_out;
+		}
+		if (st == STATUS_OK && count > 0)
+			last = accounts[count - 1].id;
+		after = &last;
+	}
+	sodium_memzero(key, sizeof(key));
+	return st;
+}
+
+enum status keyring_restored(
+    struct keyring *self, struct db *db, uint64_t *lost_out)
+{
+	uint32_t highest;
+	uint64_t unused;
+
+	enum status st = survey(self, db, &highest, &unused);
+	if (st == STATUS_OK && highest > 0)
+		st = keyfile_raise(self->file, highest);
+	return st == STATUS_OK ? survey(self, db, &highest, lost_out) : st;
+}
+
 enum status keyring_rotate(struct keyring *self, const struct conf *conf,
     uint64_t *count_out, uint8_t id_out[static MASTER_ID_BYTES])
 {

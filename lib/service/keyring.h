@@ -109,6 +109,19 @@ enum status keyring_shred(
     struct keyring *self, struct db *db, const struct id *account);
 
 /**
+ * The file is an older copy of the one that ${db} was sealed by: see to it
+ * that none of the slots that accounts have is given out again.  Before
+ * anything else is done with it; can be repeated.
+ *
+ * lost_out  accounts whose key is in the copy no more: what is sealed under
+ *           it can be read by nobody, as if it were shredded
+ *
+ * Results as keyring_take and db_accounts.
+ */
+enum status keyring_restored(
+    struct keyring *self, struct db *db, uint64_t *lost_out);
+
+/**
  * Read the master file again and wrap every slot under its first key: into
  * a new file, which takes the place of the old one; the old one is
  * overwritten.  Blocks; about a second for a million accounts.

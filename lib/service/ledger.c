@@ -3,9 +3,12 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
+#include "service/deletions.h"
 #include "service/settings.h"
 
 #define JOURNAL_FORMAT        1
@@ -100,5 +103,40 @@ enum status ledger_bind(
 	/* The journal first: a crash in between is a journal lost again. */
 	if (st == STATUS_OK && !id_equal(&ours.id, &theirs.id))
 		st = write_bond(db, &theirs);
+	return st;
+}
+
+enum status ledger_settle(const char *ledger, struct db *journal, struct db *db,
+    struct keyring *keyring)
+{
+	char marker[SETTINGS_PATH_BYTES + 32], list[SETTINGS_PATH_BYTES + 32];
+	uint64_t deleted = 0, lost = 0;
+
+	snprintf(marker, sizeof(marker), "%s/" LEDGER_RESTORED, ledger);
+	snprintf(list, sizeof(list), "%s/" LEDGER_DELETED, ledger);
+	if (access(marker, F_OK) != 0)
+		return STATUS_OK;
+	enum status st = deletions_replay(list, journal, &deleted);
+	if (st == STATUS_OK)
+		st = keyring_restored(keyring, db, &lost);
+	if (st != STATUS_OK) {
+		log_error(
+		    NULL, "ledger_not_settled", "status=%s", status_word(st));
+		return st;
+	}
+	log_warning(NULL, "ledger_restored",
+	    "deletions_listed=%llu accounts_without_key=%llu",
+	    (unsigned long long)deleted, (unsigned long long)lost);
+	unlink(list);
+	unlink(marker);
+	return file_sync_folder(marker);
+}
+
+enum status ledger_id(struct db *journal, struct id *out)
+{
+	struct bond bond;
+
+	enum status st = read_bond(&bond, journal);
+	*out = bond.id;
 	return st;
 }

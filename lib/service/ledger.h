@@ -3,11 +3,13 @@
 
 #include "base/conf.h"
 #include "db/db.h"
+#include "service/keyring.h"
 
 /*
- * The folder LEDGER of a service holds what no backup takes: the account
- * keys, and the journal, a database of what must not be undone when an older
- * copy of the service's database is put back.
+ * The folder LEDGER of a service holds what is not put back with its database,
+ * though a backup has a copy of it apart: the account keys, and the journal, a
+ * database of what must not be undone when an older copy of the service's
+ * database is put back.
  */
 
 /** Open the journal in ${ledger}, which is there; results as db_open. */
@@ -29,5 +31,28 @@ enum status ledger_open_journal(
  */
 enum status ledger_bind(
     struct db *db, struct db *journal, bool *lost_out, uint64_t *since_ms_out);
+
+/*
+ * keepsakectl restore --with-ledger leaves these in the ledger, before it
+ * puts anything else there; the next start goes through them.
+ */
+#define LEDGER_RESTORED "restored"         /* it is older than it was */
+#define LEDGER_DELETED  "deleted.restored" /* a list, see deletions.h */
+
+/**
+ * Where the ledger was put back from a copy: add the deletions that are
+ * listed to the journal, and see to it that no account key is given out
+ * twice.  Repeated until it was done once.
+ *
+ * Results as deletions_replay and keyring_restored; logged.
+ */
+enum status ledger_settle(const char *ledger, struct db *journal, struct db *db,
+    struct keyring *keyring);
+
+/**
+ * The id that a journal and its database have in common; none where the
+ * journal has not been served yet.  Errors as ledger_bind.
+ */
+enum status ledger_id(struct db *journal, struct id *out);
 
 #endif

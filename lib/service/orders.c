@@ -110,7 +110,7 @@ static enum status delete_account(struct orders *self, const struct id *account)
 }
 
 /* A page of orders above ${after}; ${more_out}: there are others. */
-static enum status read_page(const struct orders *self, uint64_t after,
+static enum status read_page(struct db *journal, uint64_t after,
     struct order *out, size_t limit, size_t *count_out, bool *more_out)
 {
 	uint8_t key[ORDER_KEY_BYTES];
@@ -120,8 +120,8 @@ static enum status read_page(const struct orders *self, uint64_t after,
 	put_be64(key, after);
 	struct slice from = after > 0 ? slice_of(key, sizeof(key)) : all;
 	*count_out = 0;
-	enum status st = db_scan(self->options.journal, &orders_account,
-	    TABLE_ORDERS, all, from, limit, false, &page);
+	enum status st = db_scan(journal, &orders_account, TABLE_ORDERS, all,
+	    from, limit, false, &page);
 	for (size_t i = 0; i < page.count && st == STATUS_OK; i++) {
 		st = order_unpack(
 		    &out[i], page.entries[i].key, page.entries[i].value);
@@ -136,6 +136,13 @@ static enum status read_page(const struct orders *self, uint64_t after,
 	return st;
 }
 
+enum status orders_stored(struct db *journal, uint64_t after, struct order *out,
+    size_t *count_out, bool *more_out)
+{
+	return read_page(
+	    journal, after, out, ORDERS_STORED_MAX, count_out, more_out);
+}
+
 static void on_search(void *arg)
 {
 	struct orders *self = arg;
@@ -143,8 +150,8 @@ static void on_search(void *arg)
 	size_t count;
 	bool more;
 
-	enum status st =
-	    read_page(self, self->searched, page, nitems(page), &count, &more);
+	enum status st = read_page(self->options.journal, self->searched, page,
+	    nitems(page), &count, &more);
 	for (size_t i = 0; i < count; i++) {
 		self->searched = page[i].sequence;
 		if (page[i].kind == ORDER_DELETE_ACCOUNT)
@@ -234,6 +241,49 @@ static enum status submit(struct keeping *keeping, db_done_fn *done)
 	return st;
 }
 
+static enum status read_state(struct db *journal, uint64_t *sequence_out)
+{
+	struct bytes value = { 0 };
+
+	*sequence_out = 0;
+	enum status st = db_get(
+	    journal, &orders_account, TABLE_STATE, slice_text(""), &value);
+	if (st == STATUS_NOT_FOUND)
+		st = STATUS_OK;
+	else if (st == STATUS_OK && value.data[0] > STATE_VERSION)
+		st = STATUS_VERSION;
+	else if (st == STATUS_OK && value.len != STATE_BYTES)
+		st = STATUS_MALFORMED;
+	else if (st == STATUS_OK)
+		*sequence_out = get_be64(value.data + 1);
+	bytes_clear(&value);
+	if (st != STATUS_OK)
+		log_error(
+		    NULL, "orders_unusable", "status=%s", status_word(st));
+	return st;
+}
+
+enum status orders_restore(struct db *journal, const struct order *order)
+{
+	uint8_t key[ORDER_KEY_BYTES], value[ORDER_VALUE_BYTES];
+	uint64_t sequence;
+
+	enum status st = read_state(journal, &sequence);
+	if (st != STATUS_OK)
+		return st;
+	struct db_batch *batch =
+	    db_batch_new(&orders_account, DB_GENERATION_ANY, NULL);
+	order_pack(key, value, order);
+	db_batch_forbid(batch, TABLE_ORDERS, slice_of(key, sizeof(key)));
+	db_batch_put(batch, TABLE_ORDERS, slice_of(key, sizeof(key)),
+	    slice_of(value, sizeof(value)));
+	put_state(batch, max_of(sequence, order->sequence));
+	db_batch_frees(batch);
+	st = db_submit_wait(journal, &batch);
+	db_batch_destroy(&batch);
+	return st == STATUS_CONFLICT ? STATUS_OK : st;
+}
+
 /* They are on the disk: from now on they are obeyed. */
 static enum status obey(struct keeping *keeping)
 {
@@ -245,6 +295,10 @@ static enum status obey(struct keeping *keeping)
 			return st;
 		self->sequence =
 		    max_of(self->sequence, keeping->all[i].sequence);
+		if (keeping->all[i].kind == ORDER_DELETE_ACCOUNT &&
+		    self->options.deletion_kept)
+			self->options.deletion_kept(
+			    self->options.arg, &keeping->all[i]);
 	}
 	self->sequence = max_of(self->sequence, keeping->reaches);
 	return STATUS_OK;
@@ -444,8 +498,8 @@ enum status orders_above(const struct orders *self, uint64_t sequence,
 {
 	bool more;
 
-	return read_page(
-	    self, sequence, out, ORDERS_A_MESSAGE_MAX, count_out, &more);
+	return read_page(self->options.journal, sequence, out,
+	    ORDERS_A_MESSAGE_MAX, count_out, &more);
 }
 
 /* ---- what is over ---- */
@@ -482,27 +536,6 @@ static void on_prune(void *arg)
 
 /* ---- life ---- */
 
-static enum status read_state(struct orders *self)
-{
-	struct bytes value = { 0 };
-
-	enum status st = db_get(self->options.journal, &orders_account,
-	    TABLE_STATE, slice_text(""), &value);
-	if (st == STATUS_NOT_FOUND)
-		st = STATUS_OK; /* nothing was ever ordered */
-	else if (st == STATUS_OK && value.data[0] > STATE_VERSION)
-		st = STATUS_VERSION;
-	else if (st == STATUS_OK && value.len != STATE_BYTES)
-		st = STATUS_MALFORMED;
-	else if (st == STATUS_OK)
-		self->sequence = get_be64(value.data + 1);
-	bytes_clear(&value);
-	if (st != STATUS_OK)
-		log_error(
-		    NULL, "orders_unusable", "status=%s", status_word(st));
-	return st;
-}
-
 static enum status read_orders_kept(struct orders *self)
 {
 	struct order page[ORDERS_A_MESSAGE_MAX];
@@ -512,7 +545,8 @@ static enum status read_orders_kept(struct orders *self)
 	enum status st = STATUS_OK;
 
 	while (st == STATUS_OK && more) {
-		st = read_page(self, after, page, nitems(page), &count, &more);
+		st = read_page(self->options.journal, after, page, nitems(page),
+		    &count, &more);
 		for (size_t i = 0; i < count && st == STATUS_OK; i++) {
 			st = order_table_add(self->table, &page[i]);
 			after = page[i].sequence;
@@ -536,7 +570,7 @@ enum status orders_new(
 	self->table = order_table_new();
 	enum status st = self->table ? STATUS_OK : STATUS_NO_SPACE;
 	if (st == STATUS_OK)
-		st = read_state(self);
+		st = read_state(options->journal, &self->sequence);
 	if (st == STATUS_OK)
 		st = read_orders_kept(self);
 	if (st != STATUS_OK) {

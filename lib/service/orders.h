@@ -37,6 +37,8 @@ struct orders_options {
 	 * restored database may have the account again.
 	 */
 	enum status (*delete_account)(void *arg, const struct id *account);
+	/* An order to delete is in the journal, for the first time; or NULL. */
+	void (*deletion_kept)(void *arg, const struct order *order);
 	void *arg;
 };
 
@@ -123,5 +125,26 @@ void orders_number_above(struct orders *self, uint64_t sequence);
  */
 enum status orders_above(const struct orders *self, uint64_t sequence,
     struct order out[static ORDERS_A_MESSAGE_MAX], size_t *count_out);
+
+/* ---- a journal that is not served: any thread ---- */
+
+#define ORDERS_STORED_MAX 256
+
+/**
+ * Read orders above ${after} as the journal has them, the lowest first.
+ *
+ * out       room for ORDERS_STORED_MAX
+ * more_out  there are others
+ *
+ * Errors as orders_new.
+ */
+enum status orders_stored(struct db *journal, uint64_t after, struct order *out,
+    size_t *count_out, bool *more_out);
+
+/**
+ * Add an order that the journal may lack; one of its number stays as it is.
+ * Before orders_new only.  Results as db_submit_wait.
+ */
+enum status orders_restore(struct db *journal, const struct order *order);
 
 #endif

@@ -32,6 +32,7 @@ enum program_option {
 	OPTION_CHECK = 1000,
 	OPTION_PRINT,
 	OPTION_HEALTH,
+	OPTION_VERIFY,
 };
 
 static const struct option long_options[] = {
@@ -39,6 +40,7 @@ static const struct option long_options[] = {
 	{ "check-config", no_argument, NULL, OPTION_CHECK },
 	{ "print-config", no_argument, NULL, OPTION_PRINT },
 	{ "health", no_argument, NULL, OPTION_HEALTH },
+	{ "verify", required_argument, NULL, OPTION_VERIFY },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ "version", no_argument, NULL, OPTION_VERSION },
 	{ NULL, 0, NULL, 0 },
@@ -53,6 +55,7 @@ static void print_help(const char *about)
 	       "      --check-config check it and exit\n"
 	       "      --print-config print every key with the value in force\n"
 	       "      --health       ask the running one whether it is ready\n"
+	       "      --verify FOLDER prove that a backup is whole\n"
 	       "  -h, --help         this text\n"
 	       "  -V, --version      print the version\n",
 	    program_name, about, CONFIG_DEFAULT);
@@ -62,6 +65,7 @@ static void print_help(const char *about)
 struct wishes {
 	const char *config;
 	bool check, print, health;
+	const char *verify;
 };
 
 static enum program_outcome read_options(struct wishes *out, const char *about,
@@ -88,6 +92,9 @@ static enum program_outcome read_options(struct wishes *out, const char *about,
 			break;
 		case OPTION_HEALTH:
 			out->health = true;
+			break;
+		case OPTION_VERIFY:
+			out->verify = optarg;
 			break;
 		case OPTION_HELP:
 			print_help(about);
@@ -235,12 +242,16 @@ enum program_outcome program_begin(struct program *self, const char *name,
 		program_end(self);
 		return PROGRAM_DONE;
 	}
+	self->verify = wishes.verify;
 	program_log_as(self->conf);
 	watch_errors();
 	process_harden();
 	if (sodium_init() < 0 || arena_open(ARENA_BYTES) != STATUS_OK ||
 	    loop_new(&self->loop) != STATUS_OK ||
-	    watch_signals(self) != STATUS_OK || open_bus(self) != STATUS_OK) {
+	    watch_signals(self) != STATUS_OK ||
+	    sandbox_files(&self->sandbox, self->conf, name, self->verify) !=
+		STATUS_OK ||
+	    open_bus(self) != STATUS_OK) {
 		log_error(NULL, "start_failed", NULL);
 		program_end(self);
 		return PROGRAM_FAILED;
@@ -250,10 +261,13 @@ enum program_outcome program_begin(struct program *self, const char *name,
 
 enum status program_run(struct program *self)
 {
+	enum status st = sandbox_calls(&self->sandbox, self->conf);
+	if (st != STATUS_OK)
+		return st;
 	log_info(NULL, "ready", "version=%s pid=%d", KEEPSAKE_VERSION,
 	    (int)getpid());
 	manager_ready(&self->manager, self->loop);
-	enum status st = loop_run(self->loop);
+	st = loop_run(self->loop);
 	manager_end(&self->manager);
 	return st;
 }

@@ -8,6 +8,7 @@
 #include "bus/bus.h"
 #include "bus/loop.h"
 #include "service/manager.h"
+#include "service/sandbox.h"
 
 /* What every server process begins and ends with. */
 
@@ -17,18 +18,20 @@ struct program {
 	struct bus *bus;
 	struct loop *loop;
 	struct manager manager;
+	struct sandbox sandbox;
 	uint64_t started_ms;     /* on clock_interval_ms */
 	loop_fn *stop_requested; /* on TERM or INT; called once */
 	void *stop_arg;
 	int signal_fd;
 	bool stopping;
+	const char *verify; /* a backup to be verified, not served; or NULL */
 };
 
 /** What program_begin has the caller do next. */
 enum program_outcome { PROGRAM_GO_ON, PROGRAM_DONE, PROGRAM_FAILED };
 
 /**
- * Read the options (--config FILE, --check-config, --print-config,
+ * Read the options (--config FILE, --check-config, --print-config, --verify,
  * --health, --version, --help), the configuration and the keys; no core dumps;
  * secrets' arena; bus with its self-test; loop; TERM and INT.
  *
@@ -49,8 +52,8 @@ const char *program_config(char *const *argv);
 void program_log_as(const struct conf *conf);
 
 /**
- * Log event=ready, tell the service manager, and run the loop until it is
- * stopped.
+ * Enter the sandbox for good, log event=ready, tell the service manager, and
+ * run the loop until it is stopped.
  */
 enum status program_run(struct program *self);
 

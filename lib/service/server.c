@@ -13,11 +13,13 @@
 #include "common.pb-c.h"
 #include "service/answers.h"
 #include "service/audit_read.h"
+#include "service/backup.h"
 #include "service/compact.h"
 #include "service/orders.h"
 #include "service/repeat.h"
 #include "service/request_counts.h"
 #include "service/settings.h"
+#include "service/verify.h"
 
 #define DOORS_MAX         8
 #define EXCHANGES_MAX     4096
@@ -423,6 +425,9 @@ static enum status on_rekey(void *state, struct exchange *x)
 	if (!self->options.keyring)
 		return exchange_refuse(
 		    x, STATUS_NOT_FOUND, "this process has no account keys");
+	if (backup_runs(self->options.backup))
+		return exchange_retry(x, STATUS_BUSY, 1000,
+		    "a backup is being made: try again when it is");
 	enum status st = keyring_rotate(
 	    self->options.keyring, self->program->conf, &done.slots, id);
 	if (st != STATUS_OK)
@@ -458,6 +463,18 @@ static enum status on_compact(void *state, struct exchange *x)
 	    options->db, options->journal, options->audit, x);
 }
 
+static enum status on_backup(void *state, struct exchange *x)
+{
+	(void)state;
+	return backup_on_backup(x->server->options.backup, x);
+}
+
+static enum status on_verify(void *state, struct exchange *x)
+{
+	(void)state;
+	return verify_on_verify(x->server->options.service, x);
+}
+
 /* clang-format off */
 static const struct handler common_handlers[] = {
 	{ TYPE_PING,         "PING",         UINT32_MAX,      NO_TICKET, PLAIN, on_ping },
@@ -466,6 +483,8 @@ static const struct handler common_handlers[] = {
 	{ TYPE_AUDIT_READ,   "AUDIT_READ",   FROM(ROLE_OPS),  NO_TICKET, PLAIN, on_audit_read },
 	{ TYPE_REKEY,        "REKEY",        FROM(ROLE_OPS),  NO_TICKET, PLAIN, on_rekey },
 	{ TYPE_COMPACT,      "COMPACT",      FROM(ROLE_OPS),  NO_TICKET, PLAIN, on_compact },
+	{ TYPE_BACKUP,       "BACKUP",       FROM(ROLE_OPS),  NO_TICKET, PLAIN, on_backup },
+	{ TYPE_VERIFY,       "VERIFY",       FROM(ROLE_OPS),  NO_TICKET, PLAIN, on_verify },
 };
 /* clang-format on */
 

@@ -88,6 +88,8 @@ struct server_options {
 	struct db *journal;        /* or NULL; COMPACT shrinks both */
 	struct keyring *keyring;   /* likewise; seals answers, does REKEY */
 	struct audit *audit;       /* likewise; answers AUDIT_READ */
+	struct backup *backup;     /* likewise; answers BACKUP */
+	struct service *service;   /* likewise; answers VERIFY */
 	const uint8_t *ticket_key; /* auth's; NULL: no handler takes one */
 	struct orders *orders;     /* or NULL: none are taken nor obeyed */
 	/* Append the figures of StatusReport; or NULL. */

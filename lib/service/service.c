@@ -11,6 +11,7 @@
 #include "service/settings.h"
 #include "service/tables.h"
 #include "service/trust.h"
+#include "service/verify.h"
 #include "service/watch.h"
 
 /* Before this format of its database no service sealed rows. */
@@ -179,12 +180,47 @@ static enum status open_db(struct service *self)
 		st = ledger_bind(self->db, self->journal, &self->journal_lost,
 		    &self->journal_since_ms);
 	if (st == STATUS_OK)
+		st = ledger_settle(conf_text(conf, kind->name, "ledger"),
+		    self->journal, self->db, self->keyring);
+	if (st == STATUS_OK)
 		st = erase_new(&self->erase, self->db, self->program.loop,
 		    on_erased, self);
 	if (st != STATUS_OK)
 		return st;
 	return loop_watch_fd(
 	    self->program.loop, db_event_fd(self->db), on_db, self);
+}
+
+static void on_deletion_kept(void *arg, const struct order *order)
+{
+	struct service *self = arg;
+
+	if (self->backup)
+		backup_note_deletion(self->backup, order);
+}
+
+static void on_backup_made(void *arg, const char *name)
+{
+	struct service *self = arg;
+
+	audit_note(self->audit, NULL,
+	    &(struct audit_event){
+		.action = "backup_made", .actor = "operator", .detail = name });
+}
+
+static enum status open_backup(struct service *self)
+{
+	const struct backup_options options = {
+		.conf = self->program.conf,
+		.service = self->kind->name,
+		.loop = self->program.loop,
+		.db = self->db,
+		.journal = self->journal,
+		.made = on_backup_made,
+		.arg = self,
+	};
+
+	return backup_new(&self->backup, &options);
 }
 
 static enum status open_orders(struct service *self)
@@ -194,6 +230,7 @@ static enum status open_orders(struct service *self)
 		.loop = self->program.loop,
 		.issuer = !(self->kind->doors & FROM(ROLE_AUTH)),
 		.delete_account = on_delete_account,
+		.deletion_kept = on_deletion_kept,
 		.arg = self,
 	};
 
@@ -261,6 +298,8 @@ static enum status open_server(
 		.journal = self->journal,
 		.keyring = self->keyring,
 		.audit = self->audit,
+		.backup = self->backup,
+		.service = self,
 		.ticket_key = trusted.ticket,
 		.orders = self->orders,
 		.figures = kind->figures,
@@ -315,9 +354,16 @@ int service_main(const struct service_kind *kind, int argc, char **argv)
 	if (program_begin(&self.program, kind->name, kind->about, argc, argv,
 		&exit_code) != PROGRAM_GO_ON)
 		return exit_code;
+	if (self.program.verify) {
+		exit_code = verify_folder(&self, self.program.verify);
+		program_end(&self.program);
+		return exit_code;
+	}
 	enum status st = open_ledger(&self);
 	if (st == STATUS_OK)
 		st = open_db(&self);
+	if (st == STATUS_OK)
+		st = open_backup(&self);
 	if (st == STATUS_OK)
 		st = open_orders(&self);
 	if (st == STATUS_OK)
@@ -363,6 +409,7 @@ int service_main(const struct service_kind *kind, int argc, char **argv)
 		db_stop(self.db);
 	if (self.journal)
 		db_stop(self.journal);
+	backup_destroy(&self.backup); /* before what it copies */
 	outbox_destroy(&self.outbox);
 	erase_destroy(&self.erase);
 	erase_destroy(&self.journal_erase);

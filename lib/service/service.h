@@ -4,6 +4,7 @@
 #include "bus/caller.h"
 #include "db/db.h"
 #include "service/audit.h"
+#include "service/backup.h"
 #include "service/erase.h"
 #include "service/keyring.h"
 #include "service/orders.h"
@@ -32,6 +33,7 @@ struct service {
 	struct erase *erase;
 	struct erase *journal_erase; /* the same, of the journal */
 	struct orders *orders;
+	struct backup *backup;
 	struct server *server;
 	struct watch *watch;
 	struct stream *stream;
@@ -62,6 +64,8 @@ struct service_kind {
 	void (*deleting)(void *state, const struct id *account);
 	/* An account that was to be erased is gone, see erase.h; or NULL. */
 	void (*erased)(void *state, const struct id *account);
+	/* What VERIFY looks at, besides what every service has. */
+	const struct verify_tables *verify;
 	/* As in server_options; or NULL. */
 	void (*figures)(void *state, struct exchange *exchange,
 	    void (*add)(

@@ -28,7 +28,10 @@
 	  NULL, "folder of the database" },                                \
 	{ section, "ledger", CONF_PATH,                                    \
 	  "/var/lib/keepsake/" section ".ledger", 0, 0, NULL,              \
-	  "folder of what no backup takes: account keys, journal" },       \
+	  "folder of what an older database must not undo" },       \
+	{ section, "backups", CONF_PATH,                                   \
+	  "/var/lib/keepsake/" section ".backups", 0, 0, NULL,             \
+	  "folder below which keepsakectl backup has copies made" },       \
 	{ section, "audit_heads", CONF_PATH, "", 0, 0, NULL,               \
 	  "file of the audit log's signed heads; empty: in the ledger" },  \
 	{ section, "map_bytes", CONF_SIZE, "1G", MIB, 64 * TIB, NULL,      \
@@ -43,6 +46,8 @@ const struct conf_key settings[] = {
 	  "folder of the ipc sockets" },
 	{ "common", "keys", CONF_PATH, "/etc/keepsake/keys", 0, 0, NULL,
 	  "folder of the keys made by: keepsakectl keys make" },
+	{ "common", "sandbox", CONF_CHOICE, "auto", 0, 0, "auto|yes|no",
+	  "whether files and system calls that are not needed are given up" },
 	{ "common", "contact", CONF_TEXT, "", 0, 0, NULL,
 	  "whom people are told to ask: an address, a phone number" },
 	{ "common", "audit_head_ms", CONF_DURATION, "1h", 100, 86400000, NULL,

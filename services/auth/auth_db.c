@@ -7,8 +7,8 @@
 #include "base/util.h"
 #include "service/erase.h"
 
-#define TABLE_ACCOUNT     1
-#define TABLE_CREDENTIALS 2
+#define TABLE_ACCOUNT     AUTH_TABLE_ACCOUNT
+#define TABLE_CREDENTIALS AUTH_TABLE_CREDENTIALS
 #define TABLE_TOLD        3
 #define TABLE_STATE       5
 

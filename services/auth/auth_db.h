@@ -24,6 +24,11 @@
 
 #define AUTH_DB_FORMAT 2
 
+/* For verify.c, which looks at the rows as they are. */
+#define AUTH_TABLE_ACCOUNT     1
+#define AUTH_TABLE_CREDENTIALS 2
+#define AUTH_TABLE_GRANTS      4 /* grant_db.h */
+
 /** Bring a database of an older format here; see struct service_kind. */
 enum status auth_db_migrate(struct keyring *keyring, struct db *db);
 

@@ -18,4 +18,7 @@ void auth_close(void **state_p);
 void auth_figures(void *state, struct exchange *exchange,
     void (*add)(struct exchange *exchange, const char *name, uint64_t value));
 
+/* verify.c: what is looked at, see service/verify.h. */
+extern const struct verify_tables auth_verify;
+
 #endif

@@ -3,9 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth_db.h"
 #include "base/log.h"
 
-#define TABLE_GRANTS 4
+#define TABLE_GRANTS AUTH_TABLE_GRANTS
 
 /* What is sealed; numbers are big-endian. */
 #define GRANT_AT_DIRECTIONS 0

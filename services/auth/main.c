@@ -1,5 +1,9 @@
 #include "auth_db.h"
 #include "dispatch.h"
+#include "service/formats.h"
+#include "service/verify.h"
+
+_Static_assert(AUTH_DB_FORMAT == FORMAT_AUTH, "tools know it too");
 
 int main(int argc, char **argv)
 {
@@ -14,6 +18,7 @@ int main(int argc, char **argv)
 		    FROM(ROLE_STORE) | FROM(ROLE_BINDING) | FROM(ROLE_NOTIFY),
 		.handlers = auth_handlers,
 		.handlers_count = auth_handlers_count,
+		.verify = &auth_verify,
 		.open = auth_open,
 		.close = auth_close,
 		.figures = auth_figures,

@@ -71,4 +71,7 @@ enum status binding_committed(
 enum status binding_on_bindings(void *state, struct exchange *exchange);
 enum status binding_on_export(void *state, struct exchange *exchange);
 
+/* verify.c: what is looked at, see service/verify.h. */
+extern const struct verify_tables binding_verify;
+
 #endif

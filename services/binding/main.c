@@ -1,4 +1,8 @@
 #include "binding.h"
+#include "service/formats.h"
+#include "service/verify.h"
+
+_Static_assert(BINDING_DB_FORMAT == FORMAT_BINDING, "tools know it too");
 
 static enum status on_migrate(
     struct service *service, struct db *db, uint32_t from)
@@ -20,6 +24,7 @@ int main(int argc, char **argv)
 		.peers = FROM(ROLE_AUTH) | FROM(ROLE_NOTIFY),
 		.handlers = binding_handlers,
 		.handlers_count = binding_handlers_count,
+		.verify = &binding_verify,
 		.open = binding_open,
 		.close = binding_close,
 		.deleting = binding_deleting,

@@ -1,4 +1,8 @@
 #include "notify.h"
+#include "service/formats.h"
+#include "service/verify.h"
+
+_Static_assert(NOTIFY_DB_FORMAT == FORMAT_NOTIFY, "tools know it too");
 
 int main(int argc, char **argv)
 {
@@ -12,6 +16,7 @@ int main(int argc, char **argv)
 		.handlers = notify_handlers,
 		.handlers_count = notify_handlers_count,
 		.migrate = notify_migrate,
+		.verify = &notify_verify,
 		.open = notify_open,
 		.close = notify_close,
 		.figures = notify_figures,

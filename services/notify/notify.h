@@ -118,4 +118,7 @@ enum status notify_on_resend(void *state, struct exchange *exchange);
 /** Begin to look through all accounts, and again from time to time. */
 void patrol_begin(struct notify *self);
 
+/* verify.c: what is looked at, see service/verify.h. */
+extern const struct verify_tables notify_verify;
+
 #endif

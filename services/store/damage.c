@@ -13,7 +13,7 @@
 #define SLICE_ACCOUNTS 64 /* looked at in one go */
 #define PAUSE_MS       2
 #define COUNT_SOON_MS  100
-#define COUNT_EVERY_MS (3600 * 1000)
+#define COUNT_EVERY_MS (10 * 60 * 1000)
 
 struct damages {
 	struct service *service;

@@ -13,4 +13,7 @@ void store_close(void **state_p);
 void store_figures(void *state, struct exchange *exchange,
     void (*add)(struct exchange *exchange, const char *name, uint64_t value));
 
+/* verify.c: what is looked at, see service/verify.h. */
+extern const struct verify_tables store_verify;
+
 #endif

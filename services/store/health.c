@@ -204,7 +204,7 @@ static enum status list_touched(
 {
 	const struct asking *asking = state;
 	struct db_page page = { 0 };
-	struct snapshot snapshot;
+	struct snapshot snapshot = { 0 };
 	uint8_t place[ORDINAL_BYTES];
 	uint64_t behind = 0;
 	enum status st = STATUS_OK;

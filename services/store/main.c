@@ -1,5 +1,9 @@
 #include "dispatch.h"
 #include "store_db.h"
+#include "service/formats.h"
+#include "service/verify.h"
+
+_Static_assert(STORE_DB_FORMAT == FORMAT_STORE, "tools know it too");
 
 static enum status on_migrate(
     struct service *service, struct db *db, uint32_t from)
@@ -20,6 +24,7 @@ int main(int argc, char **argv)
 		.peers = FROM(ROLE_NOTIFY),
 		.handlers = store_handlers,
 		.handlers_count = store_handlers_count,
+		.verify = &store_verify,
 		.open = store_open,
 		.close = store_close,
 		.figures = store_figures,

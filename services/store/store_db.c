@@ -9,13 +9,13 @@
 
 /* Rows of an account. */
 enum table {
-	TABLE_CHUNKS = 1,        /* chunk id: chunk */
-	TABLE_LEASES = 2,        /* kind, terminal: lease */
-	TABLE_LEASE_IDS = 3,     /* lease id: only the version */
-	TABLE_SNAPSHOTS = 4,     /* ordinal: snapshot */
-	TABLE_USAGE = 5,         /* one row: usage */
-	TABLE_SWEPT = 6,         /* one row: generation */
-	TABLE_ORDINAL = 0x20,    /* one row: the last one given out */
+	TABLE_CHUNKS = STORE_TABLE_CHUNKS, /* chunk id: chunk */
+	TABLE_LEASES = STORE_TABLE_LEASES, /* kind, terminal: lease */
+	TABLE_LEASE_IDS = 3,               /* lease id: only the version */
+	TABLE_SNAPSHOTS = STORE_TABLE_SNAPSHOTS, /* ordinal: snapshot */
+	TABLE_USAGE = STORE_TABLE_USAGE,         /* one row: usage */
+	TABLE_SWEPT = 6,                         /* one row: generation */
+	TABLE_ORDINAL = 0x20, /* one row: the last one given out */
 	TABLE_SWEEP_OWED = 0x21, /* one row: only the version */
 	TABLE_END
 };

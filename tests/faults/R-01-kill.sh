@@ -116,16 +116,6 @@ work_account() { # WORKER
 	acknowledged "$1" bound "$name"
 }
 
-card_number() { # N: an ICCID, its check digit by Luhn's rule
-	local digits=$((894900123456789000 + $1)) sum=0 i digit
-	for ((i = 0; i < ${#digits}; i++)); do
-		digit=${digits:${#digits}-1-i:1}
-		[ $((i % 2)) -eq 1 ] || digit=$((digit * 2))
-		sum=$((sum + digit / 10 + digit % 10))
-	done
-	echo "$digits$(((10 - sum % 10) % 10))"
-}
-
 # Cards, whose number rises with each save.
 work_card() { # WORKER, which is its terminal too
 	local card=$((RANDOM % CARDS)) number

@@ -90,6 +90,8 @@ static const ProtobufCMessageDescriptor *const body_types[] = {
 	&store__drill__descriptor,
 	&ops__scrub_query__descriptor,
 	&ops__quota_set__descriptor,
+	&ops__backup__descriptor,
+	&ops__backup_state__descriptor,
 };
 
 #endif

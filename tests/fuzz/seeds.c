@@ -15,6 +15,7 @@
 #include "crypto/ticket.h"
 #include "fuzz_body.h"
 #include "fuzz_opaque.h"
+#include "service/backup_manifest.h"
 #include "service/keyfile_internal.h"
 #include "manifest.pb-c.h"
 #include "service/order.h"
@@ -240,6 +241,38 @@ static void operator_bodies(void)
 	quota.hard = 2ull << 30;
 	quota.by = &by;
 	body(&quota.base);
+}
+
+/* Backups: the messages, the manifest, the list of deletions. */
+static void backups(void)
+{
+	Ops__Backup backup = OPS__BACKUP__INIT;
+	Ops__BackupState state = OPS__BACKUP_STATE__INIT;
+	struct backup_manifest manifest = {
+		.service = "store",
+		.version = "0.1.0",
+		.database = { .format = 3, .point_ms = 1740819626138 },
+		.files = { { BACKUP_DATABASE, 4096, { 1 } },
+		    { BACKUP_KEYS, 5, { 2 } }, { BACKUP_JOURNAL, 6, { 3 } } },
+		.files_count = 3,
+	};
+
+	backup.name = (char *)"2026-11-20";
+	backup.set_id = field_of(slice_of("0123456789abcdef", ID_BYTES));
+	body(&backup.base);
+	state.done = state.ledger = true;
+	state.folder = (char *)"/var/lib/keepsake/store.backups/2026-11-20";
+	state.point_ms = 1740819626138;
+	state.format = 3;
+	body(&state.base);
+	must(backup_manifest_write(&seed, &manifest) == STATUS_OK);
+	save("backup", "manifest");
+	must(backup_manifest_write(&seed, &manifest) == STATUS_OK);
+	seed.len -= strlen("end \n") + 2 * (size_t)BACKUP_HASH_BYTES;
+	save("backup", "manifest-without-hash");
+	add_byte(0);
+	save_text("backup", "deletion",
+	    "5 000102030405060708090a0b0c0d0e0f 1740819626138");
 }
 
 static void bodies(void)
@@ -712,6 +745,7 @@ static void summaries(void)
 	summary.started_ms = 1790000000000;
 	summary.label = "before the holiday";
 	summary.host = "phone";
+	summary.folder = field_of(slice_text("/home/ann/photos"));
 	total.category = 9;
 	total.files = total.bytes = 17;
 	summary.categories = totals;
@@ -1248,6 +1282,7 @@ static void rows(void)
 	masters();
 	audit();
 	stream_events();
+	backups();
 }
 
 int main(int argc, char **argv)

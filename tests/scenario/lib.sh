@@ -156,20 +156,24 @@ world_config() { # FOLDER PORT
 	[auth]
 	data = $1/auth
 	ledger = $1/auth.ledger
+	backups = $1/auth.backups
 	proofs_per_minute_account = 100000
 	proofs_per_minute_address = 100000
 
 	[store]
 	data = $1/store
 	ledger = $1/store.ledger
+	backups = $1/store.backups
 
 	[binding]
 	data = $1/binding
 	ledger = $1/binding.ledger
+	backups = $1/binding.backups
 
 	[notify]
 	data = $1/notify
 	ledger = $1/notify.ledger
+	backups = $1/notify.backups
 
 	[gateway]
 	listen = tcp://127.0.0.1:$2
@@ -548,6 +552,17 @@ figure() { # SERVICE NAME
 	[[ $1 != gateway[0-9]* ]] || config=$WORLD/$1.conf
 	json ".${1%%[0-9]*}.$2" \
 	    "$("$BUILD/keepsakectl" --config "$config" --json status)"
+}
+
+# The ICCID of the Nth card of a test, its check digit by Luhn's rule.
+card_number() { # N
+	local digits=$((894900123456789000 + $1)) sum=0 i digit
+	for ((i = 0; i < ${#digits}; i++)); do
+		digit=${digits:${#digits}-1-i:1}
+		[ $((i % 2)) -eq 1 ] || digit=$((digit * 2))
+		sum=$((sum + digit / 10 + digit % 10))
+	done
+	echo "$digits$(((10 - sum % 10) % 10))"
 }
 
 # --- trees -------------------------------------------------------------------

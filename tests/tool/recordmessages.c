@@ -11,6 +11,7 @@
 
 #define BYTES_MAX      65536
 #define LINE_BYTES_MAX (5 * BYTES_MAX)
+#define WORDS_MAX      5
 #define OF_A_KIND_MAX  3    /* messages of one kind that are kept */
 #define KEPT_MAX       4096 /* of all kinds */
 #define LARGE_BYTES    3000 /* of what is larger one is enough */
@@ -274,23 +275,34 @@ static size_t missing_types(void)
 	return missing;
 }
 
+/* The words of a line, cut apart; returns how many. */
+static size_t words_of(char *line, char *out[static WORDS_MAX])
+{
+	size_t count = 0;
+	char *rest = NULL;
+
+	for (char *word = strtok_r(line, " \n", &rest);
+	     word && count < WORDS_MAX; word = strtok_r(NULL, " \n", &rest))
+		out[count++] = word;
+	return count;
+}
+
 int main(int argc, char **argv)
 {
-	static char line[LINE_BYTES_MAX], first[LINE_BYTES_MAX],
-	    second[LINE_BYTES_MAX];
-	char name[128];
-	size_t payload_bytes;
+	static char line[LINE_BYTES_MAX];
+	char *words[WORDS_MAX];
 
 	if (argc != 2) {
 		fputs("usage: recordmessages FOLDER < LINES\n", stderr);
 		return 2;
 	}
 	while (fgets(line, sizeof(line), stdin)) {
-		if (sscanf(line, "pack %127s %s", name, first) == 2)
-			on_pack(name, first);
-		else if (sscanf(line, "wire %127s %s %s %zu", name, first,
-			     second, &payload_bytes) == 4)
-			on_wire(name, first, second, payload_bytes);
+		size_t count = words_of(line, words);
+		if (count == 3 && strcmp(words[0], "pack") == 0)
+			on_pack(words[1], words[2]);
+		else if (count == 5 && strcmp(words[0], "wire") == 0)
+			on_wire(words[1], words[2], words[3],
+			    strtoul(words[4], NULL, 10));
 		else
 			die("a line that is none");
 	}

@@ -114,7 +114,7 @@ static int by_path(const void *a, const void *b)
 
 static struct chunk_name build(const struct state *state)
 {
-	size_t order[FILES], count = 0;
+	size_t order[FILES] = { 0 }, count = 0;
 	struct entry entry = { 0 };
 
 	for (size_t i = 0; i < FILES; i++)

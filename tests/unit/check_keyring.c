@@ -727,6 +727,71 @@ START_TEST(older_than_the_database)
 }
 END_TEST
 
+/* The account's slot, once some thousand others were given out. */
+static void settle_behind(uint32_t slots)
+{
+	for (uint32_t i = 0; i < slots; i++) {
+		struct id account = { "a new account" };
+		put_be32(account.bytes, i);
+		take(&account);
+	}
+	settle(&anna);
+}
+
+/* An older copy is put back: keys are made in advance, so what the accounts
+ * have since is there, and none of it is given out again. */
+START_TEST(restored)
+{
+	uint64_t lost = 99;
+
+	file_copy(KEYS_FILE, "older");
+	settle_behind(KEYFILE_GROUP_SLOTS);
+	struct account_key was = take(&anna);
+	keyring_destroy(&keyring);
+	ck_assert_int_eq(
+	    rename(scratch_path("older"), scratch_path(KEYS_FILE)), 0);
+	ck_assert_int_eq(open_ring(false), STATUS_OK);
+	for (int times = 0; times < 2; times++) {
+		ck_assert_int_eq(
+		    keyring_restored(keyring, db, &lost), STATUS_OK);
+		ck_assert_uint_eq(lost, 0);
+		ck_assert_int_eq(find(&anna), STATUS_OK);
+		ck_assert_mem_eq(key.bytes, was.bytes, KEY_BYTES);
+	}
+	struct account_key next = take(&bert);
+	ck_assert_uint_gt(next.slot, was.slot);
+	ck_assert_int_eq(open_ring(false), STATUS_OK);
+	ck_assert_int_eq(find(&anna), STATUS_OK);
+}
+END_TEST
+
+/* A copy that lacks the block: what was sealed is lost, and said to be. */
+START_TEST(restored_without_its_block)
+{
+	uint64_t lost = 99;
+
+	file_copy(KEYS_FILE, "older");
+	settle_behind(KEYFILE_BLOCK_SLOTS + 10);
+	struct account_key was = take(&anna);
+	keyring_destroy(&keyring);
+	ck_assert_int_eq(
+	    rename(scratch_path("older"), scratch_path(KEYS_FILE)), 0);
+	ck_assert_int_eq(open_ring(false), STATUS_OK);
+	for (int times = 0; times < 2; times++) {
+		ck_assert_int_eq(
+		    keyring_restored(keyring, db, &lost), STATUS_OK);
+		ck_assert_uint_eq(lost, 1);
+		ck_assert_int_eq(find(&anna), STATUS_EXPIRED);
+	}
+	struct account_key next = take(&bert);
+	ck_assert_uint_gt(next.slot, was.slot);
+	settle(&bert);
+	ck_assert_int_eq(open_ring(false), STATUS_OK);
+	ck_assert_int_eq(find(&anna), STATUS_EXPIRED);
+	ck_assert_int_eq(find(&bert), STATUS_OK);
+}
+END_TEST
+
 /* clang-format off */
 static const struct {
 	const char *name;
@@ -771,12 +836,15 @@ int main(void)
 	TCase *keys = tcase_create("K-08 a key for each account");
 	TCase *shreds = tcase_create("A-12 K-08 a shredded key is gone");
 	TCase *masters = tcase_create("K-08 another master key");
+	TCase *older = tcase_create("O-04 K-08 an older copy of the keys");
 	TCase *bad = tcase_create("K-08 R-06 key files that are refused");
 
 	tcase_add_checked_fixture(keys, setup, teardown);
 	tcase_add_checked_fixture(shreds, setup, teardown);
 	tcase_add_checked_fixture(masters, setup, teardown);
 	tcase_add_checked_fixture(bad, setup, teardown);
+	tcase_add_checked_fixture(older, setup, teardown);
+	tcase_set_timeout(older, 60);
 	tcase_set_timeout(keys, 60);
 	tcase_set_timeout(bad, 60);
 	tcase_add_test(keys, taken_and_found);
@@ -807,11 +875,14 @@ int main(void)
 	tcase_add_test(bad, slots_exchanged);
 	tcase_add_test(bad, service_slot_damaged);
 	tcase_add_test(bad, older_than_the_database);
+	tcase_add_test(older, restored);
+	tcase_add_test(older, restored_without_its_block);
 	tcase_add_loop_test(bad, row, 0, (int)nitems(rows));
 	suite_add_tcase(suite, keys);
 	suite_add_tcase(suite, shreds);
 	suite_add_tcase(suite, masters);
 	suite_add_tcase(suite, bad);
+	suite_add_tcase(suite, older);
 
 	if (sodium_init() < 0)
 		return EXIT_FAILURE;

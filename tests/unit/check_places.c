@@ -427,14 +427,13 @@ START_TEST(one_is_mute)
 	ck_assert_int_eq(listen(mute, 8), 0);
 	ck_assert_int_eq(
 	    getsockname(mute, (struct sockaddr *)&address, &len), 0);
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 2; i++)
 		door_close(&doors[i]);
-		snprintf(doors[i].endpoint, sizeof(doors[i].endpoint),
-		    "tcp://127.0.0.1:%u", ntohs(address.sin_port));
-	}
+	snprintf(doors[0].endpoint, sizeof(doors[0].endpoint),
+	    "tcp://127.0.0.1:%u", ntohs(address.sin_port));
 	connect_all(0);
 	/* not by luck */
-	while (strcmp(caller_place(caller).endpoint, doors[2].endpoint) == 0) {
+	while (strcmp(caller_place(caller).endpoint, doors[0].endpoint) != 0) {
 		caller_destroy(&caller);
 		connect_all(0);
 	}

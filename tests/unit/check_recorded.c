@@ -34,7 +34,7 @@ static size_t met;
 
 static void read_file(const char *path, recorded_fn *each)
 {
-	static char line[LINE_BYTES_MAX], hex[LINE_BYTES_MAX];
+	static char line[LINE_BYTES_MAX];
 	size_t number = 0, text_len = 0;
 	FILE *in = fopen(path, "r");
 
@@ -55,9 +55,12 @@ static void read_file(const char *path, recorded_fn *each)
 		one.line = 0;
 		if (strncmp(line, "wire ", 5) == 0)
 			continue;
-		ck_assert_msg(
-		    sscanf(line, "message %127s %s", one.name, hex) == 2,
+		char *rest = NULL, *word = strtok_r(line, " \n", &rest);
+		char *name = strtok_r(NULL, " \n", &rest);
+		char *hex = strtok_r(NULL, " \n", &rest);
+		ck_assert_msg(hex && strcmp(word, "message") == 0,
 		    "%s:%zu: not a message", path, number);
+		snprintf(one.name, sizeof(one.name), "%s", name);
 		ssize_t len = recorded_hex(one.bytes, sizeof(one.bytes), hex);
 		ck_assert_msg(len >= 0, "%s:%zu: not hex", path, number);
 		one.len = (size_t)len;

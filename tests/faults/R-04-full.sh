@@ -1,0 +1,329 @@
+#!/bin/bash
+# R-04: full disk, full map, no descriptors, no memory for a large request:
+# refused clearly, reads go on, nothing is lost, and all is well again without
+# a restart when there is room.
+# shellcheck source=tests/scenario/lib.sh
+. "$(dirname "$0")/../scenario/lib.sh"
+
+# --- small disks -------------------------------------------------------------
+
+disk_make() { # FOLDER MIB: an ext4 of its own, or memory of that size
+	mkdir -m 0700 "$1"
+	at_end umount -l "$1"
+	truncate -s "$2M" "$1.image"
+	mkfs.ext4 -q -m 0 -O ^has_journal "$1.image" 2>/dev/null &&
+	    mount -o loop "$1.image" "$1" 2>/dev/null ||
+	    mount -t tmpfs -o "size=$2m,mode=0700" none "$1"
+}
+
+disk_fill() { # FOLDER: to the last byte
+	local bytes
+	for bytes in 1M 4k 512; do
+		! dd if=/dev/zero of="$1/filler" bs="$bytes" oflag=append \
+		    conv=notrunc 2>/dev/null || fail "$1 cannot be filled"
+	done
+}
+
+disk_room() { # FOLDER: it has room again
+	rm "$1/filler"
+}
+
+if [ "$(id -u)" -ne 0 ]; then
+	case_skip "R-04 full disks: to mount one needs root"
+	exit 0
+fi
+world_make "[store] reserve_bytes = 2M" "[auth] reserve_bytes = 1M" \
+    "[binding] reserve_bytes = 1M" "[notify] reserve_bytes = 1M" \
+    "[notify] retry_ms = 200ms" "[notify] retry_ms_max = 1s"
+if ! disk_make "$WORLD/disk" 72 2>"$WORLD/said"; then
+	case_skip "R-04 full disks: $(cat "$WORLD/said")"
+	exit 0
+fi
+disk_make "$WORLD/ledgers" 100 # the reserve of each journal is 16 MiB
+for name in auth store binding notify; do
+	sed -i "s|^data = $WORLD/$name\$|data = $WORLD/disk/$name|
+	    s|^ledger = $WORLD/$name.ledger\$|ledger = $WORLD/ledgers/$name|" \
+	    "$WORLD_CONFIG"
+done
+for name in $SERVICES; do
+	service_start "$name"
+done
+
+terminal_of_new one anna
+terminal_of_new two bert
+tree_make "$WORLD/tree" 2 8 4
+tree_make "$WORLD/large" 60 60 5
+keepsake_as one --quiet backup "$WORLD/tree"
+keepsake_as two --quiet backup "$WORLD/tree"
+
+# Insist that a command is refused for want of space at the server, and that
+# the terminal says so and who can help.
+refused() { # TERMINAL ARGUMENTS...
+	local said
+	said=$(expect_error 1 no_space "$@")
+	assert_match 'full|space' "$(json .detail "$said")" detail
+	assert_match 'operator' "$(json .advice "$said")" advice
+}
+
+# A full disk is noticed when the free pages of a database are used up.
+until_refused() { # COMMAND...: succeeds so often, then is refused
+	local i
+	for ((i = 0; i < 80; i++)); do
+		"$@" "$i" >"$WORLD/said" 2>&1 || break
+	done
+	[ "$i" -lt 80 ] || fail "never refused: $*"
+}
+
+log_has() { # SERVICE WORD
+	grep -q "event=$2\b" "$WORLD_LOG/$1.log"
+}
+
+# --- the disk of the databases -----------------------------------------------
+
+case_begin "R-04 store: the disk is full in the middle of a backup"
+head -c 40M /dev/zero >"$WORLD/disk/filler"
+refused one backup "$WORLD/large"
+log_has store database_full || fail "the log does not say so"
+case_pass
+
+case_begin "R-04 auth, binding: what they cannot keep is refused"
+disk_fill "$WORLD/disk"
+head -c 3400 /dev/urandom >"$WORLD/card"
+save_card() { # N
+	keepsake_as one --quiet card save --iccid "$(card_number "$1")" \
+	    --number +4915112345678 --data-file "$WORLD/card"
+}
+until_refused save_card
+refused one card save --iccid "$(card_number 99)" --number +4915112345678 \
+    --data-file "$WORLD/card"
+register() { # N
+	terminal_enrolled "many$1"
+	keepsake_as "many$1" --quiet register "many$1"
+}
+until_refused register
+terminal_enrolled three
+refused three register carl
+case_pass
+
+case_begin "R-04 reads go on: logins, lists, restores"
+assert_restores one latest "$WORLD/tree"
+assert_json 'length == 1' "$(keepsake_as two --json terminals)" terminals
+keepsake_as two --json notices >/dev/null
+expect_status 0 keepsake_as one --quiet status >/dev/null
+keepsakectl --json status >/dev/null
+case_pass
+
+case_begin "R-04 what deletes goes on: an account with all that it has"
+account=$(json .account "$(keepsake_as two --json status)")
+keepsake_as two --quiet forget --yes "$account"
+erased() {
+	assert_json . "$(keepsakectl --json accounts)" accounts
+	! keepsakectl --json accounts | grep -q "$account"
+}
+wait_for 30 erased || fail "the account is still there"
+case_pass
+
+case_begin "R-04 with room again all goes on, without a restart"
+disk_room "$WORLD/disk"
+tree_make "$WORLD/more" 4 10 6
+keepsake_as one --quiet backup "$WORLD/more"
+assert_restores one latest "$WORLD/more"
+assert_restores one 1 "$WORLD/tree"
+keepsake_as three --quiet register cleo
+terminal_bind three
+terminal_of four cleo
+case_pass
+
+# --- the disk of the ledgers -------------------------------------------------
+
+case_begin "R-04 A-07 no try that cannot be counted"
+disk_fill "$WORLD/ledgers"
+# Each login leaves a row in the journal, until its free pages are used up.
+timeout -k 5 20 "$BUILD/tests/tool/loginload" login "$ENROLMENT" 4 500 \
+    "${SERVICE_PID[auth]}" >"$WORLD/load" 2>&1 || true
+grep -q 'login: no_space' "$WORLD/load" || fail "$(cat "$WORLD/load")"
+secret wrong 'a guess'
+counted=0 # by what is told
+guess() {
+	local said
+	said=$(keepsake_as four --json --password-file "$WORLD/secret.wrong" \
+	    snapshots 2>>"$WORLD_LOG/stderr.log") && fail "let in"
+	case $(json .error "$said") in
+	no_space) ;;
+	denied)
+		counted=$((counted + 1))
+		assert_json ".tries_remaining == $((3 - counted))" "$said" tries
+		;;
+	*) fail "$said" ;;
+	esac
+}
+for ((i = 0; i < 8 && counted < 1; i++)); do
+	guess
+done
+disk_room "$WORLD/ledgers"
+guess
+[ "$counted" -ge 1 ] || fail "a wrong password is not denied"
+keepsake_as four --quiet snapshots >/dev/null
+case_pass
+
+case_begin "R-04 nothing was lost, and the audit log is whole"
+keepsake_as three --quiet backup "$WORLD/tree"
+assert_restores three latest "$WORLD/tree"
+assert_restores one 1 "$WORLD/tree"
+keepsakectl audit verify >/dev/null
+case_pass
+
+# --- the map -----------------------------------------------------------------
+
+case_begin "R-04 the map is full: refused, reads and deletes go on"
+service_stop store
+printf '\n[store]\nmap_bytes_max = 16M\n' >>"$WORLD_CONFIG"
+service_start store
+refused three backup "$WORLD/large"
+assert_restores three latest "$WORLD/tree"
+assert_restores one 1 "$WORLD/tree"
+account=$(json .account "$(keepsake_as three --json status)")
+keepsake_as three --quiet forget --yes "$account"
+backed_up() {
+	keepsake_as one --quiet backup "$WORLD/more" 2>"$WORLD/said"
+}
+wait_for 60 backed_up || fail "$(cat "$WORLD/said")"
+service_stop store
+sed -i 's/^map_bytes_max = 16M$/map_bytes_max = 1G/' "$WORLD_CONFIG"
+service_start store
+case_pass
+
+# --- descriptors -------------------------------------------------------------
+
+descriptors_end() { # SERVICE: it gets no more
+	prlimit --pid "${SERVICE_PID[$1]}" --nofile="$(find \
+	    "/proc/${SERVICE_PID[$1]}/fd" -mindepth 1 | wc -l):"
+}
+
+descriptors_free() { # SERVICE
+	prlimit --pid "${SERVICE_PID[$1]}" --nofile=1024:
+}
+
+case_begin "R-04 services without descriptors serve whom they know"
+for name in auth store binding notify; do
+	descriptors_end "$name"
+done
+keepsake_as one --quiet backup "$WORLD/tree"
+assert_restores one latest "$WORLD/tree"
+for name in auth store binding notify; do
+	descriptors_free "$name"
+done
+case_pass
+
+connections() { # COUNT: so many terminals have a connection
+	local port
+	port=$(printf %04X "$WORLD_PORT")
+	[ "$(cat /proc/net/tcp /proc/net/tcp6 | grep -cE \
+	    "^ *[0-9]+: [0-9A-F]+:$port [0-9A-F]+:[0-9A-F]+ 01 ")" -ge "$1" ]
+}
+
+case_begin "R-04 a gateway without descriptors: who is there is served, who comes waits"
+terminal_enrolled five
+tree_make "$WORLD/new" 4 10 7
+client_begin one --quiet backup "$WORLD/new"
+wait_for 20 connections 1 || fail "it does not connect"
+kill -STOP "${CLIENT_PID[one]}"
+descriptors_end gateway
+client_begin five --quiet register dora
+kill -CONT "${CLIENT_PID[one]}"
+client_end one || fail "exit status $?: $(cat "$WORLD/client.one.err")"
+client_runs five || fail "it did not wait: $(cat "$WORLD/client.five.err")"
+descriptors_free gateway
+client_end five || fail "exit status $?: $(cat "$WORLD/client.five.err")"
+assert_restores one latest "$WORLD/new"
+case_pass
+
+# --- memory ------------------------------------------------------------------
+
+memory_end() { # SERVICE: no more than it has
+	prlimit --pid "${SERVICE_PID[$1]}" --data=65536:
+}
+
+memory_free() { # SERVICE
+	prlimit --pid "${SERVICE_PID[$1]}" --data=unlimited:
+}
+
+# A backup ends well by what memory there is, or says that there is none.
+memory_round() { # SERVICE
+	local said got=0
+	tree_make "$WORLD/newer" 4 10 "$seed"
+	seed=$((seed + 1))
+	memory_end "$1"
+	said=$(keepsake_as one --json --timeout 10s backup "$WORLD/newer" \
+	    2>"$WORLD/said") || got=$?
+	service_gone "$1" && fail "$1 has ended: $said"
+	case $got in
+	0) ;;
+	1) assert_match '"no_space"' "$said" "what is told" ;;
+	5) assert_match '"unavailable"' "$said" "what is told" ;;
+	*) fail "exit status $got: $said" ;;
+	esac
+	memory_free "$1"
+	keepsake_as one --quiet backup "$WORLD/newer"
+	assert_restores one latest "$WORLD/newer"
+	rm -rf "$WORLD/newer"
+}
+
+seed=8
+for name in store auth binding notify; do
+	what="R-04 $name without memory: refused or served, and nothing lost"
+	# A sanitizer's own memory has no limit.
+	if sanitized; then
+		case_skip "$what: built with a sanitizer"
+		continue
+	fi
+	case_begin "$what"
+	memory_round "$name"
+	case_pass
+done
+
+# --- the terminal's own disk -------------------------------------------------
+
+# Insist that a command says that this machine's disk is full.
+full_here() { # TERMINAL ARGUMENTS...
+	local said
+	said=$(expect_error 1 no_space "$@")
+	assert_match 'make room' "$(json .advice "$said")" advice
+}
+
+case_begin "R-04 a restore to a full disk says so, and goes on when there is room"
+disk_make "$WORLD/small" 8
+tree_make "$WORLD/kept" 4 10 30
+keepsake_as one --quiet backup "$WORLD/kept"
+head -c 6M /dev/zero >"$WORLD/small/filler"
+said=$(expect_error 1 no_space one restore latest --target "$WORLD/small/to")
+assert_match 'make room.*--resume' "$(json .advice "$said")" advice
+disk_room "$WORLD/small"
+keepsake_as one --quiet restore latest --resume --verify \
+    --target "$WORLD/small/to"
+assert_same_tree "$WORLD/kept" "$WORLD/small/to"
+rm -rf "$WORLD/small/to"
+case_pass
+
+case_begin "R-04 a full disk of the terminal's own: named, and no backup without its key"
+before=$(keepsake_as one --json snapshots)
+disk_fill "$WORLD/small"
+said=$(expect_error 1 no_space one --state "$WORLD/small/state" \
+    enrol "$ENROLMENT")
+assert_match "$WORLD/small/state.*no room" "$(json .detail "$said")" detail
+said=$(expect_error 1 no_space one --key-folder "$WORLD/small/keys" \
+    backup --key local "$WORLD/tree")
+assert_match "$WORLD/small/keys.*no room" "$(json .detail "$said")" detail
+assert_equal "$before" "$(keepsake_as one --json snapshots)" snapshots
+disk_room "$WORLD/small"
+keepsake_as one --quiet --key-folder "$WORLD/small/keys" \
+    backup --key local "$WORLD/tree"
+case_pass
+
+case_begin "R-04 where a terminal cannot remember what it sent, it backs up all the same"
+cp -a "$WORLD/terminal/one" "$WORLD/small/one"
+disk_fill "$WORLD/small"
+keepsake_as one --quiet --state "$WORLD/small/one" backup "$WORLD/new" \
+    2>"$WORLD/said" || fail "exit status $?: $(cat "$WORLD/said")"
+assert_restores one latest "$WORLD/new"
+case_pass
