@@ -23,7 +23,7 @@ struct sandbox {
  * ones), libraries, what finds a host's address, and /proc.  Folders that the
  * configuration names and that are missing are made.
  *
- * also  a folder that is to be read besides, and /tmp to write; or NULL
+ * also  a folder that is to be opened besides, and /tmp with it; or NULL
  *
  * STATUS_OK           as far as it was asked for
  * STATUS_UNAVAILABLE  not to be had, and "yes" insists; logged

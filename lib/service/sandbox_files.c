@@ -255,8 +255,9 @@ static bool restrict_files(const struct conf *conf, const char *name,
 	allow_keys(&rules, conf, name);
 	allow_own(&rules, conf, name);
 	if (also) {
-		allow(&rules, also, FOLDER_READ);
-		allow(&rules, P_tmpdir, FOLDER_WRITE);
+		allow(&rules, also, FOLDER_WRITE);
+		allow(&rules, P_tmpdir,
+		    FOLDER_WRITE | LANDLOCK_ACCESS_FS_MAKE_SYM);
 	}
 	bool done = syscall(SYS_landlock_restrict_self, rules.fd, 0) == 0;
 	close(rules.fd);
