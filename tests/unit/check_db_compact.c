@@ -242,6 +242,46 @@ START_TEST(closed_meanwhile)
 }
 END_TEST
 
+static atomic_bool copying;
+static struct db_copy_progress progress;
+static struct db_copied copied;
+
+static void *copy_on(void *arg)
+{
+	atomic_store(&copying, true);
+	if (db_copy(db, scratch_path("copy"), &progress, &copied) != STATUS_OK)
+		return arg;
+	return NULL;
+}
+
+/* A copy reads on from where it began: nothing is closed under it. */
+START_TEST(not_while_copied)
+{
+	struct outcome outcome;
+	pthread_t thread;
+	void *failed = NULL;
+
+	for (int round = 0; round < 20; round++) {
+		atomic_store(&copying, false);
+		ck_assert_int_eq(
+		    pthread_create(&thread, NULL, copy_on, &stop), 0);
+		while (!atomic_load(&copying))
+			sched_yield();
+		begin(&outcome);
+		await(&outcome);
+		ck_assert(outcome.status == STATUS_OK ||
+			  outcome.status == STATUS_BUSY);
+		pthread_join(thread, &failed);
+		ck_assert_ptr_null(failed);
+		ck_assert_uint_eq(copied.blobs, BLOBS / KEPT_EVERY);
+	}
+	begin(&outcome);
+	await(&outcome);
+	ck_assert_int_eq(outcome.status, STATUS_OK);
+	expect_blobs(BLOBS);
+}
+END_TEST
+
 static bool is_there(const char *name)
 {
 	return access(scratch_path(name), F_OK) == 0;
@@ -273,6 +313,7 @@ int main(void)
 	tcase_add_test(tcase, others_go_on);
 	tcase_add_test(tcase, one_behind_the_other);
 	tcase_add_test(tcase, closed_meanwhile);
+	tcase_add_test(tcase, not_while_copied);
 	tcase_add_test(tcase, leftover_is_removed);
 	suite_add_tcase(suite, tcase);
 
