@@ -189,6 +189,10 @@ static enum status swap(struct engine *self, const char *path)
 		free(name);
 		return STATUS_BUSY;
 	}
+	if (atomic_load(&self->copies) > 0) {
+		st = STATUS_BUSY; /* begun meanwhile */
+		goto out;
+	}
 	if (rename(path, name) != 0) {
 		st = lmdb_fault("compaction_failed", errno);
 		goto out;
@@ -215,6 +219,8 @@ enum status engine_compact(struct engine *self, struct db_compaction *out)
 	*out = (struct db_compaction){ 0 };
 	if (self->broken)
 		return STATUS_UNAVAILABLE;
+	if (atomic_load(&self->copies) > 0)
+		return STATUS_BUSY;
 	out->before_bytes = out->after_bytes = file_bytes(self->env);
 	enum status st = check_room(self, out);
 	if (st != STATUS_OK)

@@ -170,6 +170,7 @@ enum status engine_copy(struct engine *self, const char *path,
 	int rc = self->map_lost ? EIO
 				: mdb_txn_begin(self->env, NULL, MDB_RDONLY,
 				      &copying.reading);
+	atomic_fetch_add(&self->copies, 1); /* so it is not closed */
 	if (rc == MDB_SUCCESS)
 		rc = wall_load(self, copying.reading, &out->point_ms);
 	if (rc == MDB_SUCCESS) {
@@ -181,6 +182,7 @@ enum status engine_copy(struct engine *self, const char *path,
 		rc = copy_all(&copying);
 	mdb_txn_abort(copying.writing);
 	mdb_txn_abort(copying.reading);
+	atomic_fetch_sub(&self->copies, 1);
 	if (copying.to)
 		mdb_env_close(copying.to);
 	if (rc != MDB_SUCCESS)

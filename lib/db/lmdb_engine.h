@@ -44,6 +44,8 @@ struct engine {
 	 * share the lock for as long as theirs is, who moves it is alone.
 	 */
 	pthread_rwlock_t map_lock;
+	/* Copies that read on while the lock is let go: changed under it. */
+	_Atomic unsigned int copies;
 	bool map_lost;      /* under map_lock: nothing is mapped any more */
 	uint64_t map_bytes; /* under map_lock, written by the writer only */
 

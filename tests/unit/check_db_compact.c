@@ -1,4 +1,5 @@
 #include <check.h>
+#include <dlfcn.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -17,6 +18,7 @@
 #define KEPT_EVERY 10 /* the others are deleted */
 
 static const struct id ann = { "account of ann" };
+struct MDB_env;
 static struct db *db;
 
 static void open_db(void)
@@ -242,6 +244,57 @@ START_TEST(closed_meanwhile)
 }
 END_TEST
 
+/* Stands in for LMDB's: a copy comes here once it has read all. */
+static atomic_bool hold, held;
+
+int mdb_env_sync(struct MDB_env *env, int force);
+int mdb_env_sync(struct MDB_env *env, int force)
+{
+	int (*real)(struct MDB_env *, int);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "mdb_env_sync");
+	if (atomic_load(&hold))
+		atomic_store(&held, true);
+	while (atomic_load(&hold))
+		sched_yield();
+	return real(env, force);
+}
+
+static struct db_copy_progress progress;
+static struct db_copied copied;
+
+static void *copy_on(void *arg)
+{
+	if (db_copy(db, scratch_path("copy"), &progress, &copied) != STATUS_OK)
+		return arg;
+	return NULL;
+}
+
+/* A copy still has what it reads open: nothing is closed under it. */
+START_TEST(not_while_copied)
+{
+	struct outcome outcome;
+	pthread_t thread;
+	void *failed = NULL;
+
+	atomic_store(&hold, true);
+	ck_assert_int_eq(pthread_create(&thread, NULL, copy_on, &stop), 0);
+	while (!atomic_load(&held))
+		sched_yield();
+	begin(&outcome);
+	await(&outcome);
+	atomic_store(&hold, false);
+	pthread_join(thread, &failed);
+	ck_assert_ptr_null(failed);
+	ck_assert_int_eq(outcome.status, STATUS_BUSY);
+	ck_assert_uint_eq(copied.blobs, BLOBS / KEPT_EVERY);
+	begin(&outcome);
+	await(&outcome);
+	ck_assert_int_eq(outcome.status, STATUS_OK);
+	expect_blobs(BLOBS);
+}
+END_TEST
+
 static bool is_there(const char *name)
 {
 	return access(scratch_path(name), F_OK) == 0;
@@ -273,6 +326,7 @@ int main(void)
 	tcase_add_test(tcase, others_go_on);
 	tcase_add_test(tcase, one_behind_the_other);
 	tcase_add_test(tcase, closed_meanwhile);
+	tcase_add_test(tcase, not_while_copied);
 	tcase_add_test(tcase, leftover_is_removed);
 	suite_add_tcase(suite, tcase);
 
