@@ -11,7 +11,7 @@ PREFIX     ?= /usr/local
 VERSION    := 0.1.0
 
 PACKAGES := libzmq libprotobuf-c lmdb libsodium libzstd nettle libutf8proc \
-            libxxhash jansson libmicrohttpd libqrencode
+            libxxhash jansson libmicrohttpd libqrencode libseccomp
 
 # What the code relies on is apart from CFLAGS, which stay the caller's.
 # The hardening needs optimisation, so it is dropped where there is none.

@@ -39,8 +39,6 @@ struct ops_options {
 	const char *account; /* of audit */
 	const char *since;
 	const char *heads;
-	const char *from;
-	const char *folder;
 	const char *qr_file;
 	bool qr;
 	const char *kind; /* of events */
@@ -48,6 +46,8 @@ struct ops_options {
 	struct ops_list addresses;
 	bool all;
 	bool status; /* of scrub */
+	const char *from;
+	const char *folder;
 	bool no_ledger;
 	bool with_ledger;
 	bool ledger_only;

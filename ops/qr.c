@@ -163,7 +163,7 @@ static enum status png_data(struct bytes *out, const QRcode *code)
 	static const uint8_t zlib_header[] = { 0x78, 0x01 };
 	const int rows = side_of(code) * PIXELS;
 	uint32_t a = 1, b = 0;
-	uint8_t row[ROW_BYTES_MAX];
+	uint8_t row[ROW_BYTES_MAX] = { 0 };
 
 	enum status st =
 	    bytes_append(out, slice_of(zlib_header, sizeof(zlib_header)));

@@ -219,11 +219,14 @@ static void print_restore(
 {
 	char bytes[TEXT_SIZE_BYTES];
 
+	char *target = path_text(result->target);
+
 	printf("Snapshot %llu into %s: %llu files, %llu written (%s)",
-	    (unsigned long long)result->snapshot, run->options.target,
+	    (unsigned long long)result->snapshot, target ? target : "?",
 	    (unsigned long long)result->files,
 	    (unsigned long long)result->written,
 	    text_of_size(bytes, result->bytes));
+	free(target);
 	if (result->there > 0)
 		printf(
 		    ", %llu there already", (unsigned long long)result->there);
@@ -239,11 +242,11 @@ static void print_restore(
 static json_t *restore_json(
     const struct keepsake_restore_result *result, json_t *reports)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:o, s:I, s:I}", "snapshot",
-	    (json_int_t)result->snapshot, "files", (json_int_t)result->files,
-	    "written", (json_int_t)result->written, "there",
-	    (json_int_t)result->there, "skipped", reports, "bytes",
-	    (json_int_t)result->bytes, "verified",
+	return json_pack("{s:I, s:o, s:I, s:I, s:I, s:o, s:I, s:I}", "snapshot",
+	    (json_int_t)result->snapshot, "target", json_path(result->target),
+	    "files", (json_int_t)result->files, "written",
+	    (json_int_t)result->written, "there", (json_int_t)result->there,
+	    "skipped", reports, "bytes", (json_int_t)result->bytes, "verified",
 	    (json_int_t)result->verified);
 }
 
@@ -253,10 +256,16 @@ enum exit_code command_restore(struct run *run)
 	struct keepsake_restore_result result;
 	json_t *reports;
 
-	if (!run->options.target) {
+	if ((run->options.target != NULL) == run->options.in_place) {
 		fprintf(stderr,
 		    "keepsake: restore: where to?  --target DIR, a new or "
-		    "empty folder\n");
+		    "empty folder, or --in-place\n");
+		return EXIT_USAGE;
+	}
+	if (run->options.overwrite && !run->options.in_place) {
+		fprintf(stderr,
+		    "keepsake: restore: --overwrite goes with --in-place; "
+		    "what is in a --target is replaced by --resume\n");
 		return EXIT_USAGE;
 	}
 	transfer_begin(&transfer, run, "restore");
@@ -264,6 +273,8 @@ enum exit_code command_restore(struct run *run)
 		.which = run->operands[0],
 		.target = run->options.target,
 		.resume = run->options.resume,
+		.overwrite = run->options.overwrite,
+		.path = run->options.path,
 		.verify = run->options.verify,
 		.category = run->options.category,
 		.cancel = &interrupted,

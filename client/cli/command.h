@@ -40,6 +40,7 @@ struct options {
 	const char *label;
 	const char *category;
 	const char *target;
+	const char *path; /* within a snapshot */
 	const char *factors;
 	const char *quiet_hours; /* "22:00-07:00", "off" */
 	const char *tell;        /* KIND=WHEN,... */
@@ -56,6 +57,8 @@ struct options {
 	bool quiet;
 	bool verify;
 	bool resume;
+	bool in_place;
+	bool overwrite;
 	bool follow;
 	bool read_data;
 	bool dry_run;

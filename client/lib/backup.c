@@ -303,6 +303,9 @@ static enum status attempt(const struct backup_options *options, bool use_cache,
 	    options->label);
 	summary_set_text(
 	    result->summary.host, sizeof(result->summary.host), options->host);
+	if (options->root[0] == '/' &&
+	    strlen(options->root) <= SUMMARY_FOLDER_BYTES_MAX)
+		strcpy(result->summary.folder, options->root);
 	self.progress.files_total = survey->files;
 	self.progress.bytes_total = survey->bytes;
 	st = cache_begin(&self, use_cache);

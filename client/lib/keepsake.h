@@ -717,12 +717,19 @@ enum status keepsake_diff(struct keepsake *self, const char *before,
     const char *after, keepsake_difference_fn *each, void *arg,
     struct keepsake_comparison *out);
 
+#define KEEPSAKE_FOLDER_BYTES_MAX 4095
+
 struct keepsake_restore {
 	const char *which;
-	const char *target; /* folder, new or empty unless resume */
+	const char *target; /* folder, new or empty unless resume; NULL: the
+			       one that was backed up, and nothing that is
+			       there is changed */
 	bool resume;        /* keep what is there and right, replace the rest */
+	bool overwrite;     /* into the folder that was backed up: likewise */
 	bool verify;        /* read each file again and compare */
-	const char *category;           /* only this one; NULL: all */
+	const char *category; /* only this one; NULL: all */
+	const char *path; /* only this file, or this folder and what is below
+			     it, as keepsake_show tells it; NULL: all */
 	const atomic_bool *cancel;      /* NULL, or stop soon once it is set */
 	keepsake_progress_fn *progress; /* may be NULL */
 	keepsake_report_fn *report;     /* may be NULL */
@@ -738,14 +745,16 @@ struct keepsake_restore_result {
 	uint64_t verified;
 	uint64_t bytes;         /* written */
 	uint64_t bytes_fetched; /* sealed */
+	char target[KEEPSAKE_FOLDER_BYTES_MAX + 1];
 };
 
 /**
- * Restore a snapshot into a folder.
+ * Restore a snapshot, or a part of it, into a folder.
  *
  * STATUS_OK         done, but for what was reported
- * STATUS_NOT_FOUND  no such snapshot, its key is kept elsewhere, or no such
- *                   category
+ * STATUS_NOT_FOUND  no such snapshot, its key is kept elsewhere, no such
+ *                   category, no such path in it, or it does not say which
+ *                   folder it is of
  * STATUS_DENIED     as keepsake_show
  * STATUS_CONFLICT   the target is not empty
  * STATUS_PENDING    cancelled; with resume, the next one goes on

@@ -24,6 +24,7 @@ static const char *const skips[] = {
 	[RESTORE_REFUSED] = "cannot be written",
 	[RESTORE_NO_LINK] = "is another name of a file that is not restored",
 	[RESTORE_LOST]    = "what follows it is lost: the list of files is damaged in the store",
+	[RESTORE_KEPT]    = "is there already, and is not the same; --overwrite replaces it",
 };
 /* clang-format on */
 _Static_assert(nitems(skips) == RESTORE_SKIP_COUNT, "one text each");
@@ -120,6 +121,10 @@ static enum status file_restore(struct restore *self, struct folder **folder_p,
 		restore_skipped(self, RESTORE_THERE, entry, 0);
 		return STATUS_OK;
 	}
+	if (restore_keeps(self, *folder_p, name)) {
+		restore_skipped(self, RESTORE_KEPT, entry, 0);
+		return STATUS_OK;
+	}
 	output = output_new(self, folder_p, entry);
 	if (!output)
 		return STATUS_NO_SPACE;
@@ -143,16 +148,27 @@ out:
 }
 
 /** Give what was made under the temporary name its own. */
-static bool name_give(
-    const struct folder *folder, const char *temporary, const char *name)
+static bool name_give(const struct restore *self, const struct folder *folder,
+    const char *temporary, const char *name)
 {
-	bool done = renameat(folder->fd, temporary, folder->fd, name) == 0;
+	bool done = restore_name(self, folder, temporary, name);
 	int error = errno;
 
 	/* Two names of one file: then renaming leaves both. */
 	unlinkat(folder->fd, temporary, 0);
 	errno = error;
 	return done;
+}
+
+/** Whether a link with the same target is there already. */
+static bool symlink_is_there(
+    const struct folder *folder, const char *name, const struct entry *entry)
+{
+	char target[PATH_BYTES_MAX + 1];
+	ssize_t len = readlinkat(folder->fd, name, target, sizeof(target));
+
+	return len >= 0 && slice_equal(slice_of(target, (size_t)len),
+			       bytes_slice(&entry->target));
 }
 
 static void symlink_restore(struct restore *self, const struct folder *folder,
@@ -162,6 +178,13 @@ static void symlink_restore(struct restore *self, const struct folder *folder,
 	struct timespec times[2];
 	const char *target = (const char *)entry->target.data;
 
+	if (restore_keeps(self, folder, name)) {
+		restore_skipped(self,
+		    symlink_is_there(folder, name, entry) ? RESTORE_THERE
+							  : RESTORE_KEPT,
+		    entry, 0);
+		return;
+	}
 	restore_temporary(temporary, entry);
 	restore_times(times, entry);
 	unlinkat(folder->fd, temporary, 0);
@@ -170,8 +193,8 @@ static void symlink_restore(struct restore *self, const struct folder *folder,
 	    (self->options->owner &&
 		fchownat(folder->fd, temporary, entry->user, entry->group,
 		    AT_SYMLINK_NOFOLLOW) < 0) ||
-	    !name_give(folder, temporary, name))
-		restore_skipped(self, RESTORE_REFUSED, entry, errno);
+	    !name_give(self, folder, temporary, name))
+		restore_skipped(self, restore_why(self, errno), entry, errno);
 	else
 		restore_written(self, false);
 }
@@ -212,6 +235,11 @@ static enum status entry_restore(struct restore *self, struct entry *entry)
 		return later_add(&self->links, entry);
 	if (entry->type == ENTRY_FOLDER)
 		above = bytes_slice(&entry->path);
+	if (entry->type == ENTRY_FOLDER && self->options->keep &&
+	    restore_has_folder(self, entry)) {
+		restore_skipped(self, RESTORE_THERE, entry, 0);
+		return STATUS_OK;
+	}
 	if (atomic_load(&self->handles) >= HANDLES_MAX)
 		chunks_drain(self);
 	folder = folder_get(self, above);
@@ -234,6 +262,15 @@ static enum status entry_restore(struct restore *self, struct entry *entry)
 	}
 	folder_release(self, &folder);
 	return st;
+}
+
+static bool is_same_file(
+    const struct folder *folder, const char *name, const struct stat *as)
+{
+	struct stat stat;
+
+	return fstatat(folder->fd, name, &stat, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       stat.st_dev == as->st_dev && stat.st_ino == as->st_ino;
 }
 
 /** Make the hard links, now that what they lead to is there. */
@@ -259,10 +296,16 @@ static void links_make(struct restore *self)
 			     AT_SYMLINK_NOFOLLOW) < 0 ||
 			 !S_ISREG(stat.st_mode))
 			restore_skipped(self, RESTORE_NO_LINK, entry, 0);
+		else if (restore_keeps(self, folder, name))
+			restore_skipped(self,
+			    is_same_file(folder, name, &stat) ? RESTORE_THERE
+							      : RESTORE_KEPT,
+			    entry, 0);
 		else if (linkat(first->fd, first_name, folder->fd, temporary,
 			     0) < 0 ||
-			 !name_give(folder, temporary, name))
-			restore_skipped(self, RESTORE_REFUSED, entry, errno);
+			 !name_give(self, folder, temporary, name))
+			restore_skipped(
+			    self, restore_why(self, errno), entry, errno);
 		else
 			restore_written(self, false);
 		folder_release(self, &first);

@@ -20,6 +20,7 @@ enum restore_skip {
 	RESTORE_REFUSED, /* the system said why: error is an errno */
 	RESTORE_NO_LINK, /* the file it is a second name of is not restored */
 	RESTORE_LOST,    /* what follows it is not known: the list is damaged */
+	RESTORE_KEPT,    /* another one is there already: only with keep */
 	RESTORE_SKIP_COUNT
 };
 
@@ -54,6 +55,8 @@ struct restore_options {
 	bool merge;  /* into what is there: what is already as it should be
 			stays, so a broken restore goes on; the rest is
 			replaced */
+	bool keep;   /* with merge: nothing that is there is replaced, nor
+			changed */
 	bool verify; /* read each file again and compare */
 	bool owner;  /* give files to their owners, and keep set-id bits */
 	unsigned int threads;      /* that open and write; 0: two */

@@ -207,6 +207,47 @@ bool restore_is_there(const struct restore *self, const struct folder *folder,
 	return there;
 }
 
+bool restore_keeps(
+    const struct restore *self, const struct folder *folder, const char *name)
+{
+	struct stat stat;
+
+	return self->options->keep &&
+	       fstatat(folder->fd, name, &stat, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+bool restore_has_folder(const struct restore *self, const struct entry *entry)
+{
+	struct stat stat;
+
+	return fstatat(self->root, (const char *)entry->path.data, &stat,
+		   AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISDIR(stat.st_mode);
+}
+
+bool restore_name(const struct restore *self, const struct folder *folder,
+    const char *temporary, const char *name)
+{
+	int fd = folder->fd;
+
+	if (!self->options->keep)
+		return renameat(fd, temporary, fd, name) == 0;
+	/* What came there meanwhile stays, too. */
+	if (renameat2(fd, temporary, fd, name, RENAME_NOREPLACE) == 0)
+		return true;
+	if (errno != EINVAL && errno != ENOSYS)
+		return false;
+	/* A file system that cannot: a second name is never given twice. */
+	return linkat(fd, temporary, fd, name, 0) == 0 &&
+	       unlinkat(fd, temporary, 0) == 0;
+}
+
+enum restore_skip restore_why(const struct restore *self, int error)
+{
+	return self->options->keep && error == EEXIST ? RESTORE_KEPT
+						      : RESTORE_REFUSED;
+}
+
 struct output *output_new(
     struct restore *self, struct folder **folder_p, struct entry *entry)
 {
@@ -281,9 +322,8 @@ static void output_finish(struct output *self)
 		output_fail(self, RESTORE_REFUSED, errno);
 	else if (owner->options->verify && !content_is(self->fd, &self->entry))
 		output_fail(self, RESTORE_DIFFERS, 0);
-	else if (renameat(self->folder->fd, self->temporary, self->folder->fd,
-		     name) < 0)
-		output_fail(self, RESTORE_REFUSED, errno);
+	else if (!restore_name(owner, self->folder, self->temporary, name))
+		output_fail(self, restore_why(owner, errno), errno);
 	else
 		restore_written(owner, owner->options->verify);
 }

@@ -119,6 +119,23 @@ void restore_temporary(
 bool restore_is_there(const struct restore *self, const struct folder *folder,
     const char *name, const struct entry *entry);
 
+/** Whether something has that name, and stays as it is. */
+bool restore_keeps(
+    const struct restore *self, const struct folder *folder, const char *name);
+
+/** Whether the folder ${entry} is there already. */
+bool restore_has_folder(const struct restore *self, const struct entry *entry);
+
+/**
+ * Give what is ${temporary} its name, in the place of what has it, unless
+ * that stays; false with errno.
+ */
+bool restore_name(const struct restore *self, const struct folder *folder,
+    const char *temporary, const char *name);
+
+/** Why something did not get its name. */
+enum restore_skip restore_why(const struct restore *self, int error);
+
 /**
  * Begin a file, with one user: who plans it.
  *

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "base/util.h"
+#include "bus/unpack.h"
 #include "crypto/seal.h"
 #include "manifest.pb-c.h"
 
@@ -22,7 +23,8 @@
  * each category.
  */
 _Static_assert(
-    SEALED_BYTES((HEAD_BYTES + 370 + 26 * CATEGORY_COUNT + PAD_BYTES - 1) /
+    SEALED_BYTES((HEAD_BYTES + 370 + 3 + SUMMARY_FOLDER_BYTES_MAX +
+		     26 * CATEGORY_COUNT + PAD_BYTES - 1) /
 		 PAD_BYTES * PAD_BYTES) <= SNAPSHOT_SEALED_SUMMARY_BYTES_MAX,
     "a summary always fits");
 
@@ -63,6 +65,7 @@ static enum status summary_pack(
 	message.started_ms = summary->started_ms;
 	message.label = (char *)(uintptr_t)summary->label;
 	message.host = (char *)(uintptr_t)summary->host;
+	message.folder = field_of(slice_text(summary->folder));
 	message.files = summary->files;
 	message.errors = summary->errors;
 	message.categories = pointers;
@@ -113,6 +116,14 @@ static void arena_free(void *arg, void *pointer)
 	(void)pointer;
 }
 
+/* None, or a path from the root on that is not cut off by a NUL. */
+static bool folder_is_good(struct slice folder)
+{
+	return folder.len == 0 || (folder.len <= SUMMARY_FOLDER_BYTES_MAX &&
+				      folder.data[0] == '/' &&
+				      !memchr(folder.data, '\0', folder.len));
+}
+
 static enum status summary_unpack(struct summary *out, struct slice packed)
 {
 	struct arena arena = { 0 };
@@ -126,12 +137,15 @@ static enum status summary_unpack(struct summary *out, struct slice packed)
 	    &allocator, get_be16(packed.data), packed.data + HEAD_BYTES);
 	if (!message || message->root_key.len != CHUNK_KEY_BYTES ||
 	    strlen(message->label) > SUMMARY_LABEL_BYTES_MAX ||
-	    strlen(message->host) > SUMMARY_HOST_BYTES_MAX)
+	    strlen(message->host) > SUMMARY_HOST_BYTES_MAX ||
+	    !folder_is_good(field_slice(message->folder)))
 		goto out;
 	*out = (struct summary){ .started_ms = message->started_ms,
 		.files = message->files,
 		.errors = message->errors };
 	memcpy(out->root_key, message->root_key.data, CHUNK_KEY_BYTES);
+	if (message->folder.len > 0)
+		memcpy(out->folder, message->folder.data, message->folder.len);
 	text_copy(out->label, sizeof(out->label), message->label);
 	text_copy(out->host, sizeof(out->host), message->host);
 	for (size_t i = 0; i < message->n_categories; i++) {

@@ -18,8 +18,9 @@
  *                   "keepsake summary" | account id | root id)
  */
 
-#define SUMMARY_LABEL_BYTES_MAX 200
-#define SUMMARY_HOST_BYTES_MAX  100
+#define SUMMARY_LABEL_BYTES_MAX  200
+#define SUMMARY_HOST_BYTES_MAX   100
+#define SUMMARY_FOLDER_BYTES_MAX 900
 
 struct category_total {
 	uint64_t files;
@@ -31,6 +32,9 @@ struct summary {
 	uint64_t started_ms;
 	char label[SUMMARY_LABEL_BYTES_MAX + 1];
 	char host[SUMMARY_HOST_BYTES_MAX + 1];
+	/* The folder it is of, from the root on; "" where that is longer, and
+	 * in snapshots of older terminals. */
+	char folder[SUMMARY_FOLDER_BYTES_MAX + 1];
 	uint64_t files;  /* of all types */
 	uint64_t errors; /* what could not be read */
 	struct category_total categories[CATEGORY_COUNT];

@@ -25,6 +25,11 @@
 #define RECONNECT_IVL_MAX_MS 1000
 #define LINGER_MS            1000 /* for the last answers of a door */
 #define BACKLOG              1024
+/* A door for anyone: how the kernel finds out that a peer is gone. */
+#define KEEPALIVE_IDLE_S  30
+#define KEEPALIVE_INTVL_S 5
+#define KEEPALIVE_COUNT   3
+#define UNACKNOWLEDGED_MS 60000
 /*
  * A frame as CURVE has it on the wire, with nonce, tag, command name, flags.
  * Past CUT_FRAME_BYTES the connection ends; what is between that and its
@@ -91,12 +96,23 @@ static int set_size(void *socket, int option, int64_t value)
 	return zmq_setsockopt(socket, option, &value, sizeof(value));
 }
 
+struct option {
+	int option, value;
+};
+
+static enum status set_numbers(
+    void *socket, const struct option *options, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (set_number(socket, options[i].option, options[i].value))
+			return STATUS_INTERNAL;
+	return STATUS_OK;
+}
+
 /* Every bound is set here, for every socket: no default is relied upon. */
 static enum status set_bounds(void *socket)
 {
-	static const struct {
-		int option, value;
-	} options[] = {
+	static const struct option options[] = {
 		{ ZMQ_SNDHWM, SOCKET_HWM },
 		{ ZMQ_RCVHWM, SOCKET_HWM },
 		{ ZMQ_LINGER, 0 },
@@ -109,12 +125,31 @@ static enum status set_bounds(void *socket)
 		{ ZMQ_IPV6, 1 },
 	};
 
-	for (size_t i = 0; i < nitems(options); i++)
-		if (set_number(socket, options[i].option, options[i].value))
-			return STATUS_INTERNAL;
-	return set_size(socket, ZMQ_MAXMSGSIZE, WIRE_BYTES_MAX) == 0
-		   ? STATUS_OK
-		   : STATUS_INTERNAL;
+	enum status st = set_numbers(socket, options, nitems(options));
+	if (st == STATUS_OK &&
+	    set_size(socket, ZMQ_MAXMSGSIZE, WIRE_BYTES_MAX) != 0)
+		st = STATUS_INTERNAL;
+	return st;
+}
+
+/*
+ * For a door that many come in by.  libzmq walks through all its timers for
+ * each answer to a heartbeat: ten thousand terminals that do nothing would
+ * keep a processor busy.  They send heartbeats themselves, which are
+ * answered; from here the kernel looks after the connections.
+ */
+static enum status set_many_peers(void *socket)
+{
+	static const struct option options[] = {
+		{ ZMQ_HEARTBEAT_IVL, 0 },
+		{ ZMQ_TCP_KEEPALIVE, 1 },
+		{ ZMQ_TCP_KEEPALIVE_IDLE, KEEPALIVE_IDLE_S },
+		{ ZMQ_TCP_KEEPALIVE_INTVL, KEEPALIVE_INTVL_S },
+		{ ZMQ_TCP_KEEPALIVE_CNT, KEEPALIVE_COUNT },
+		{ ZMQ_TCP_MAXRT, UNACKNOWLEDGED_MS },
+	};
+
+	return set_numbers(socket, options, nitems(options));
 }
 
 /* A door is CURVE's, and guarded, before anybody can find it. */
@@ -176,6 +211,8 @@ static enum status bind_as(struct bus *self, void *socket, const char *door,
 		st = is_ipc(endpoint)
 			 ? make_ipc_folder(endpoint)
 			 : set_curve_server(self, socket, door, allow);
+	if (st == STATUS_OK && !is_ipc(endpoint) && allow->anyone)
+		st = set_many_peers(socket);
 	if (st == STATUS_OK && zmq_bind(socket, endpoint) != 0)
 		st = STATUS_UNAVAILABLE;
 	if (st != STATUS_OK) {

@@ -634,6 +634,11 @@ enum db_state db_state(const struct db *self)
 	return engine_state(self->engine);
 }
 
+uint64_t db_times_full(const struct db *self)
+{
+	return engine_times_full(self->engine);
+}
+
 void db_commit_durations(struct db *self, struct histogram *out)
 {
 	pthread_mutex_lock(&self->lock);

@@ -498,6 +498,9 @@ enum db_state {
 
 enum db_state db_state(const struct db *self);
 
+/** How often it became DB_FULL, since db_open. */
+uint64_t db_times_full(const struct db *self);
+
 /** How long groups of batches took to become durable, so far. */
 void db_commit_durations(struct db *self, struct histogram *out);
 

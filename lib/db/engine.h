@@ -182,6 +182,7 @@ enum status engine_blob_last(
 
 /** From any thread. */
 enum db_state engine_state(const struct engine *self);
+uint64_t engine_times_full(const struct engine *self);
 
 enum status engine_copy(struct engine *self, const char *path,
     struct db_copy_progress *progress, struct db_copied *out);

@@ -409,6 +409,8 @@ static void log_full(struct engine *self, int rc)
 	if (!self->full)
 		log_error(NULL, "database_full", "map_bytes=%llu error=\"%s\"",
 		    (unsigned long long)self->map_bytes, mdb_strerror(rc));
+	if (!self->full)
+		atomic_fetch_add(&self->times_full, 1);
 	self->full = true;
 }
 

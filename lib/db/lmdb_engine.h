@@ -55,6 +55,7 @@ struct engine {
 	_Atomic bool full;   /* logged as full, until a batch fits again */
 
 	_Atomic uint64_t commits, batches, bytes_synced;
+	_Atomic uint64_t times_full; /* that full was set */
 };
 
 /**

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/statvfs.h>
 
+#include "base/log.h"
 #include "base/util.h"
 
 static enum status get(
@@ -254,13 +255,22 @@ enum status engine_names(struct engine *self, const struct slice *after,
 	return rc == MDB_NOTFOUND ? STATUS_OK : lmdb_fault("scan_failed", rc);
 }
 
-/* Fetch a blob's pages in one go: read-ahead is off for the map. */
-static void blob_expect(struct slice blob)
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22 /* Linux 5.14 */
+#endif
+
+/*
+ * Fetch a blob's pages in one go: read-ahead is off for the map.  False where
+ * the disk does not give one of them, which to touch it would be a SIGBUS.
+ */
+static bool blob_fetch(struct slice blob)
 {
 	uintptr_t begin = (uintptr_t)blob.data / PAGE_BYTES * PAGE_BYTES;
 	size_t len = (uintptr_t)blob.data + blob.len - begin;
 
 	madvise((void *)begin, len, MADV_WILLNEED); /* only advice */
+	return madvise((void *)begin, len, MADV_POPULATE_READ) == 0 ||
+	       (errno != EFAULT && errno != EHWPOISON);
 }
 
 enum status engine_blob_get(struct engine *self, const struct id *account,
@@ -282,13 +292,16 @@ enum status engine_blob_get(struct engine *self, const struct id *account,
 	enum status st = lmdb_fault("read_failed", rc);
 	if (st == STATUS_OK && !blob.data)
 		st = STATUS_NOT_FOUND;
+	if (st == STATUS_OK && !blob_fetch(blob)) {
+		log_error(NULL, "disk_unreadable", "bytes=%zu", blob.len);
+		st = STATUS_MALFORMED;
+	}
 	if (st == STATUS_OK) {
 		data = malloc(blob.len);
 		if (!data)
 			st = STATUS_NO_SPACE;
 	}
 	if (st == STATUS_OK) {
-		blob_expect(blob);
 		memcpy(data, blob.data, blob.len);
 		*data_out = data;
 		*len_out = blob.len;
@@ -399,9 +412,8 @@ static uint64_t room_of(struct engine *self, const struct db_stats *stats)
 
 	if (mdb_env_get_fd(self->env, &fd) == MDB_SUCCESS &&
 	    fstatvfs(fd, &disk) == 0)
-		room = min_of(room,
-		    (uint64_t)disk.f_bavail * disk.f_frsize +
-			stats->free_bytes);
+		room = min_of(room, (uint64_t)disk.f_bavail * disk.f_frsize +
+					stats->free_bytes);
 	return room;
 }
 
@@ -410,6 +422,11 @@ enum db_state engine_state(const struct engine *self)
 	if (atomic_load(&self->broken))
 		return DB_STOPPED;
 	return atomic_load(&self->full) ? DB_FULL : DB_WRITES;
+}
+
+uint64_t engine_times_full(const struct engine *self)
+{
+	return atomic_load(&self->times_full);
 }
 
 enum status engine_stats(struct engine *self, struct db_stats *out)

@@ -60,7 +60,6 @@ static const struct figure_row {
 	{ "chunks_swept",        "keepsake_sweep_chunks_total",            NULL, NULL, "counter", "Unreferenced chunks deleted." },
 	{ "bytes_swept",         "keepsake_sweep_bytes_total",             NULL, NULL, "counter", "Bytes of unreferenced chunks deleted." },
 
-	{ "snapshots_deleted",   "keepsake_snapshots_deleted_total",       NULL, NULL, "counter", "Snapshots deleted." },
 	{ "puts_over_quota",     "keepsake_puts_over_quota_total",         NULL, NULL, "counter", "Chunks refused for an account's quota." },
 	{ "damaged_chunks",      "keepsake_damaged_chunks",                NULL, NULL, "gauge",   "Chunks that are known to be damaged." },
 	{ "damaged_accounts",    "keepsake_damaged_accounts",              NULL, NULL, "gauge",   "Accounts that have such a chunk." },

@@ -248,7 +248,11 @@ enum program_outcome program_begin(struct program *self, const char *name,
 	process_harden();
 	if (sodium_init() < 0 || arena_open(ARENA_BYTES) != STATUS_OK ||
 	    loop_new(&self->loop) != STATUS_OK ||
-	    watch_signals(self) != STATUS_OK || open_bus(self) != STATUS_OK) {
+	    watch_signals(self) != STATUS_OK ||
+	    /* A backup to be verified may lie anywhere, and nobody is heard. */
+	    (!wishes.verify &&
+		sandbox_files(&self->sandbox, self->conf, name) != STATUS_OK) ||
+	    open_bus(self) != STATUS_OK) {
 		log_error(NULL, "start_failed", NULL);
 		program_end(self);
 		return PROGRAM_FAILED;
@@ -258,10 +262,13 @@ enum program_outcome program_begin(struct program *self, const char *name,
 
 enum status program_run(struct program *self)
 {
+	enum status st = sandbox_calls(&self->sandbox, self->conf);
+	if (st != STATUS_OK)
+		return st;
 	log_info(NULL, "ready", "version=%s pid=%d", KEEPSAKE_VERSION,
 	    (int)getpid());
 	manager_ready(&self->manager, self->loop);
-	enum status st = loop_run(self->loop);
+	st = loop_run(self->loop);
 	manager_end(&self->manager);
 	return st;
 }

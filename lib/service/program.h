@@ -8,6 +8,7 @@
 #include "bus/bus.h"
 #include "bus/loop.h"
 #include "service/manager.h"
+#include "service/sandbox.h"
 
 /* What every server process begins and ends with. */
 
@@ -17,6 +18,7 @@ struct program {
 	struct bus *bus;
 	struct loop *loop;
 	struct manager manager;
+	struct sandbox sandbox;
 	uint64_t started_ms;     /* on clock_interval_ms */
 	loop_fn *stop_requested; /* on TERM or INT; called once */
 	void *stop_arg;
@@ -50,8 +52,8 @@ const char *program_config(char *const *argv);
 void program_log_as(const struct conf *conf);
 
 /**
- * Log event=ready, tell the service manager, and run the loop until it is
- * stopped.
+ * Enter the sandbox for good, log event=ready, tell the service manager, and
+ * run the loop until it is stopped.
  */
 enum status program_run(struct program *self);
 

@@ -454,6 +454,15 @@ static enum status on_audit_read(void *state, struct exchange *x)
 	return audit_on_read(audit, x);
 }
 
+static enum status on_compact(void *state, struct exchange *x)
+{
+	const struct server_options *options = &x->server->options;
+
+	(void)state;
+	return compact_on_compact(
+	    options->db, options->journal, options->audit, x);
+}
+
 static enum status on_backup(void *state, struct exchange *x)
 {
 	(void)state;
@@ -464,15 +473,6 @@ static enum status on_verify(void *state, struct exchange *x)
 {
 	(void)state;
 	return verify_on_verify(x->server->options.service, x);
-}
-
-static enum status on_compact(void *state, struct exchange *x)
-{
-	const struct server_options *options = &x->server->options;
-
-	(void)state;
-	return compact_on_compact(
-	    options->db, options->journal, options->audit, x);
 }
 
 /* clang-format off */

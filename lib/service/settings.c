@@ -46,6 +46,8 @@ const struct conf_key settings[] = {
 	  "folder of the ipc sockets" },
 	{ "common", "keys", CONF_PATH, "/etc/keepsake/keys", 0, 0, NULL,
 	  "folder of the keys made by: keepsakectl keys make" },
+	{ "common", "sandbox", CONF_CHOICE, "auto", 0, 0, "auto|yes|no",
+	  "whether files and system calls that are not needed are given up" },
 	{ "common", "contact", CONF_TEXT, "", 0, 0, NULL,
 	  "whom people are told to ask: an address, a phone number" },
 	{ "common", "audit_head_ms", CONF_DURATION, "1h", 100, 86400000, NULL,

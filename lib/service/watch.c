@@ -29,6 +29,9 @@ static struct {
 	size_t count;
 } noted = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
+/* The two databases of a service, as they are called. */
+static const char *const database_names[] = { "main", "journal" };
+
 struct watch {
 	struct watch_options options;
 	struct http *http; /* NULL where no address is set */
@@ -36,7 +39,10 @@ struct watch {
 	struct timer tick;
 	struct watch_link links[WATCH_LINKS_MAX];
 	size_t links_count;
-	enum db_state db_states[2];
+	struct seen_db {
+		enum db_state state;
+		uint64_t times_full;
+	} dbs[2];
 };
 
 /* ---- ready? ---- */
@@ -180,23 +186,32 @@ static void tell_links(struct watch *self)
 	self->links_count = count;
 }
 
+static void tell_db(
+    const struct watch *self, const char *kind, const char *name)
+{
+	stream_tell(self->options.stream,
+	    &(struct stream_event){ .kind = kind, .subject = name });
+}
+
+/* It may have been full, and not be any more, between two looks. */
 static void tell_dbs(struct watch *self)
 {
 	struct db *dbs[] = { self->options.db, self->options.journal };
-	static const char *const names[] = { "main", "journal" };
-	static const char *const kinds[] = {
-		[DB_WRITES] = "database_writes",
-		[DB_FULL] = "database_full",
-		[DB_STOPPED] = "database_stopped",
-	};
 
 	for (size_t i = 0; i < nitems(dbs); i++) {
-		enum db_state now = dbs[i] ? db_state(dbs[i]) : DB_WRITES;
-		if (now != self->db_states[i])
-			stream_tell(self->options.stream,
-			    &(struct stream_event){
-				.kind = kinds[now], .subject = names[i] });
-		self->db_states[i] = now;
+		struct seen_db *seen = &self->dbs[i];
+		if (!dbs[i])
+			continue;
+		enum db_state now = db_state(dbs[i]);
+		uint64_t times_full = db_times_full(dbs[i]);
+		bool was_full = times_full != seen->times_full;
+		if (was_full)
+			tell_db(self, "database_full", database_names[i]);
+		if (now == DB_STOPPED && seen->state != now)
+			tell_db(self, "database_stopped", database_names[i]);
+		if (now == DB_WRITES && (was_full || seen->state != now))
+			tell_db(self, "database_writes", database_names[i]);
+		*seen = (struct seen_db){ now, times_full };
 	}
 }
 
@@ -264,13 +279,12 @@ static void each_db(const struct watch *self, struct exposition *out,
     void (*visit)(struct exposition *out, const char *labels, struct db *db))
 {
 	struct db *dbs[] = { self->options.db, self->options.journal };
-	static const char *const names[] = { "main", "journal" };
 
 	for (size_t i = 0; i < nitems(dbs); i++) {
 		char labels[LABELS_BYTES] = "";
 		if (!dbs[i])
 			continue;
-		exposition_label(labels, "database", names[i]);
+		exposition_label(labels, "database", database_names[i]);
 		visit(out, labels, dbs[i]);
 	}
 }
@@ -279,6 +293,12 @@ static void expose_full(
     struct exposition *out, const char *labels, struct db *db)
 {
 	exposition_number(out, labels, db_state(db) == DB_FULL);
+}
+
+static void expose_times_full(
+    struct exposition *out, const char *labels, struct db *db)
+{
+	exposition_number(out, labels, db_times_full(db));
 }
 
 static void expose_stopped(
@@ -303,6 +323,9 @@ static void expose_dbs(const struct watch *self, struct exposition *out)
 	exposition_begin(out, "keepsake_db_full", "gauge",
 	    "1 from a write that found no space until one fits again.");
 	each_db(self, out, expose_full);
+	exposition_begin(out, "keepsake_db_times_full_total", "counter",
+	    "How often a write was the first to find no space.");
+	each_db(self, out, expose_times_full);
 	exposition_begin(out, "keepsake_db_stopped", "gauge",
 	    "1 where nothing is written until a restart: a sync failed.");
 	each_db(self, out, expose_stopped);

@@ -15,6 +15,7 @@ struct http {
 	struct MHD_Daemon *daemon;
 	int epoll_fd; /* -1: not watched */
 	struct timer timeout;
+	unsigned int connections; /* when it ran last */
 	const struct http_page *pages;
 	size_t pages_count;
 	void *arg;
@@ -84,6 +85,14 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection,
 	return result;
 }
 
+static unsigned int connections(const struct http *self)
+{
+	const union MHD_DaemonInfo *info = MHD_get_daemon_info(
+	    self->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+
+	return info ? info->num_connections : 0;
+}
+
 /* Let libmicrohttpd do what can be done, and note when it is to run next. */
 static void on_ready(void *arg)
 {
@@ -93,6 +102,11 @@ static void on_ready(void *arg)
 	MHD_run(self->daemon);
 	/* It makes room for what has ended last, and listens again first. */
 	MHD_run(self->daemon);
+	/* What has ended is cleared away by asking how many there are; only
+	 * another run lets others in, where there were too many. */
+	if (connections(self) < self->connections)
+		MHD_run(self->daemon);
+	self->connections = connections(self);
 	if (MHD_get_timeout(self->daemon, &wait_ms) == MHD_YES)
 		loop_timer_set(self->loop, &self->timeout, wait_ms);
 	else

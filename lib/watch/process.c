@@ -2,10 +2,13 @@
 
 #include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
+
+#define LINE_BYTES 1024
 
 static void expose_cpu(struct exposition *out)
 {
@@ -19,24 +22,46 @@ static void expose_cpu(struct exposition *out)
 	    (uint64_t)used.tv_sec * 1000000 + (uint64_t)used.tv_nsec / 1000);
 }
 
-static void expose_memory(struct exposition *out)
+/* The numbers of a line of /proc, as many as there are up to ${max}. */
+static size_t read_numbers(const char *text, uint64_t *out, size_t max)
 {
-	unsigned long long pages, resident;
-	FILE *file = fopen("/proc/self/statm", "re");
+	size_t count = 0;
+	char *end;
+
+	for (; count < max; count++, text = end) {
+		out[count] = strtoull(text, &end, 10);
+		if (end == text)
+			break;
+	}
+	return count;
+}
+
+static bool read_line(const char *path, char line[static LINE_BYTES])
+{
+	FILE *file = fopen(path, "re");
 
 	if (!file)
-		return;
-	int found = fscanf(file, "%llu %llu", &pages, &resident);
+		return false;
+	bool read = fgets(line, LINE_BYTES, file) != NULL;
 	fclose(file);
-	if (found != 2)
+	return read;
+}
+
+static void expose_memory(struct exposition *out)
+{
+	char line[LINE_BYTES];
+	uint64_t pages[2]; /* in all, resident */
+
+	if (!read_line("/proc/self/statm", line) ||
+	    read_numbers(line, pages, 2) != 2)
 		return;
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	exposition_begin(out, "process_virtual_memory_bytes", "gauge",
 	    "Address space, with the mapped database, in bytes.");
-	exposition_number(out, "", pages * page);
+	exposition_number(out, "", pages[0] * page);
 	exposition_begin(out, "process_resident_memory_bytes", "gauge",
 	    "Memory that is in use, with mapped pages, in bytes.");
-	exposition_number(out, "", resident * page);
+	exposition_number(out, "", pages[1] * page);
 }
 
 static void expose_files(struct exposition *out)
@@ -62,25 +87,23 @@ static void expose_files(struct exposition *out)
 }
 
 /* Field 22 of /proc/self/stat: ticks from the boot to the start. */
-static bool started_after_boot(unsigned long long *ticks_out)
+static bool started_after_boot(uint64_t *ticks_out)
 {
-	char line[1024];
-	FILE *file = fopen("/proc/self/stat", "re");
+	char line[LINE_BYTES];
 
-	if (!file)
+	if (!read_line("/proc/self/stat", line))
 		return false;
-	bool read = fgets(line, sizeof(line), file) != NULL;
-	fclose(file);
-	const char *at = read ? strrchr(line, ')') : NULL;
+	/* Field 2, in brackets, may have blanks in it. */
+	const char *at = strrchr(line, ')');
 	for (int field = 2; at && field < 22; field++)
 		at = strchr(at + 1, ' ');
-	return at && sscanf(at, " %llu", ticks_out) == 1;
+	return at && read_numbers(at, ticks_out, 1) == 1;
 }
 
 static void expose_start(struct exposition *out)
 {
 	struct timespec wall, boot;
-	unsigned long long ticks;
+	uint64_t ticks;
 
 	if (!started_after_boot(&ticks) ||
 	    clock_gettime(CLOCK_REALTIME, &wall) != 0 ||

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "notify.pb-c.h"
+#include "service/draft.h"
 
 /* What the cookie holds. */
 struct fixed {
@@ -169,21 +169,14 @@ static struct settling *settling_new(const struct change *change)
 static void put_notice(const struct change *self, struct db_batch *batch)
 {
 	const struct ticket *ticket = &self->x->ticket;
-	Notify__Notice notice = NOTIFY__NOTICE__INIT;
-	Notify__Figure code = NOTIFY__FIGURE__INIT;
-	Notify__Figure *figures[] = { &code };
+	struct draft draft;
 
 	if (self->slot.kind == CREDENTIAL_VERIFICATION && !self->is_there)
 		return;
-	code.name = "code";
-	code.value = self->slot.kind;
-	notice.kind = NOTIFY__KIND__CODE_CHANGED;
-	notice.terminal_id =
-	    field_of(slice_of(ticket->terminal.bytes, ID_BYTES));
-	notice.figures = figures;
-	notice.n_figures = 1;
-	outbox_put(
-	    self->auth->service->outbox, batch, &ticket->account, &notice);
+	draft_begin(&draft, NOTIFY__KIND__CODE_CHANGED, &ticket->terminal);
+	draft_add(&draft, "code", self->slot.kind);
+	outbox_put(self->auth->service->outbox, batch, &ticket->account,
+	    &draft.notice);
 }
 
 enum status change_commit(

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/util.h"
+#include "service/draft.h"
 #include "sessions_db.h"
 
 #define KICK_BATCHES  3
@@ -164,44 +165,31 @@ static void put_shut(
 static enum status tell_shut(
     struct tries *self, struct db_batch *batch, const struct turn *turn)
 {
-	Notify__Notice notice = NOTIFY__NOTICE__INIT;
-	Notify__Figure lane = NOTIFY__FIGURE__INIT, code = NOTIFY__FIGURE__INIT;
-	Notify__Figure *figures[] = { &lane, &code };
+	struct draft draft;
 
-	lane.name = "lane";
-	lane.value = turn->key.kind;
-	code.name = "code";
-	code.value = turn->key.code;
-	notice.kind = NOTIFY__KIND__CODE_LOCKED;
-	if (turn->key.kind == LANE_BOUND)
-		notice.terminal_id =
-		    field_of(slice_of(turn->key.terminal.bytes, ID_BYTES));
-	notice.figures = figures;
-	notice.n_figures = nitems(figures);
+	draft_begin(&draft, NOTIFY__KIND__CODE_LOCKED,
+	    turn->key.kind == LANE_BOUND ? &turn->key.terminal : NULL);
+	draft_add(&draft, "lane", turn->key.kind);
+	draft_add(&draft, "code", turn->key.code);
 	if (turn->key.subject.known)
 		put_shut(self, batch, &turn->key);
-	return tries_tell(self, batch, &turn->key.subject, &notice);
+	return tries_tell(self, batch, &turn->key.subject, &draft.notice);
 }
 
 /* The first proof of late by a terminal that is not bound. */
 static enum status tell_login(
     struct tries *self, struct db_batch *batch, const struct turn *turn)
 {
-	Notify__Notice notice = NOTIFY__NOTICE__INIT;
-	Notify__Figure lane = NOTIFY__FIGURE__INIT;
-	Notify__Figure *figures[] = { &lane };
+	struct draft draft;
 
-	lane.name = "lane";
-	lane.value = turn->key.kind;
-	notice.kind = NOTIFY__KIND__NEW_LOGIN;
-	notice.figures = figures;
-	notice.n_figures = nitems(figures);
+	draft_begin(&draft, NOTIFY__KIND__NEW_LOGIN, NULL);
+	draft_add(&draft, "lane", turn->key.kind);
 	audit_put_journal(self->service->audit, batch,
 	    &turn->key.subject.account,
 	    &(struct audit_event){ .action = "new_login",
 		.actor =
 		    turn->key.kind == LANE_INVITED ? "invited" : "stranger" });
-	return tries_tell(self, batch, &turn->key.subject, &notice);
+	return tries_tell(self, batch, &turn->key.subject, &draft.notice);
 }
 
 /* ---- a turn ---- */

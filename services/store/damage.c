@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "service/draft.h"
 
 #define TOLD_PAUSE_MS  (24ull * 3600 * 1000)
 #define TRIES_MAX      3
@@ -152,8 +153,7 @@ static enum status put_notice(
 {
 	struct service *service = recording->damages->service;
 	const struct id *account = &recording->finding.account;
-	Notify__Notice notice = NOTIFY__NOTICE__INIT;
-	Notify__Figure figure = NOTIFY__FIGURE__INIT, *figures = &figure;
+	struct draft draft;
 	uint64_t told_ms = 0;
 	size_t known = 0;
 
@@ -167,13 +167,10 @@ static enum status put_notice(
 	    known == 0 || told_ms == 0 || told_ms + TOLD_PAUSE_MS <= now_ms;
 	if (!recording->tells)
 		return STATUS_OK;
-	figure.name = (char *)"chunks";
-	figure.value = known + 1;
-	notice.kind = NOTIFY__KIND__BACKUP_DAMAGED;
-	notice.n_figures = 1;
-	notice.figures = &figures;
+	draft_begin(&draft, NOTIFY__KIND__BACKUP_DAMAGED, NULL);
+	draft_add(&draft, "chunks", known + 1);
 	health_db_put_told(batch, told_ms, now_ms);
-	outbox_put(service->outbox, batch, account, &notice);
+	outbox_put(service->outbox, batch, account, &draft.notice);
 	return STATUS_OK;
 }
 

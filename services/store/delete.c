@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "service/draft.h"
 #include "store.h"
 
 /*
@@ -40,26 +41,15 @@ static enum status check_ordinals(
 static void put_notice(struct store *self, struct db_batch *batch,
     const struct exchange *x, const Store__SnapshotDelete *msg)
 {
-	Notify__Notice notice = NOTIFY__NOTICE__INIT;
-	Notify__Figure figures[] = {
-		NOTIFY__FIGURE__INIT,
-		NOTIFY__FIGURE__INIT,
-		NOTIFY__FIGURE__INIT,
-	};
-	Notify__Figure *pointers[] = { &figures[0], &figures[1], &figures[2] };
+	struct draft draft;
 
-	figures[0].name = (char *)"snapshots";
-	figures[0].value = msg->n_ordinals;
-	figures[1].name = (char *)"first";
-	figures[1].value = msg->ordinals[0];
-	figures[2].name = (char *)"last";
-	figures[2].value = msg->ordinals[msg->n_ordinals - 1];
-	notice.kind = NOTIFY__KIND__SNAPSHOTS_DELETED;
-	notice.n_figures = nitems(figures);
-	notice.figures = pointers;
-	notice.terminal_id =
-	    field_of(slice_of(x->ticket.terminal.bytes, ID_BYTES));
-	outbox_put(self->service->outbox, batch, &x->ticket.account, &notice);
+	draft_begin(
+	    &draft, NOTIFY__KIND__SNAPSHOTS_DELETED, &x->ticket.terminal);
+	draft_add(&draft, "snapshots", msg->n_ordinals);
+	draft_add(&draft, "first", msg->ordinals[0]);
+	draft_add(&draft, "last", msg->ordinals[msg->n_ordinals - 1]);
+	outbox_put(
+	    self->service->outbox, batch, &x->ticket.account, &draft.notice);
 }
 
 /* One for each run of ordinals: "snapshots 3 to 7". */

@@ -1,5 +1,6 @@
 #include "base/util.h"
 #include "ops.pb-c.h"
+#include "quota.h"
 #include "service/listing.h"
 #include "store.h"
 
@@ -138,15 +139,16 @@ static enum status list_leases(
 
 enum status store_on_usage(void *state, struct exchange *x)
 {
-	static listing_part_fn *const parts[] = { list_usage };
+	static listing_part_fn *const parts[] = { list_usage, quota_list,
+		store_list_drill };
 
 	return listing_answer(state, x, parts, nitems(parts), true);
 }
 
 enum status store_on_export(void *state, struct exchange *x)
 {
-	static listing_part_fn *const parts[] = { list_usage, list_snapshots,
-		list_leases };
+	static listing_part_fn *const parts[] = { list_usage, quota_list,
+		store_list_drill, list_snapshots, list_leases };
 
 	return listing_answer(state, x, parts, nitems(parts), true);
 }

@@ -415,6 +415,29 @@ enum status store_on_scrub(void *state, struct exchange *x)
 
 /* ---- DRILL ---- */
 
+enum status store_list_drill(
+    void *state, struct listing *listing, struct slice after)
+{
+	const struct store *self = state;
+	struct drill drill;
+
+	if (after.len > 0)
+		return listing_refuse_place(listing);
+	enum status st = health_db_drill(self->db, &listing->account, &drill);
+	if (st == STATUS_NOT_FOUND)
+		return STATUS_OK;
+	if (st != STATUS_OK)
+		return st;
+	listing_row(listing, "drill");
+	listing_time(listing, "when", drill.when_ms);
+	listing_id(listing, "terminal", &drill.terminal);
+	listing_number(listing, "snapshot", drill.ordinal);
+	listing_number(listing, "files", drill.files);
+	listing_number(listing, "failed", drill.failed);
+	listing_row_end(listing, (struct slice){ 0 });
+	return STATUS_OK;
+}
+
 static enum status drill_decided(
     struct exchange *x, enum status st, uint64_t generation, size_t failed_op)
 {

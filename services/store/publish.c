@@ -9,6 +9,7 @@
 #include "base/util.h"
 #include "chunk.h"
 #include "quota.h"
+#include "service/draft.h"
 #include "snapshot.h"
 
 /* Guards in the batch of a publication, in this order. */
@@ -57,26 +58,13 @@ static enum status publish_check(struct exchange *x, const Store__Publish *msg)
 static void put_notice(struct store *self, struct db_batch *batch,
     const struct id *account, const struct snapshot *snapshot)
 {
-	Notify__Notice notice = NOTIFY__NOTICE__INIT;
-	Notify__Figure figures[] = {
-		NOTIFY__FIGURE__INIT,
-		NOTIFY__FIGURE__INIT,
-		NOTIFY__FIGURE__INIT,
-	};
-	Notify__Figure *pointers[] = { &figures[0], &figures[1], &figures[2] };
+	struct draft draft;
 
-	figures[0].name = (char *)"ordinal";
-	figures[0].value = snapshot->ordinal;
-	figures[1].name = (char *)"chunks";
-	figures[1].value = snapshot->data_chunks;
-	figures[2].name = (char *)"sealed_bytes";
-	figures[2].value = snapshot->data_bytes;
-	notice.kind = NOTIFY__KIND__BACKUP_DONE;
-	notice.n_figures = nitems(figures);
-	notice.figures = pointers;
-	notice.terminal_id =
-	    field_of(slice_of(snapshot->terminal.bytes, ID_BYTES));
-	outbox_put(self->service->outbox, batch, account, &notice);
+	draft_begin(&draft, NOTIFY__KIND__BACKUP_DONE, &snapshot->terminal);
+	draft_add(&draft, "ordinal", snapshot->ordinal);
+	draft_add(&draft, "chunks", snapshot->data_chunks);
+	draft_add(&draft, "sealed_bytes", snapshot->data_bytes);
+	outbox_put(self->service->outbox, batch, account, &draft.notice);
 }
 
 static void put_event(struct store *self, struct db_batch *batch,

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "base/util.h"
 #include "ops.pb-c.h"
+#include "service/draft.h"
 #include "service/listing.h"
 #include "service/operator.h"
 
@@ -39,27 +40,13 @@ static void put_notice(struct store *self, struct db_batch *batch,
     const struct id *account, Notify__Kind kind, uint64_t used,
     const struct quota *quota)
 {
-	Notify__Notice notice = NOTIFY__NOTICE__INIT;
-	Notify__Figure figures[3], *pointers[3];
-	const struct {
-		const char *name;
-		uint64_t value;
-	} rows[] = {
-		{ "used_bytes", used },
-		{ "quota_soft_bytes", quota->soft },
-		{ "quota_bytes", quota->hard },
-	};
+	struct draft draft;
 
-	for (size_t i = 0; i < nitems(rows); i++) {
-		notify__figure__init(&figures[i]);
-		figures[i].name = (char *)rows[i].name; /* only read */
-		figures[i].value = rows[i].value;
-		pointers[i] = &figures[i];
-	}
-	notice.kind = kind;
-	notice.n_figures = nitems(rows);
-	notice.figures = pointers;
-	outbox_put(self->service->outbox, batch, account, &notice);
+	draft_begin(&draft, kind, NULL);
+	draft_add(&draft, "used_bytes", used);
+	draft_add(&draft, "quota_soft_bytes", quota->soft);
+	draft_add(&draft, "quota_bytes", quota->hard);
+	outbox_put(self->service->outbox, batch, account, &draft.notice);
 }
 
 /* ---- the hard quota ---- */
@@ -172,8 +159,7 @@ enum status quota_note(struct store *self, struct db_batch *batch,
 
 /* ---- what keepsakectl asks ---- */
 
-static enum status list_quota(
-    void *state, struct listing *listing, struct slice after)
+enum status quota_list(void *state, struct listing *listing, struct slice after)
 {
 	struct store *self = state;
 	struct account_usage *usage = NULL;
@@ -205,7 +191,7 @@ static enum status list_quota(
 
 enum status store_on_quota(void *state, struct exchange *x)
 {
-	static listing_part_fn *const parts[] = { list_quota };
+	static listing_part_fn *const parts[] = { quota_list };
 
 	return listing_answer(state, x, parts, nitems(parts), true);
 }

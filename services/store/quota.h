@@ -2,6 +2,7 @@
 #define KEEPSAKE_STORE_QUOTA_H
 
 #include "health_db.h"
+#include "service/listing.h"
 #include "store.h"
 
 /*
@@ -39,6 +40,10 @@ enum status quota_check(struct store *self, struct exchange *x,
  */
 enum status quota_note(struct store *self, struct db_batch *batch,
     const struct id *account, bool *tells_out);
+
+/** A listing_part_fn: the account's quota, a row. */
+enum status quota_list(
+    void *state, struct listing *listing, struct slice after);
 
 /** What keepsakectl asks. */
 enum status store_on_quota(void *state, struct exchange *x);

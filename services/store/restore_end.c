@@ -1,5 +1,4 @@
-#include "base/util.h"
-#include "notify.pb-c.h"
+#include "service/draft.h"
 #include "store.h"
 
 /* RESTORE_END: a lease, and where something was restored a notice. */
@@ -7,26 +6,14 @@
 static void put_notice(struct store *self, struct db_batch *batch,
     const struct exchange *x, const Store__RestoreEnd *msg)
 {
-	Notify__Notice notice = NOTIFY__NOTICE__INIT;
-	Notify__Figure figures[] = {
-		NOTIFY__FIGURE__INIT,
-		NOTIFY__FIGURE__INIT,
-		NOTIFY__FIGURE__INIT,
-	};
-	Notify__Figure *pointers[] = { &figures[0], &figures[1], &figures[2] };
+	struct draft draft;
 
-	figures[0].name = (char *)"ordinal";
-	figures[0].value = msg->ordinal;
-	figures[1].name = (char *)"files";
-	figures[1].value = msg->files;
-	figures[2].name = (char *)"failed";
-	figures[2].value = msg->failed;
-	notice.kind = NOTIFY__KIND__RESTORE_DONE;
-	notice.n_figures = nitems(figures);
-	notice.figures = pointers;
-	notice.terminal_id =
-	    field_of(slice_of(x->ticket.terminal.bytes, ID_BYTES));
-	outbox_put(self->service->outbox, batch, &x->ticket.account, &notice);
+	draft_begin(&draft, NOTIFY__KIND__RESTORE_DONE, &x->ticket.terminal);
+	draft_add(&draft, "ordinal", msg->ordinal);
+	draft_add(&draft, "files", msg->files);
+	draft_add(&draft, "failed", msg->failed);
+	outbox_put(
+	    self->service->outbox, batch, &x->ticket.account, &draft.notice);
 }
 
 static enum status on_ended(

@@ -58,6 +58,11 @@ enum status store_on_drill(void *state, struct exchange *x);
 enum status store_on_damage_list(void *state, struct exchange *x);
 enum status store_on_scrub(void *state, struct exchange *x);
 
+/** A listing_part_fn: the account's last drill, a row where it had one. */
+struct listing;
+enum status store_list_drill(
+    void *state, struct listing *listing, struct slice after);
+
 /* What keepsakectl asks: dispatch_ops.c. */
 enum status store_on_usage(void *state, struct exchange *x);
 enum status store_on_export(void *state, struct exchange *x);

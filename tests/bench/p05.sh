@@ -13,6 +13,7 @@
 
 readonly REPEAT=${REPEAT:-3} MIB=${MIB:-192} TRIPS=${TRIPS:-1000}
 readonly TERMINALS=${TERMINALS:-10000} TERMINALS_A_PROCESS=2500
+readonly IDLE_SECONDS=10 # two heartbeats of each
 
 # Start a tool beside the services, to end with them.
 helper() { # NAME COMMAND...
@@ -46,14 +47,23 @@ anon_kib() { # PID
 	awk '$1 == "RssAnon:" { print $2 }' "/proc/$1/status"
 }
 
+cpu_ticks() { # PID
+	sed 's/.*) //' "/proc/$1/stat" | awk '{ print $12 + $13 }'
+}
+
 # Connect many terminals to a process, and say what each costs it.
 idle() { # NAME KIND WHERE PID
-	local before word count ns
+	local before word count ns cpu
 	before=$(anon_kib "$4")
 	coproc HERD { exec "$TOOL/herd" keep "$2" "$3" "$TERMINALS" \
 	    $(((TERMINALS + TERMINALS_A_PROCESS - 1) / TERMINALS_A_PROCESS)); }
 	IFS=$'\t' read -r word count ns <&"${HERD[0]}" || fail "no terminals"
 	assert_equal "back $TERMINALS" "$word $count"
+	cpu=$(cpu_ticks "$4")
+	read -rt "$IDLE_SECONDS" -u "${HERD[0]}" || true # they say nothing
+	printf '%s_idle_cpu\t%s\n' "$1" \
+	    "$(calc 3 'n / hz / s * 100' n=$(($(cpu_ticks "$4") - cpu)) \
+		hz="$(getconf CLK_TCK)" s="$IDLE_SECONDS")" >>"$measures"
 	printf '%s_idle_kib\t%s\n%s_idle_per_s\t%s\n' "$1" \
 	    "$(calc 3 '(a - b) / n' a="$(anon_kib "$4")" b="$before" \
 		n="$TERMINALS")" \
@@ -148,6 +158,8 @@ for name in bare gateway; do
 	row P-05 "memory of an idle terminal, $TERMINALS of them" "$name" KiB \
 	    "$(m ${name}_idle_kib)"
 	row P-05 "they connect" "$name" 1/s "$(m ${name}_idle_per_s)"
+	row P-05 "they send heartbeats: CPU" "$name" "% of a core" \
+	    "$(m ${name}_idle_cpu)"
 done
 row P-05 "memory of an idle terminal: gateway / bare CURVE ROUTER" \
     "floor 1.5, goal 1.1" ratio \

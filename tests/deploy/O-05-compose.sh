@@ -154,6 +154,9 @@ for name in $SERVICES; do
 		expect_status 1 inside "$name" touch "$folder/x" \
 		    2>>"$WORLD_LOG/stderr.log"
 	done
+	docker logs "${PROJECT}_${name}_1" >"$WORLD_LOG/said" 2>&1
+	grep -E 'event=sandbox landlock=[0-9]+ seccomp=yes' "$WORLD_LOG/said" ||
+	    fail "$name is not in its own sandbox"
 	assert_equal "${SECRETS[$name]}" \
 	    "$(inside "$name" ls /run/secrets | xargs)" "secrets of $name"
 	for folder in "$name" "$name.ledger" "heads/$name"; do

@@ -745,6 +745,7 @@ static void summaries(void)
 	summary.started_ms = 1790000000000;
 	summary.label = "before the holiday";
 	summary.host = "phone";
+	summary.folder = field_of(slice_text("/home/ann/photos"));
 	total.category = 9;
 	total.files = total.bytes = 17;
 	summary.categories = totals;
@@ -1280,8 +1281,8 @@ static void rows(void)
 	account_keys();
 	masters();
 	audit();
-	backups();
 	stream_events();
+	backups();
 }
 
 int main(int argc, char **argv)

@@ -240,6 +240,8 @@ assert_json '.[0].picked == 7 and .[0].condition == "whole"' "$output" drill
 assert_equal 1 "$(figure store drills)" drills
 assert_equal 0 "$(figure store drills_failed)" "failed drills"
 [ "$(figure store last_drill_ms)" -gt 0 ] || fail "no time of the drill"
+assert_json '.drill[0].files == 7 and .drill[0].failed == 0' \
+    "$(keepsakectl --json account "$account")" "the account's last drill"
 case_pass
 
 case_begin "B-11 a drill that meets damage says so"

@@ -56,14 +56,14 @@ case_begin "G-06 a bearer that does not stop is killed, and the gateway ends"
     >"$WORLD_LOG/gateway.log" 2>&1 </dev/null &
 SERVICE_PID[gateway]=$!
 log_wait gateway '(^| )event=ready( |$)' || fail "no gateway"
-bearer=$(sed -n 's/.* event=ready .*pid=\([0-9]*\).*/\1/p' \
+bearer_pid=$(sed -n 's/.* event=ready .*pid=\([0-9]*\).*/\1/p' \
     "$WORLD_LOG/gateway.log")
-kill -STOP "$bearer"
+kill -STOP "$bearer_pid"
 got=0
 service_stop gateway || got=$?
 assert_equal 1 "$got" "exit status"
 grep -q event=stop_timed_out "$WORLD_LOG/gateway.log" || fail "it did not say so"
-! kill -0 "$bearer" 2>/dev/null || fail "the bearer is still there"
+! kill -0 "$bearer_pid" 2>/dev/null || fail "the bearer is still there"
 case_pass
 
 # The services have no more to finish than what is on its way to the disk.

@@ -9,6 +9,7 @@
 listener=
 listen() { # PROCESSES... what is to be heard: that many
 	local count=$#
+	: >"$WORLD/listener.err"
 	"$BUILD/keepsakectl" --config "$WORLD_CONFIG" --json events "$@" \
 	    >>"$WORLD/events" 2>"$WORLD/listener.err" </dev/null &
 	listener=$!
@@ -187,11 +188,11 @@ listen store auth
 
 case_begin "N-07 R-04 over tcp: a full database is an event"
 terminal_of_new one anna
-# A terminal that does not look whether there is room.
-echo 'put 4000 64' | "$BUILD/tests/tool/storeload" "$ENROLMENT" \
-    >/dev/null 2>&1 && fail "16 MiB went into a database of 4"
+id=$(raw_fill one anna)
 expect_event '.service == "store" and .kind == "database_full" and
     .subject == "main"'
+expect_event ".kind == \"fault\" and .subject == \"answered\" and
+    .request == \"$id\""
 expect_event '.kind == "registered"'
 [ ! -e "$WORLD/run/store.events" ] || fail "there is a socket in a folder too"
 listener_end

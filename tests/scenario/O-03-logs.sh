@@ -97,26 +97,9 @@ world_down
 world_up "[common] log_format = json" "[store] map_bytes = 2M" \
     "[store] map_bytes_max = 4M" "[store] reserve_bytes = 1M"
 terminal_of_new one "$NAME"
-tree_make "$WORLD/tree" 16 20 8
-failed=0
-keepsake_as one --quiet backup "$WORLD/tree" 2>"$WORLD/said" || failed=$?
-[ "$failed" -ne 0 ] || fail "16 MiB went into a database of 4"
 
 case_begin "O-03 one failing request is found by its id from client to service"
-read -r ticket account < <(raw_login one "$NAME" UPLOAD)
-begun=$(expect_raw ok one --ticket "$ticket" --account "$account" \
-    ask store.BACKUP_BEGIN)
-read -r _ _ begun <<<"$begun"
-lease=$(json .lease_id "$("$BUILD/tests/tool/rawbody" store.Lease "$begun")")
-# A Put of a large chunk: lease_id, chunk_id.  Some may still fit.
-for ((i = 1; i <= 64; i++)); do
-	id=$(printf %032x $((195935983 + i)))
-	answer=$(raw one --request "$id" --ticket "$ticket" \
-	    --account "$account" --body "0a10${lease}1220$(printf %064x $i)" \
-	    --payload-bytes 262128 ask store.PUT)
-	[ "${answer%% *}" != no_space ] || break
-done
-assert_match '^no_space ' "$answer" "the last answer"
+id=$(raw_fill one "$NAME")
 for name in gateway store; do
 	line=$(lines_of "$name" "$id")
 	assert_json '.level == "error" and .event == "answered" and

@@ -524,6 +524,28 @@ expect_raw() { # STATUS TERMINAL ARGUMENTS...
 	printf '%s\n' "$answer"
 }
 
+# Put large chunks by hand until the store has no space for one; prints the
+# id of the request that was refused.
+raw_fill() { # TERMINAL ACCOUNT-NAME
+	local ticket account begun lease id answer i
+	read -r ticket account < <(raw_login "$1" "$2" UPLOAD)
+	begun=$(expect_raw ok "$1" --ticket "$ticket" --account "$account" \
+	    ask store.BACKUP_BEGIN)
+	read -r _ _ begun <<<"$begun"
+	lease=$(json .lease_id \
+	    "$("$BUILD/tests/tool/rawbody" store.Lease "$begun")")
+	for ((i = 1; i <= 64; i++)); do
+		id=$(printf %032x $((195935983 + i)))
+		# A Put: lease_id, chunk_id.
+		answer=$(raw "$1" --request "$id" --ticket "$ticket" \
+		    --account "$account" --payload-bytes 262128 \
+		    --body "0a10${lease}1220$(printf %064x "$i")" ask store.PUT)
+		[ "${answer%% *}" != no_space ] || break
+	done
+	assert_match '^no_space ' "$answer" "the last answer"
+	echo "$id"
+}
+
 # A figure of a service, as keepsakectl status tells it; of gateway2 too.
 figure() { # SERVICE NAME
 	local config=$WORLD_CONFIG
