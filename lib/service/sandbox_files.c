@@ -134,7 +134,6 @@ static void allow_system(const struct rules *rules, const char *keys)
 static void allow_keys(
     const struct rules *rules, const struct conf *conf, const char *name)
 {
-	static const char *const patterns[] = { "/gateway.key", "/*.public" };
 	const char *keys = conf_text(conf, "common", "keys");
 	char pattern[SETTINGS_PATH_BYTES];
 	glob_t found = { 0 };
@@ -144,10 +143,10 @@ static void allow_keys(
 		return;
 	}
 	allow(rules, keys, LANDLOCK_ACCESS_FS_READ_DIR);
-	for (size_t i = 0; i < nitems(patterns); i++) {
-		snprintf(pattern, sizeof(pattern), "%s%s", keys, patterns[i]);
-		glob(pattern, i > 0 ? GLOB_APPEND : 0, NULL, &found);
-	}
+	settings_key_path(conf, settings_instance(conf, name), ".key", pattern);
+	allow(rules, pattern, FILE_READ);
+	settings_key_path(conf, "*", ".public", pattern);
+	glob(pattern, 0, NULL, &found);
 	for (size_t i = 0; i < found.gl_pathc; i++)
 		allow(rules, found.gl_pathv[i], FILE_READ);
 	globfree(&found);
