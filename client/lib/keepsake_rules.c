@@ -102,7 +102,7 @@ enum status keepsake_rules_change(
     struct keepsake *self, struct keepsake_rules *changes)
 {
 	struct state_account account;
-	struct keepsake_rules rules;
+	struct keepsake_rules rules = { 0 };
 
 	call_begin(self);
 	enum status st = call_prove(self, DIRECTION_MANAGE, &account);

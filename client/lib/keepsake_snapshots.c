@@ -235,7 +235,7 @@ static enum status find_snapshots(struct keepsake *self,
     const char *const *which, size_t wanted, struct snapshot *out)
 {
 	struct snapshot *list = NULL;
-	size_t count = 0, at;
+	size_t count = 0, at = 0;
 	enum status st = remote_snapshots(self->remote, &list, &count);
 
 	if (st != STATUS_OK)

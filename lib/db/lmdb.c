@@ -476,10 +476,12 @@ bool map_set(struct engine *self, uint64_t bytes)
 	int rc = mdb_env_set_mapsize(self->env, bytes);
 	if (rc == MDB_SUCCESS)
 		rc = mdb_env_info(self->env, &info);
-	if (rc == MDB_SUCCESS)
+	if (rc == MDB_SUCCESS) {
 		self->map_bytes = info.me_mapsize;
-	else
-		self->map_lost = self->broken = true;
+	} else {
+		self->map_lost = true;
+		self->broken = true;
+	}
 	pthread_rwlock_unlock(&self->map_lock);
 	return lmdb_fault("map_lost", rc) == STATUS_OK;
 }

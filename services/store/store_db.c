@@ -15,7 +15,7 @@ enum table {
 	TABLE_SNAPSHOTS = STORE_TABLE_SNAPSHOTS, /* ordinal: snapshot */
 	TABLE_USAGE = STORE_TABLE_USAGE,         /* one row: usage */
 	TABLE_SWEPT = 6,                         /* one row: generation */
-	TABLE_ORDINAL = 0x20, /* one row: the last one given out */
+	TABLE_ORDINAL = 0x20,    /* one row: the last one given out */
 	TABLE_SWEEP_OWED = 0x21, /* one row: only the version */
 	TABLE_END
 };

@@ -159,7 +159,8 @@ for name in $SERVICES; do
 	    fail "$name is not in its own sandbox"
 	assert_equal "${SECRETS[$name]}" \
 	    "$(inside "$name" ls /run/secrets | xargs)" "secrets of $name"
-	for folder in "$name" "$name.ledger" "heads/$name"; do
+	for folder in "$name" "$name.ledger" "$name.backups" \
+	    "heads/$name"; do
 		[ "$name" = gateway ] || echo "/var/lib/keepsake/$folder"
 	done | sort >"$WORLD_LOG/volumes"
 	assert_equal "$(cat "$WORLD_LOG/volumes")" \
@@ -261,6 +262,16 @@ for name in $SERVICES; do
 	assert_restores two latest "$WORLD/tree"
 	case_pass
 done
+
+case_begin "O-05 O-04 each copies its database into a volume of its own"
+expect_status 0 keepsakectl backup --to here >/dev/null
+for name in auth store binding notify; do
+	inside "$name" grep -q "^service $name" \
+	    "/var/lib/keepsake/$name.backups/here/manifest" ||
+	    fail "no backup of $name"
+done
+expect_status 0 keepsakectl verify >/dev/null
+case_pass
 
 case_begin "O-05 O-06 the audit log fits its heads, as keepsakectl finds"
 expect_status 0 keepsakectl audit verify >/dev/null
