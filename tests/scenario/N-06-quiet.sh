@@ -95,7 +95,7 @@ for wrong in 22:00 22:00-24:00 7:00-8:00 07:00-07:00 07:00-08:0x quiet; do
 	    2>"$WORLD/said"
 	assert_match "$wrong" "$(cat "$WORLD/said")" said
 done
-for wrong in backup_done backup_done=soon backup_done=never/x =never/ ,; do
+for wrong in backup_done backup_done=soon backup_done=never/x =never/ ','; do
 	expect_status 2 keepsake_as one rules --tell "$wrong" 2>"$WORLD/said"
 	assert_match 'KIND=WHEN' "$(cat "$WORLD/said")" said
 done

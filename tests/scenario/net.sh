@@ -56,7 +56,9 @@ net_up() { # ["[SECTION] KEY = VALUE"...]
 	    "$WORLD_CONFIG"
 	# shellcheck disable=SC2034 # for the scripts
 	ENROLMENT=$(keepsakectl enrolment)
+	# shellcheck disable=SC2034 # of lib.sh
 	SERVICE_WITHIN=(nsenter --net="/run/netns/$NET_A")
+	# shellcheck disable=SC2034 # likewise
 	CLIENT_WITHIN=(nsenter --net="/run/netns/$NET_B")
 	for name in $SERVICES; do
 		service_start "$name"
