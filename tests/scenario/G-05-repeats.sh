@@ -61,13 +61,11 @@ case_pass
 
 case_begin "G-04 G-05 who comes back gets the answer by the new connection"
 kill -STOP "${SERVICE_PID[store]}"
-# By itself, not in a shell of its own: what is killed is the client.
-"$BUILD/tests/tool/rawclient" --state "$WORLD/terminal/one" \
-    --ticket "$snapshots" --request "$REQUEST" --wait 60000 \
+raw one --ticket "$snapshots" --request "$REQUEST" --wait 60000 \
     ask store.SNAPSHOTS >"$WORLD/one" &
 gone=$!
 wait_for 10 under_way 1 || fail "it does not get there"
-kill -KILL "$gone"
+kill_begun KILL "$gone"
 wait "$gone" 2>/dev/null || true
 held=$(json .terminal_repeats_held "$report")
 raw one --ticket "$snapshots" --request "$REQUEST" --wait 60000 \

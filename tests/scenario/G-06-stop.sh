@@ -47,7 +47,7 @@ service_stop gateway || fail "exit status $?"
 grep -q 'event=stop_timed_out under_way=1' "$WORLD_LOG/gateway.log" ||
     fail "it did not say so"
 kill -CONT "${SERVICE_PID[store]}"
-kill "$asked"
+kill_begun TERM "$asked"
 wait "$asked" 2>/dev/null || true
 case_pass
 

@@ -104,7 +104,7 @@ for n in 1 2 3; do
 	else
 		service_kill store
 	fi
-	kill "$asking" 2>/dev/null || true
+	kill_begun TERM "$asking"
 	wait "$asking" 2>/dev/null || true
 	[ -e "$WORLD/store.backups/killed$n" ] ||
 	    expect_status 3 keepsakectl verify \
@@ -133,7 +133,7 @@ for delay in 0.005 0.02 0.05 0.1 0.2; do
 	    --from "$WORLD/store.backups/after" >/dev/null 2>&1 &
 	restoring=$!
 	sleep "$delay"
-	kill -KILL "$restoring" 2>/dev/null || true
+	kill_begun KILL "$restoring"
 	wait "$restoring" 2>/dev/null || true
 	cmp -s "$WORLD/former" "$WORLD/store/data.mdb" ||
 	    cmp "$WORLD/store.backups/after/data.mdb" "$WORLD/store/data.mdb"

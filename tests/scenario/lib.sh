@@ -113,6 +113,12 @@ expect_status() { # CODE COMMAND...
 	[ "$got" -eq "$want" ] || fail "exit status $got, want $want: $*"
 }
 
+# Kill what was begun in the background, a function of this file too: then the
+# number is a shell's, and what it waits for is meant.
+kill_begun() { # SIGNAL PID
+	pkill "-$1" -P "$2" || kill "-$1" "$2" 2>/dev/null || true
+}
+
 # Wait until a command succeeds; false when SECONDS (12, 0.5) have passed.
 wait_for() { # SECONDS COMMAND...
 	local deadline
