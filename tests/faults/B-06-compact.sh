@@ -29,7 +29,7 @@ kill_when() { # COMMAND...
 	local tool=$!
 	wait_for 60 "$@" || fail "nothing is compacted"
 	service_kill store
-	kill "$tool" 2>/dev/null || true
+	kill_begun TERM "$tool"
 	wait "$tool" 2>/dev/null || true
 }
 
