@@ -89,7 +89,7 @@ static enum status refuse_weight(
 		return call_refuse(self, status,
 		    "ask the operator for a larger disk; nothing was sent, "
 		    "and what is stored is not harmed",
-		    "this backup needs %s more, and the server's disk has %s",
+		    "this backup needs %s more, and the server has room for %s",
 		    needed, room);
 	return call_refuse(self, status,
 	    "delete old snapshots or ask the operator for more space; nothing "

@@ -164,7 +164,7 @@ case_begin "B-12 no room on the disk: refused before anything is sent"
 noise "$WORLD/huge" 70
 blobs=$(figure store db_blobs)
 output=$(expect_error 1 no_space one backup "$WORLD/huge")
-assert_match "server's disk has" "$output" "why"
+assert_match 'server has room for' "$output" "why"
 assert_equal "$blobs" "$(figure store db_blobs)" blobs
 case_pass
 
