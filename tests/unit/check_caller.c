@@ -712,10 +712,10 @@ START_TEST(our_key_refused)
 	int refusals = 0;
 
 	peer_open_tcp(false);
+	capture_begin(STDERR_FILENO); /* the first may come at once */
 	connect_with(
 	    &(struct caller_options){ .server_key = peer.keys.public_key,
 		.refusals_max = (unsigned int)_i });
-	capture_begin(STDERR_FILENO);
 	ask(LONG_MS);
 	run();
 	const char *said = capture_end();
