@@ -61,7 +61,7 @@ keepsake_as two --quiet backup "$WORLD/tree"
 refused() { # TERMINAL ARGUMENTS...
 	local said
 	said=$(expect_error 1 no_space "$@")
-	assert_match 'full|space|disk' "$(json .detail "$said")" detail
+	assert_match 'full|space|disk|room' "$(json .detail "$said")" detail
 	assert_match 'operator' "$(json .advice "$said")" advice
 }
 
