@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -207,6 +208,19 @@ static enum status open_bus(struct program *self)
 	return st == STATUS_OK ? bus_self_test(self->bus) : st;
 }
 
+/* Each terminal that is connected takes one: as many as may be had. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
+	    limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+		log_warning(NULL, "descriptors_not_raised", NULL);
+}
+
 enum program_outcome program_begin(struct program *self, const char *name,
     const char *about, int argc, char **argv, int *exit_code)
 {
@@ -246,6 +260,7 @@ enum program_outcome program_begin(struct program *self, const char *name,
 	program_log_as(self->conf);
 	watch_errors();
 	process_harden();
+	raise_descriptors();
 	if (sodium_init() < 0 || arena_open(ARENA_BYTES) != STATUS_OK ||
 	    loop_new(&self->loop) != STATUS_OK ||
 	    watch_signals(self) != STATUS_OK ||

@@ -246,6 +246,16 @@ kill -CONT "${SERVICE_PID[auth]}"
 wait_for 30 answers 200 notify /readyz || fail "$(cat "$WORLD/page")"
 case_pass
 
+case_begin "O-03 G-05 a process takes as many descriptors as it may have"
+service_stop gateway
+SERVICE_WITHIN=(prlimit --nofile=256:2048)
+service_start gateway
+SERVICE_WITHIN=()
+page gateway /metrics >"$WORLD/metrics"
+grep -qx 'process_max_fds 2048' "$WORLD/metrics" ||
+    fail "$(grep process_max_fds "$WORLD/metrics")"
+case_pass
+
 case_begin "O-03 without an address nothing listens, and --health says so"
 sed -i '/^http = /d' "$WORLD_CONFIG"
 for name in $SERVICES; do
