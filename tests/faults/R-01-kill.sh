@@ -14,7 +14,7 @@ readonly LOOK_EVERY=100 # rounds, and at the end
 readonly CARDS=4 PATIENCE=10min
 RANDOM=$SEED
 echo "ROUNDS=$ROUNDS SEED=$SEED"
-mkdir "$WORLD"/{kept,acknowledged,work}
+mkdir "$WORLD"/{kept,acknowledged,workers}
 declare -A WORKER_PID=()
 
 moment() { # MS_MAX: pass up to so much time
@@ -41,14 +41,14 @@ worker_begin() { # NAME
 		while goes_on; do
 			"work_${1%%[0-9]*}" "$1"
 		done
-	) >"$WORLD/work/$1.log" 2>&1 </dev/null &
+	) >"$WORLD/workers/$1.log" 2>&1 </dev/null &
 	WORKER_PID[$1]=$!
 }
 
 # One that has ended before it was told to has failed.
 worker_check() { # NAME
 	kill -0 "${WORKER_PID[$1]}" 2>/dev/null ||
-	    fail "$1 has ended: $(tail -n 5 "$WORLD/work/$1.log")"
+	    fail "$1 has ended: $(tail -n 5 "$WORLD/workers/$1.log")"
 }
 
 workers_begin() {
@@ -64,7 +64,7 @@ workers_end() {
 	touch "$WORLD/stop"
 	for name in "${!WORKER_PID[@]}"; do
 		wait "${WORKER_PID[$name]}" ||
-		    fail "$name: $(tail -n 5 "$WORLD/work/$name.log")"
+		    fail "$name: $(tail -n 5 "$WORLD/workers/$name.log")"
 		unset "WORKER_PID[$name]"
 	done
 }
@@ -85,7 +85,7 @@ tree_change() { # TREE
 
 # Backups by a standing grant: one that is killed leaves no try open.
 work_backup() { # WORKER, which is its terminal too
-	local tree=$WORLD/work/$1.tree out=$WORLD/work/$1.out ordinal pid
+	local tree=$WORLD/workers/$1.tree out=$WORLD/workers/$1.out ordinal pid
 	tree_change "$tree"
 	"$BUILD/keepsake" --state "$WORLD/terminal/$1" --timeout "$PATIENCE" \
 	    --json backup --unattended "$tree" >"$out" &
@@ -119,8 +119,8 @@ work_account() { # WORKER
 # Cards, whose number rises with each save.
 work_card() { # WORKER, which is its terminal too
 	local card=$((RANDOM % CARDS)) number
-	number=$(($(cat "$WORLD/work/$1.number" 2>/dev/null || echo 0) + 1))
-	echo "$number" >"$WORLD/work/$1.number"
+	number=$(($(cat "$WORLD/workers/$1.number" 2>/dev/null || echo 0) + 1))
+	echo "$number" >"$WORLD/workers/$1.number"
 	as_worker "$1" --quiet card save --iccid "$(card_number "$card")" \
 	    --number "+49151$((1000000 + number))"
 	acknowledged "$1" "$card" "+49151$((1000000 + number))"
@@ -128,7 +128,7 @@ work_card() { # WORKER, which is its terminal too
 
 # The password becomes another, and another.
 work_password() { # WORKER, which is its terminal too
-	local secret=$WORLD/work/$1.secret
+	local secret=$WORLD/workers/$1.secret
 	(umask 077 && echo "password $RANDOM of $1 $RANDOM" >"$secret.new")
 	as_worker "$1" --password-file "$secret" --quiet password \
 	    --new-password-file "$secret.new"
@@ -180,7 +180,7 @@ lines() { # WORKER: what was acknowledged to it
 
 # Every acknowledged snapshot is there, and each that is listed is whole.
 look_at_backups() { # TERMINAL
-	local list ordinal looked=$WORLD/work/$1.looked target
+	local list ordinal looked=$WORLD/workers/$1.looked target
 	touch "$looked"
 	list=$(keepsake_as "$1" --json snapshots)
 	assert_json 'all(.[]; .readable)' "$list" "snapshots of $1"
@@ -234,7 +234,7 @@ look_at_cards() { # WORKER, its terminal
 }
 
 look_at_password() { # WORKER, its terminal
-	keepsake_as "$1" --password-file "$WORLD/work/$1.secret" --quiet \
+	keepsake_as "$1" --password-file "$WORLD/workers/$1.secret" --quiet \
 	    snapshots >/dev/null
 }
 
@@ -242,9 +242,9 @@ look_at_password() { # WORKER, its terminal
 told() { # TERMINAL WATCHER
 	keepsake_as "$2" --json notices |
 	    jq -r '.[] | select(.kind == "backup_done") | .figures.ordinal' \
-	    >>"$WORLD/work/$2.told"
+	    >>"$WORLD/workers/$2.told"
 	[ -z "$(lines "$1" | sort |
-	    comm -23 - <(sort -u "$WORLD/work/$2.told"))" ]
+	    comm -23 - <(sort -u "$WORLD/workers/$2.told"))" ]
 }
 
 look() {
@@ -256,9 +256,9 @@ look() {
 	look_at_accounts account
 	wait_for 120 told backup1 watcher ||
 	    fail "not told: $(lines backup1 | sort | comm -23 - \
-		<(sort -u "$WORLD/work/watcher.told") | tr '\n' ' ')"
-	keepsakectl audit verify >"$WORLD/work/audit" ||
-	    fail "audit: $(cat "$WORLD/work/audit")"
+		<(sort -u "$WORLD/workers/watcher.told") | tr '\n' ' ')"
+	keepsakectl audit verify >"$WORLD/workers/audit" ||
+	    fail "audit: $(cat "$WORLD/workers/audit")"
 }
 
 # --- the cases ---------------------------------------------------------------
@@ -272,7 +272,7 @@ for name in backup1 backup2; do
 	keepsake_as "$name" --quiet grant add --upload
 done
 terminal_of watcher anna
-cp -p "$WORLD/secret.password" "$WORLD/work/password.secret"
+cp -p "$WORLD/secret.password" "$WORLD/workers/password.secret"
 accounts_before=$(figure auth accounts)
 terminals_before=$(figure binding terminals)
 accounts_seen=0

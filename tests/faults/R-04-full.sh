@@ -213,7 +213,7 @@ descriptors_free() { # SERVICE
 # 4.3 ends the process.
 case_begin "R-04 services almost without descriptors serve whom they know"
 for name in auth store binding notify; do
-	descriptors_end "$name" 4
+	descriptors_end "$name" 8
 done
 keepsake_as one --quiet backup "$WORLD/tree"
 assert_restores one latest "$WORLD/tree"

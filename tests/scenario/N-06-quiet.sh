@@ -43,7 +43,7 @@ told two backup_done 1 && fail "it was pushed in quiet hours"
 case_pass
 
 case_begin "N-06 they are hours of the terminal's own clock"
-TZ=XXX-12 client_begin one --json notices --follow
+TZ=Etc/GMT-12 client_begin one --json notices --follow
 wait_for 20 told one backup_done 1 || fail "it is not night there"
 kill -TERM "${CLIENT_PID[one]}"
 client_end one
