@@ -16,6 +16,7 @@ void gateways_fill(struct caller_options *options, struct gateways *storage,
     const struct enrolment *enrolment)
 {
 	options->name = "gateway";
+	options->far = true;
 	options->endpoint = endpoint_write(
 	    storage->endpoints[0], enrolment->host, enrolment->port);
 	options->server_key = enrolment->gateway_key;

@@ -3,10 +3,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <zmq.h>
 
@@ -25,11 +28,11 @@
 #define RECONNECT_IVL_MAX_MS 1000
 #define LINGER_MS            1000 /* for the last answers of a door */
 #define BACKLOG              1024
-/* A door for anyone: how the kernel finds out that a peer is gone. */
+/* Between terminal and gateway: how the kernel finds out that one is gone. */
 #define KEEPALIVE_IDLE_S  30
 #define KEEPALIVE_INTVL_S 5
 #define KEEPALIVE_COUNT   3
-#define UNACKNOWLEDGED_MS 60000
+#define UNACKNOWLEDGED_MS 30000
 /*
  * A frame as CURVE has it on the wire, with nonce, tag, command name, flags.
  * Past CUT_FRAME_BYTES the connection ends; what is between that and its
@@ -133,12 +136,14 @@ static enum status set_bounds(void *socket)
 }
 
 /*
- * For a door that many come in by.  libzmq walks through all its timers for
- * each answer to a heartbeat: ten thousand terminals that do nothing would
- * keep a processor busy.  They send heartbeats themselves, which are
- * answered; from here the kernel looks after the connections.
+ * Between a terminal and a gateway the kernel looks after the connection,
+ * not libzmq.  Its heartbeats wait behind what is being sent, and the answer
+ * behind that: where one chunk takes longer than their timeout the connection
+ * would end each time, for ever.  And at a door that many come in by it walks
+ * through all its timers for each of them: ten thousand terminals that do
+ * nothing would keep a processor busy.
  */
-static enum status set_many_peers(void *socket)
+static enum status set_far(void *socket)
 {
 	static const struct option options[] = {
 		{ ZMQ_HEARTBEAT_IVL, 0 },
@@ -212,7 +217,7 @@ static enum status bind_as(struct bus *self, void *socket, const char *door,
 			 ? make_ipc_folder(endpoint)
 			 : set_curve_server(self, socket, door, allow);
 	if (st == STATUS_OK && !is_ipc(endpoint) && allow->anyone)
-		st = set_many_peers(socket);
+		st = set_far(socket);
 	if (st == STATUS_OK && zmq_bind(socket, endpoint) != 0)
 		st = STATUS_UNAVAILABLE;
 	if (st != STATUS_OK) {
@@ -363,6 +368,27 @@ enum status bus_reconnect(void *socket)
 	zmq_disconnect(socket, endpoint); /* what is left of the former */
 	return zmq_connect(socket, endpoint) == 0 ? STATUS_OK
 						  : STATUS_UNAVAILABLE;
+}
+
+enum status bus_connect_far(struct bus *self, const char *endpoint,
+    const uint8_t *server_key, void **socket_out, void **monitor_out)
+{
+	void *socket = open_socket(self, ZMQ_DEALER, ZMQ_IMMEDIATE, 1);
+
+	if (socket && set_far(socket) != STATUS_OK)
+		bus_close(&socket);
+	return connect_socket(self, socket, &self->keys, endpoint, server_key,
+	    socket_out, monitor_out);
+}
+
+uint64_t bus_bytes_moved(int fd)
+{
+	struct tcp_info info = { 0 };
+	socklen_t size = sizeof(info);
+
+	if (fd < 0 || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
+		return 0;
+	return info.tcpi_bytes_acked + info.tcpi_bytes_received;
 }
 
 int bus_monitor_event(void *monitor, int64_t *value_out)

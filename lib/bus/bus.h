@@ -87,6 +87,23 @@ enum status bus_connect_watched(struct bus *self, const char *endpoint,
     const uint8_t *server_key, void **socket_out, void **monitor_out);
 
 /**
+ * The same, to a gateway from a terminal: the link may be slow, and lose much.
+ * It is given up when the kernel gets nothing through it for half a minute.
+ */
+enum status bus_connect_far(struct bus *self, const char *endpoint,
+    const uint8_t *server_key, void **socket_out, void **monitor_out);
+
+/**
+ * How many bytes went over a connection so far, both ways: those that the
+ * peer's kernel has acknowledged, and those that came.  0 where that cannot
+ * be told.
+ *
+ * fd  as ZMQ_EVENT_CONNECTED gives it; libzmq's own: what is told of one that
+ *     it has closed means nothing
+ */
+uint64_t bus_bytes_moved(int fd);
+
+/**
  * Connect ${socket}, of bus_connect, anew.  libzmq does so by itself but in
  * one case: the peer has refused our key (ZMQ_EVENT_HANDSHAKE_FAILED_AUTH),
  * which it may cease to do.

@@ -13,6 +13,8 @@
 #define TICK_MS         250
 #define RESEND_MS_FIRST 5000 /* silence on a living link: ask again */
 #define RESEND_MS_MAX   60000
+#define SLOW_MS_MAX     (5 * 60 * 1000) /* one answer, while bytes move */
+#define SILENT_MS       30000           /* then another place is tried */
 #define RETRY_MS_MIN    50
 #define BUCKETS         1024 /* a power of two */
 #define RECEIVE_BURST   64
@@ -28,6 +30,7 @@ struct call {
 	uint64_t deadline_ms;   /* these three on clock_interval_ms */
 	uint64_t due_ms;        /* when to send, or send again */
 	uint64_t resend_ms;     /* the next silence to bear */
+	uint64_t sent_ms;       /* 0: it waits to be sent */
 	answer_fn *done;
 	void *arg;
 	/* The last answer that asked to come again: why it failed. */
@@ -47,7 +50,11 @@ struct caller {
 	struct call *first, *last;
 	size_t count;
 	struct timer tick;
-	bool closing; /* nothing may be asked any more */
+	bool far;
+	uint64_t bytes;    /* that went over the link, both ways */
+	uint64_t moved_ms; /* when that was seen to change */
+	uint64_t heard_ms; /* the last sign of life, while there are calls */
+	bool closing;      /* nothing may be asked any more */
 	struct message incoming;
 };
 
@@ -161,13 +168,46 @@ static void send_call(struct caller *self, struct call *call, uint64_t now)
 	if (connection_state(self->connection) == LINK_UP &&
 	    message_send(&copy, connection_socket(self->connection)) ==
 		STATUS_OK) {
+		call->sent_ms = now;
 		call->due_ms = now + call->resend_ms;
 		call->resend_ms =
 		    min_of(call->resend_ms * 2, (uint64_t)RESEND_MS_MAX);
 	} else {
+		call->sent_ms = 0;
 		call->due_ms = now + TICK_MS; /* or when it is connected */
 	}
 	message_clear(&copy);
+}
+
+static void note_movement(struct caller *self, uint64_t now)
+{
+	uint64_t bytes = connection_bytes(self->connection);
+
+	if (bytes != self->bytes)
+		self->moved_ms = now;
+	self->bytes = bytes;
+}
+
+/*
+ * Whether what was sent is on its way still, as far as one can see: to send
+ * it again would only make a slow link slower.
+ */
+static bool is_on_its_way(
+    const struct caller *self, const struct call *call, uint64_t now)
+{
+	return call->sent_ms > 0 && now - call->sent_ms < SLOW_MS_MAX &&
+	       now - self->moved_ms < RESEND_MS_FIRST;
+}
+
+/* A call that is due: to be sent, or after a silence again. */
+static void send_due(struct caller *self, struct call *call, uint64_t now)
+{
+	if (self->far && is_on_its_way(self, call, now))
+		return;
+	/* The link is there, and who is at the other end does nothing. */
+	if (self->far && call->sent_ms > 0 && now - self->heard_ms >= SILENT_MS)
+		connection_silent(self->connection);
+	send_call(self, call, now);
 }
 
 static void on_tick(void *arg)
@@ -176,12 +216,13 @@ static void on_tick(void *arg)
 	uint64_t now = clock_interval_ms();
 	struct call *next;
 
+	note_movement(self, now);
 	for (struct call *call = self->first; call; call = next) {
 		next = call->next;
 		if (now >= call->deadline_ms)
 			give_up(self, call);
 		else if (now >= call->due_ms)
-			send_call(self, call, now);
+			send_due(self, call, now);
 	}
 	if (self->count > 0)
 		loop_timer_set(self->loop, &self->tick, TICK_MS);
@@ -192,6 +233,7 @@ static void on_connected(void *arg)
 	struct caller *self = arg;
 	uint64_t now = clock_interval_ms();
 
+	self->heard_ms = now;
 	for (struct call *call = self->first; call; call = call->next)
 		if (call->last_status == STATUS_OK || now >= call->due_ms)
 			send_call(self, call, now);
@@ -208,6 +250,7 @@ static void retry_later(
     const struct caller *self, struct call *call, const struct header *header)
 {
 	call->due_ms = clock_interval_ms();
+	call->sent_ms = 0;
 	/* Else as soon as it is connected elsewhere. */
 	if (!connection_leaves(self->connection, header))
 		call->due_ms +=
@@ -228,6 +271,7 @@ static void on_message(struct caller *self)
 		    self->name, status_word(st));
 		return;
 	}
+	self->heard_ms = clock_interval_ms();
 	connection_judge(self->connection, &header);
 	struct call *call = find_call(self, &header.request);
 	if (!call) {
@@ -292,6 +336,7 @@ static enum status connect_to(
 	const struct connection_options connection = {
 		.places = places,
 		.places_count = 1 + options->others_count,
+		.far = options->far,
 		.refusals_max = options->refusals_max,
 		.readable = on_readable,
 		.connected = on_connected,
@@ -318,6 +363,7 @@ enum status caller_new(struct bus *bus, struct loop *loop,
 	self->envelope_count = options->envelope_count;
 	self->pushed = options->pushed;
 	self->arg = options->arg;
+	self->far = options->far;
 	self->tick = (struct timer){ .fired = on_tick, .arg = self };
 	enum status st = connect_to(self, bus, options);
 	if (st != STATUS_OK)
@@ -388,6 +434,8 @@ enum status caller_ask(struct caller *self, struct header *header,
 	call->resend_ms = RESEND_MS_FIRST;
 	call->done = done;
 	call->arg = arg;
+	if (self->count == 0)
+		self->heard_ms = now; /* nothing was to be heard before */
 	insert(self, call);
 	send_call(self, call, now);
 	if (!self->tick.is_set)

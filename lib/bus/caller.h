@@ -40,6 +40,9 @@ struct caller_options {
 	size_t others_count;
 	size_t envelope_count; /* 0; 1 towards a service, which expects a
 				  route */
+	/* The peer is at the other end of a link that may be slow: while bytes
+	 * come or go, what is not answered is on its way. */
+	bool far;
 	/* Refused handshakes at each place after which all calls end; 0: go
 	 * on trying. */
 	unsigned int refusals_max;

@@ -17,6 +17,7 @@ struct connection {
 	struct places *places;
 	struct connection_options options; /* but places */
 	void *socket, *monitor;            /* to the place in use */
+	int fd;                            /* libzmq's, or -1 */
 	enum link_state state;
 	unsigned int times, refusals;
 	uint64_t unavailable_ms; /* since, on clock_interval_ms; 0: it helps */
@@ -64,7 +65,11 @@ static void on_event(void *arg)
 		loop_timer_cancel(self->loop, &self->late);
 		self->options.connected(self->options.arg);
 		break;
+	case ZMQ_EVENT_CONNECTED:
+		self->fd = (int)value;
+		break;
 	case ZMQ_EVENT_DISCONNECTED:
+		self->fd = -1;
 		go_elsewhere(self);
 		/* Once for each connection, however its handshake failed. */
 		if (self->state == LINK_UP)
@@ -101,14 +106,19 @@ static void close_place(struct connection *self)
 		loop_forget_socket(self->loop, self->monitor);
 	bus_unmonitor(self->socket, &self->monitor);
 	bus_close(&self->socket);
+	self->fd = -1;
 }
 
 static enum status open_place(struct connection *self)
 {
 	struct place place = places_current(self->places);
 
-	enum status st = bus_connect_watched(self->bus, place.endpoint,
-	    place.server_key, &self->socket, &self->monitor);
+	enum status (*connect_to)(
+	    struct bus *, const char *, const uint8_t *, void **, void **) =
+	    self->options.far ? bus_connect_far : bus_connect_watched;
+
+	enum status st = connect_to(self->bus, place.endpoint, place.server_key,
+	    &self->socket, &self->monitor);
 	if (st == STATUS_OK)
 		st = loop_watch_socket(self->loop, self->socket,
 		    self->options.readable, self->options.arg);
@@ -147,6 +157,7 @@ enum status connection_new(struct bus *bus, struct loop *loop,
 	self->bus = bus;
 	self->loop = loop;
 	self->options = *options;
+	self->fd = -1;
 	self->late = (struct timer){ .fired = on_late, .arg = self };
 	self->move = (struct timer){ .fired = on_move, .arg = self };
 	self->reconnect = (struct timer){ .fired = on_reconnect, .arg = self };
@@ -176,6 +187,16 @@ void connection_destroy(struct connection **self_p)
 void *connection_socket(const struct connection *self)
 {
 	return self->socket;
+}
+
+uint64_t connection_bytes(const struct connection *self)
+{
+	return bus_bytes_moved(self->fd);
+}
+
+void connection_silent(struct connection *self)
+{
+	go_elsewhere(self);
 }
 
 void connection_judge(struct connection *self, const struct header *header)

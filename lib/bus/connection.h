@@ -26,6 +26,7 @@ enum link_state {
 struct connection_options {
 	const struct place *places; /* 1 to PLACES_MAX; copied */
 	size_t places_count;
+	bool far;                  /* see bus_connect_far */
 	unsigned int refusals_max; /* at each place; 0: go on trying */
 	loop_fn *readable;         /* the socket has a message */
 	loop_fn *connected;        /* to this place or the next */
@@ -40,6 +41,12 @@ void connection_destroy(struct connection **self_p);
 
 /** NULL for as long as the next place cannot even be tried. */
 void *connection_socket(const struct connection *self);
+
+/** How many bytes went over it so far, both ways; 0 where it is not known. */
+uint64_t connection_bytes(const struct connection *self);
+
+/** Nothing comes from the place in use for too long: leave it for another. */
+void connection_silent(struct connection *self);
 
 /** Note what the header of an answer says of the place in use. */
 void connection_judge(struct connection *self, const struct header *header);

@@ -666,7 +666,7 @@ START_TEST(too_many)
 }
 END_TEST
 
-/* ---- keys that do not agree ---- */
+/* ---- keys that do not agree, and slow links ---- */
 
 #define WRONG_KEY \
 	"peer: the server's key is not the expected one, or it refuses ours"
@@ -687,6 +687,86 @@ START_TEST(right_key)
 	ask(LONG_MS);
 	run();
 	assert_ended(STATUS_OK, "");
+}
+END_TEST
+
+/* The peer keeps the way back of what it was asked, to speak later. */
+static zmq_msg_t way_back;
+
+static void keep_way(void)
+{
+	zmq_msg_copy(&way_back, &peer.message.envelope[0]);
+}
+
+static void peer_say_later(
+    const struct id *request, uint32_t type, const char *body)
+{
+	peer.message.envelope_count = 1;
+	zmq_msg_copy(&peer.message.envelope[0], &way_back);
+	peer_say(&fine[0], request, type, body);
+	message_clear(&peer.message);
+}
+
+/*
+ * While bytes come, the answer is on its way: it is not asked for again, far
+ * away; between services it is.
+ */
+static uint64_t pass_ms; /* each time that it is looked for */
+
+static void on_more(void *arg)
+{
+	const unsigned int *wanted = arg;
+
+	if (peer.requests >= *wanted) {
+		loop_stop(loop);
+		return;
+	}
+	skipped_ms += pass_ms;
+	loop_timer_set(loop, &look, 5);
+}
+
+static void await_requests(unsigned int count)
+{
+	look = (struct timer){ .fired = on_more, .arg = &count };
+	loop_timer_set(loop, &look, 0);
+	run();
+	loop_timer_cancel(loop, &look);
+}
+
+START_TEST(slow_link)
+{
+	static const struct line nothing = { STATUS_PENDING, 0, NULL };
+	static const struct id nobody = { { 1 } };
+	const bool far = _i == 1;
+
+	pass_ms = 0;
+
+	peer_open_tcp(true);
+	peer_does(&nothing, 1);
+	zmq_msg_init(&way_back);
+	peer.after = keep_way;
+	connect_with(
+	    &(struct caller_options){ .server_key = peer.keys.public_key,
+		.pushed = on_pushed,
+		.far = far });
+	ask(LONG_MS);
+	await_requests(1);
+	for (unsigned int second = 0; second < 12; second += 3) {
+		skipped_ms += 3000;
+		peer_say_later(&nobody, TYPE_PUSH, "push");
+		run();
+	}
+	ck_assert_uint_eq(outcome.calls, 0);
+	if (far) {
+		ck_assert_uint_eq(peer.requests, 1);
+		pass_ms = 100; /* and now nothing comes */
+	}
+	await_requests(2);
+	peer_say_later(&peer.asked.request, TYPE_REPLY, "answer");
+	run();
+	zmq_msg_close(&way_back);
+	assert_ended(STATUS_OK, "");
+	assert_same_request_twice();
 }
 END_TEST
 
@@ -857,6 +937,7 @@ int main(void)
 	tcase_add_test(ends, busy_till_the_end);
 	tcase_add_test(ends, closed);
 	tcase_add_test(ends, too_many);
+	tcase_add_loop_test(again, slow_link, 0, 2);
 	tcase_add_test(refusals, right_key);
 	tcase_add_test(refusals, wrong_server_key);
 	tcase_add_loop_test(refusals, our_key_refused, 1, 4);

@@ -207,6 +207,7 @@ static void connect_all(unsigned int refusals_max)
 		.server_key = doors[0].keys.public_key,
 		.others = others,
 		.others_count = nitems(others),
+		.far = true,
 		.refusals_max = refusals_max,
 	};
 	ck_assert_int_eq(caller_new(bus, loop, &options, &caller), STATUS_OK);
@@ -396,6 +397,31 @@ START_TEST(one_cannot_help)
 }
 END_TEST
 
+/* It is there, but does nothing: another is asked after half a minute. */
+static struct timer passing;
+
+static void on_passing(void *arg)
+{
+	(void)arg;
+	skipped_ms += 6000;
+	loop_timer_set(loop, &guard, GUARD_MS);
+	loop_timer_set(loop, &passing, 300);
+}
+
+START_TEST(one_is_stuck)
+{
+	connect_all(0);
+	struct door *first = await_door();
+	first->answer.status = STATUS_PENDING;
+	passing = (struct timer){ .fired = on_passing };
+	loop_timer_set(loop, &passing, 300);
+	ck_assert_int_eq(ask(), STATUS_OK);
+	loop_timer_cancel(loop, &passing);
+	ck_assert_uint_ge(first->requests, 2); /* asked again first */
+	ck_assert_uint_eq(requests_elsewhere(first), 1);
+}
+END_TEST
+
 /* Its key is not the expected one: another will do, and all end if none. */
 START_TEST(wrong_key)
 {
@@ -461,6 +487,7 @@ int main(void)
 	tcase_add_test(callers, one_stops);
 	tcase_add_test(callers, all_stop);
 	tcase_add_test(callers, one_cannot_help);
+	tcase_add_test(callers, one_is_stuck);
 	tcase_add_test(callers, wrong_key);
 	tcase_add_test(callers, one_is_mute);
 	suite_add_tcase(suite, lists);
