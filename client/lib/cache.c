@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/util.h"
 #include "crypto/seal.h"
+#include "manifest_message.h"
 
 #define MAGIC            "KSC1"
 #define MAGIC_BYTES      4
