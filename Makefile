@@ -108,12 +108,12 @@ $(BUILD)/tests/tool/%: $(BUILD)/tests/tool/%.o $(LIBRARY) $(PARTS) $(COMMON)
 # in, or preloaded.
 RECORDER := $(BUILD)/tests/power/record.so $(BUILD)/tests/power/powercut
 $(patsubst %,$(BUILD)/tests/unit/check_power_%,db files): \
-    $(BUILD)/tests/power/record.o $(BUILD)/tests/power/disk.o
+    $(patsubst %,$(BUILD)/tests/power/%.o,record disk disk_image trace)
 
 %/record.so: %/record.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $^
 
-%/powercut: %/powercut.o %/disk.o
+%/powercut: %/powercut.o %/disk.o %/disk_image.o %/trace.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
 .PHONY: units tools
