@@ -205,7 +205,7 @@ $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o \
                             $(PARTS) $(LIBRARY) $(COMMON)
 	$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(BUILD)/tests/fuzz/seeds: $(BUILD)/tests/fuzz/seeds.o \
+$(BUILD)/tests/fuzz/seeds: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/fuzz/seeds*.c)) \
                            $(PARTS) $(LIBRARY) $(COMMON)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
