@@ -108,12 +108,12 @@ $(BUILD)/tests/tool/%: $(BUILD)/tests/tool/%.o $(LIBRARY) $(PARTS) $(COMMON)
 # in, or preloaded.
 RECORDER := $(BUILD)/tests/power/record.so $(BUILD)/tests/power/powercut
 $(patsubst %,$(BUILD)/tests/unit/check_power_%,db files): \
-    $(BUILD)/tests/power/record.o $(BUILD)/tests/power/disk.o
+    $(patsubst %,$(BUILD)/tests/power/%.o,record disk disk_image trace)
 
 %/record.so: %/record.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $^
 
-%/powercut: %/powercut.o %/disk.o
+%/powercut: %/powercut.o %/disk.o %/disk_image.o %/trace.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
 .PHONY: units tools
@@ -205,7 +205,7 @@ $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o \
                             $(PARTS) $(LIBRARY) $(COMMON)
 	$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(BUILD)/tests/fuzz/seeds: $(BUILD)/tests/fuzz/seeds.o \
+$(BUILD)/tests/fuzz/seeds: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/fuzz/seeds*.c)) \
                            $(PARTS) $(LIBRARY) $(COMMON)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 

@@ -8,7 +8,9 @@
 
 #include "account_keys.h"
 #include "base/status.h"
-#include "manifest.h"
+#include "chunk.h"
+#include "known_chunks.h"
+#include "manifest_entry.h"
 #include "remote.h"
 
 /*
@@ -27,36 +29,6 @@
  * Numbers are big-endian.  Associated data: "keepsake cache", account id,
  * file id, and the number of the frame (8), 0 for the head.
  */
-
-/* Known chunks */
-
-/**
- * The chunks that this terminal has written or verified, and so may refer
- * to without asking (B-05), with their sealed lengths.  Holds 15 bytes of
- * each id: as good as all 32 for keyed ids.  Not thread-safe.
- */
-struct known_chunks;
-
-/** An empty set; NULL without memory. */
-struct known_chunks *known_chunks_new(void);
-void known_chunks_destroy(struct known_chunks **self_p);
-
-/**
- * Add a chunk, or find that it is there.
- *
- * pages  of its sealed form, 1 to CHUNK_PAGES_MAX
- *
- * STATUS_OK, or STATUS_NO_SPACE without memory.
- */
-enum status known_chunks_add(
-    struct known_chunks *self, const struct chunk_id *id, unsigned int pages);
-
-/**
- * Find a chunk, and note that it is in use: a cache keeps only those.
- * Returns its pages, or 0 where it is not known.
- */
-unsigned int known_chunks_use(
-    struct known_chunks *self, const struct chunk_id *id);
 
 /* The last snapshot, read */
 
@@ -97,7 +69,7 @@ const uint8_t *cache_root_hash(const struct cache *self);
 enum status cache_find(struct cache *self, struct slice path,
     const struct stat *stat, const struct entry **entry_out);
 
-/* The next one, written */
+/* The next one, written: cache_writer.c */
 
 struct cache_writer;
 

@@ -7,6 +7,7 @@
 
 #include "base/util.h"
 #include "chunker.h"
+#include "manifest_node.h"
 
 #define NODES_HELD_MAX 16
 

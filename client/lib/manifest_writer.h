@@ -6,7 +6,7 @@
 
 #include "account_keys.h"
 #include "chunk.h"
-#include "manifest.h"
+#include "manifest_entry.h"
 #include "sender.h"
 
 /*

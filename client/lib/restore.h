@@ -8,7 +8,7 @@
 
 #include "account_keys.h"
 #include "base/status.h"
-#include "manifest.h"
+#include "manifest_entry.h"
 #include "remote.h"
 #include "summary.h"
 

@@ -8,8 +8,8 @@
 
 #include "account_keys.h"
 #include "base/status.h"
-#include "cache.h"
 #include "chunk.h"
+#include "known_chunks.h"
 #include "remote.h"
 
 /*

@@ -7,7 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/status.h"
-#include "manifest.h"
+#include "manifest_entry.h"
 
 /*
  * A walk through a tree of files in the order of a manifest: folder by

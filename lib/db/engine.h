@@ -10,9 +10,9 @@
 #include "db/key.h"
 
 /*
- * Inside lib/db: what db.c (queue, threads, completions) and batch.c share
- * with an engine.  lmdb.c is one; another is another file with the same
- * functions.
+ * Inside lib/db: what db.c (queue, threads, completions), db_read.c and
+ * batch.c share with an engine.  lmdb.c is one; another is another file with
+ * the same functions.
  */
 
 enum op_kind {
@@ -130,6 +130,9 @@ void page_finish(struct db_page *page);
 /* ---- what an engine does; results as the db_ function of that name ---- */
 
 struct engine;
+
+/** The engine of an open database. */
+struct engine *db_engine(const struct db *self);
 
 enum status engine_open(const struct db_options *options, struct engine **out);
 void engine_close(struct engine **self_p);

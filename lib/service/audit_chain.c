@@ -2,9 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "service/audit_heads.h"
@@ -16,9 +14,8 @@
 #define RETRY_MS_FIRST 500
 #define RETRY_MS_MAX   60000
 
-_Static_assert(3 * APPEND_MAX + 1 <= DB_BATCH_OPS_MAX, "a batch holds them");
-
-const struct id audit_chain_account = { "keepsake audit  " };
+_Static_assert(1 + APPEND_MAX * AUDIT_RECORD_OPS <= DB_BATCH_OPS_MAX,
+    "a batch holds them");
 
 /* An event on its way from its row, or from nowhere, into the chain. */
 struct event {
@@ -30,13 +27,6 @@ struct event {
 	audit_done_fn *done;
 	void *arg;
 	struct audit_chain *chain;
-};
-
-/* The end of the chain. */
-struct tip {
-	uint64_t sequence; /* of the record that comes next */
-	struct audit_head head;
-	char line[AUDIT_HEAD_TEXT_BYTES]; /* "" before the first record */
 };
 
 /* What is tried again, after longer and longer. */
@@ -59,8 +49,9 @@ struct audit_chain {
 	audit_recorded_fn *recorded;
 	void *recorded_arg;
 
-	struct tip tip, next; /* on the disk; and with the batch under way */
-	bool appending;       /* one batch at a time */
+	struct audit_tip tip;  /* on the disk */
+	struct audit_tip next; /* and with the batch under way */
+	bool appending;        /* one batch at a time */
 	struct again append, removal;
 
 	struct timer export;
@@ -159,81 +150,11 @@ static void try_again(struct audit_chain *self, struct again *again)
 	again->pause_ms = min_of(again->pause_ms * 2, (uint64_t)RETRY_MS_MAX);
 }
 
-/* ---- the end of the chain ---- */
-
-/* Fill in the head that is signed, or the place before the first record. */
-static enum status read_head(struct audit_chain *self, struct tip *out)
-{
-	struct bytes line = { 0 };
-	struct audit_head head;
-
-	memset(out, 0, sizeof(*out));
-	audit_genesis(out->head.hash, self->service);
-	enum status st = db_get(self->journal, &audit_chain_account,
-	    AUDIT_TABLE_HEAD, slice_text(AUDIT_HEAD_KEY), &line);
-	if (st != STATUS_OK)
-		goto out;
-	if (audit_head_parse(&head, bytes_slice(&line)) == STATUS_OK &&
-	    strcmp(head.service, self->service) == 0 &&
-	    audit_head_signed(&head, self->signer->public)) {
-		out->head = head;
-		audit_head_format(out->line, &head);
-	} else {
-		log_error(NULL, "audit_head_forged",
-		    "hint=\"keepsakectl audit verify\"");
-	}
-out:
-	bytes_clear(&line);
-	return st == STATUS_NOT_FOUND ? STATUS_OK : st;
-}
-
-static enum status read_last_sequence(struct audit_chain *self, uint64_t *out)
-{
-	struct db_page page = { 0 };
-	struct slice all = { 0 };
-
-	*out = 0;
-	enum status st = db_scan(self->journal, &audit_chain_account,
-	    AUDIT_TABLE_RECORDS, all, all, 1, true, &page);
-	if (st == STATUS_OK && page.count > 0 && page.entries[0].key.len == 8)
-		*out = get_be64(page.entries[0].key.data);
-	db_page_clear(&page);
-	return st;
-}
-
-/*
- * Find the end of the chain.  What comes next always follows what was
- * signed: records that somebody else put behind it are not followed, and do
- * not become part of the chain.
- */
-static enum status load_tip(struct audit_chain *self)
-{
-	struct tip tip;
-	uint64_t last;
-
-	enum status st = read_head(self, &tip);
-	if (st == STATUS_OK)
-		st = read_last_sequence(self, &last);
-	if (st != STATUS_OK) {
-		log_error(
-		    NULL, "audit_unreadable", "status=%s", status_word(st));
-		return st;
-	}
-	if (last != tip.head.sequence)
-		log_error(NULL, "audit_chain_changed",
-		    "last=%llu signed=%llu hint=\"keepsakectl audit verify\"",
-		    (unsigned long long)last,
-		    (unsigned long long)tip.head.sequence);
-	tip.sequence = max_of(last, tip.head.sequence) + 1;
-	self->tip = tip;
-	return STATUS_OK;
-}
-
 /* ---- heads ---- */
 
 static void export_head(struct audit_chain *self)
 {
-	const struct tip *tip = &self->tip;
+	const struct audit_tip *tip = &self->tip;
 
 	self->export_begun = true;
 	if (tip->line[0] == '\0' || self->exported == tip->head.sequence)
@@ -357,18 +278,6 @@ static void settle(struct audit_chain *self, enum status status)
 	}
 }
 
-static bool is_recorded(struct audit_chain *self, const struct audit_fact *fact)
-{
-	uint8_t key[AUDIT_STAMP_BYTES];
-	struct bytes value = { 0 };
-
-	audit_pending_key(key, fact);
-	enum status st = db_get(self->journal, &audit_chain_account,
-	    AUDIT_TABLE_EVENTS, slice_of(key, sizeof(key)), &value);
-	bytes_clear(&value);
-	return st == STATUS_OK;
-}
-
 /* After a batch of which nobody knows whether it happened. */
 static void find_recorded(struct audit_chain *self)
 {
@@ -376,7 +285,8 @@ static void find_recorded(struct audit_chain *self)
 
 	for (; event; event = next) {
 		next = event->next;
-		if (event->state != WAITING || !is_recorded(self, &event->fact))
+		if (event->state != WAITING ||
+		    !audit_is_recorded(self->journal, &event->fact))
 			continue;
 		tell_recorded(self, event);
 		if (event->db)
@@ -393,7 +303,8 @@ static void append_failed(struct audit_chain *self, enum status status)
 	self->appending = false;
 	if (self->connected &&
 	    (status == STATUS_UNKNOWN || status == STATUS_CONFLICT) &&
-	    load_tip(self) == STATUS_OK)
+	    audit_tip_load(&self->tip, self->journal, self->service,
+		self->signer) == STATUS_OK)
 		find_recorded(self);
 	try_again(self, &self->append);
 	check_stopped(self);
@@ -422,34 +333,9 @@ static void on_appended(
 	check_stopped(self);
 }
 
-/* Add the record of ${fact} behind ${tip}. */
-static void put_record(
-    struct db_batch *batch, struct tip *tip, const struct audit_fact *fact)
-{
-	struct audit_record record = { .sequence = tip->sequence++ };
-	uint8_t number[8], stamp[AUDIT_STAMP_BYTES];
-	struct bytes value = { 0 };
-
-	record.fact = *fact;
-	memcpy(record.previous, tip->head.hash, AUDIT_HASH_BYTES);
-	/* Without memory the value stays empty, which the batch refuses. */
-	if (audit_record_pack(&value, &record) != STATUS_OK)
-		value.len = 0;
-	put_be64(number, record.sequence);
-	audit_pending_key(stamp, fact);
-	struct slice key = slice_of(number, sizeof(number));
-	db_batch_forbid(batch, AUDIT_TABLE_RECORDS, key);
-	db_batch_put(batch, AUDIT_TABLE_RECORDS, key, bytes_slice(&value));
-	db_batch_put(
-	    batch, AUDIT_TABLE_EVENTS, slice_of(stamp, sizeof(stamp)), key);
-	tip->head.sequence = record.sequence;
-	memcpy(tip->head.hash, record.hash, AUDIT_HASH_BYTES);
-	bytes_clear(&value);
-}
-
 static void append_next(struct audit_chain *self)
 {
-	struct tip *next = &self->next;
+	struct audit_tip *next = &self->next;
 	size_t count = 0;
 
 	if (self->appending || !self->connected || self->append.timer.is_set)
@@ -461,18 +347,13 @@ static void append_next(struct audit_chain *self)
 	     event = event->next) {
 		if (event->state != WAITING)
 			continue;
-		put_record(batch, next, &event->fact);
+		audit_tip_put_record(next, batch, &event->fact);
 		event->state = APPENDING;
 		count++;
 	}
 	if (count == 0)
 		goto out;
-	next->head.when_ms = clock_wall_ms();
-	memcpy(next->head.service, self->service, sizeof(self->service));
-	audit_head_sign(&next->head, self->signer->secret);
-	audit_head_format(next->line, &next->head);
-	db_batch_put(batch, AUDIT_TABLE_HEAD, slice_text(AUDIT_HEAD_KEY),
-	    slice_text(next->line));
+	audit_tip_put_head(next, batch, self->service, self->signer);
 	self->appending = true;
 	enum status st = db_submit(self->journal, &batch, on_appended, self);
 	if (st != STATUS_PENDING)
@@ -515,7 +396,7 @@ enum status audit_chain_add(struct audit_chain *self,
 		return STATUS_NO_SPACE;
 	event->done = done;
 	event->arg = arg;
-	if (db && is_recorded(self, fact))
+	if (db && audit_is_recorded(self->journal, fact))
 		event->state = RECORDED; /* by an earlier run */
 	return STATUS_OK;
 }
@@ -593,7 +474,8 @@ enum status audit_chain_new(struct audit_chain **out, const struct conf *conf,
 	audit_heads_path(self->heads, conf, service);
 	enum status st = audit_signer_new(&self->signer, conf, service);
 	if (st == STATUS_OK)
-		st = load_tip(self);
+		st = audit_tip_load(
+		    &self->tip, self->journal, self->service, self->signer);
 	if (st != STATUS_OK) {
 		audit_chain_destroy(&self);
 		return st;

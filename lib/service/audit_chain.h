@@ -5,6 +5,7 @@
 #include "bus/loop.h"
 #include "db/db.h"
 #include "service/audit_record.h"
+#include "service/audit_tip.h"
 
 /*
  * The chain of a service's audit log, in its journal, and the events on
@@ -13,13 +14,6 @@
  * is deleted once its record is on the disk; a repeat is recognised by the
  * event's id.
  */
-
-/** Where it is in the journal. */
-extern const struct id audit_chain_account;
-#define AUDIT_TABLE_RECORDS 1 /* sequence (8) → record */
-#define AUDIT_TABLE_EVENTS  2 /* time (8), event (16) → sequence (8) */
-#define AUDIT_TABLE_HEAD    3 /* AUDIT_HEAD_KEY → line of the signed head */
-#define AUDIT_HEAD_KEY      "head"
 
 struct audit_chain;
 

@@ -7,16 +7,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "service/order_rows.h"
 #include "service/order_table.h"
 #include "service/server.h"
-
-/* In the journal, under an id that no account has. */
-static const struct id orders_account = { "keepsake orders " };
-#define TABLE_ORDERS 1 /* key: sequence */
-#define TABLE_STATE  2 /* no key: the highest sequence there was */
-
-#define STATE_VERSION 1
-#define STATE_BYTES   9
 
 #define PRUNE_MS         (3600 * 1000)
 #define PRUNE_AT_ONCE    500
@@ -109,37 +102,10 @@ static enum status delete_account(struct orders *self, const struct id *account)
 	return st;
 }
 
-/* A page of orders above ${after}; ${more_out}: there are others. */
-static enum status read_page(struct db *journal, uint64_t after,
-    struct order *out, size_t limit, size_t *count_out, bool *more_out)
-{
-	uint8_t key[ORDER_KEY_BYTES];
-	struct db_page page = { 0 };
-	struct slice all = { 0 };
-
-	put_be64(key, after);
-	struct slice from = after > 0 ? slice_of(key, sizeof(key)) : all;
-	*count_out = 0;
-	enum status st = db_scan(journal, &orders_account, TABLE_ORDERS, all,
-	    from, limit, false, &page);
-	for (size_t i = 0; i < page.count && st == STATUS_OK; i++) {
-		st = order_unpack(
-		    &out[i], page.entries[i].key, page.entries[i].value);
-		if (st == STATUS_OK)
-			++*count_out;
-	}
-	*more_out = page.more;
-	db_page_clear(&page);
-	if (st != STATUS_OK)
-		log_error(
-		    NULL, "orders_unusable", "status=%s", status_word(st));
-	return st;
-}
-
 enum status orders_stored(struct db *journal, uint64_t after, struct order *out,
     size_t *count_out, bool *more_out)
 {
-	return read_page(
+	return order_rows_read(
 	    journal, after, out, ORDERS_STORED_MAX, count_out, more_out);
 }
 
@@ -150,8 +116,8 @@ static void on_search(void *arg)
 	size_t count;
 	bool more;
 
-	enum status st = read_page(self->options.journal, self->searched, page,
-	    nitems(page), &count, &more);
+	enum status st = order_rows_read(self->options.journal, self->searched,
+	    page, nitems(page), &count, &more);
 	for (size_t i = 0; i < count; i++) {
 		self->searched = page[i].sequence;
 		if (page[i].kind == ORDER_DELETE_ACCOUNT)
@@ -186,31 +152,19 @@ struct keeping {
 	struct order all[ORDERS_A_MESSAGE_MAX];
 };
 
-static void put_state(struct db_batch *batch, uint64_t sequence)
-{
-	uint8_t value[STATE_BYTES] = { STATE_VERSION };
-
-	put_be64(value + 1, sequence);
-	db_batch_put(
-	    batch, TABLE_STATE, slice_text(""), slice_of(value, sizeof(value)));
-}
-
 /* Drop the rows that ${order} covers; at most ${budget} of them. */
 static void delete_covered(const struct orders *self, struct db_batch *batch,
     const struct order *order, size_t *budget)
 {
 	const struct account_orders *orders =
 	    order_table_find(self->table, &order->account);
-	uint8_t key[ORDER_KEY_BYTES];
 
 	for (size_t i = 0; orders && i < orders->revocations_count; i++) {
 		const struct order *former = &orders->revocations[i];
 		if (former->sequence == order->sequence ||
 		    !order_covers(order, former) || *budget == 0)
 			continue;
-		put_be64(key, former->sequence);
-		db_batch_delete(
-		    batch, TABLE_ORDERS, slice_of(key, sizeof(key)));
+		order_rows_delete(batch, former->sequence);
 		--*budget;
 	}
 }
@@ -218,21 +172,17 @@ static void delete_covered(const struct orders *self, struct db_batch *batch,
 static enum status submit(struct keeping *keeping, db_done_fn *done)
 {
 	struct orders *self = keeping->orders;
-	struct db_batch *batch =
-	    db_batch_new(&orders_account, DB_GENERATION_ANY, NULL);
+	struct db_batch *batch = order_rows_batch();
 	size_t budget = COVERED_MAX;
 	uint64_t highest = max_of(self->sequence, keeping->reaches);
 
 	for (size_t i = 0; i < keeping->count; i++) {
 		const struct order *order = &keeping->all[i];
-		uint8_t key[ORDER_KEY_BYTES], value[ORDER_VALUE_BYTES];
 		delete_covered(self, batch, order, &budget);
-		order_pack(key, value, order);
-		db_batch_put(batch, TABLE_ORDERS, slice_of(key, sizeof(key)),
-		    slice_of(value, sizeof(value)));
+		order_rows_put(batch, order);
 		highest = max_of(highest, order->sequence);
 	}
-	put_state(batch, highest);
+	order_rows_put_highest(batch, highest);
 	/* What is deleted frees more than this; and it must not wait. */
 	db_batch_frees(batch);
 	enum status st =
@@ -241,43 +191,17 @@ static enum status submit(struct keeping *keeping, db_done_fn *done)
 	return st;
 }
 
-static enum status read_state(struct db *journal, uint64_t *sequence_out)
-{
-	struct bytes value = { 0 };
-
-	*sequence_out = 0;
-	enum status st = db_get(
-	    journal, &orders_account, TABLE_STATE, slice_text(""), &value);
-	if (st == STATUS_NOT_FOUND)
-		st = STATUS_OK;
-	else if (st == STATUS_OK && value.data[0] > STATE_VERSION)
-		st = STATUS_VERSION;
-	else if (st == STATUS_OK && value.len != STATE_BYTES)
-		st = STATUS_MALFORMED;
-	else if (st == STATUS_OK)
-		*sequence_out = get_be64(value.data + 1);
-	bytes_clear(&value);
-	if (st != STATUS_OK)
-		log_error(
-		    NULL, "orders_unusable", "status=%s", status_word(st));
-	return st;
-}
-
 enum status orders_restore(struct db *journal, const struct order *order)
 {
-	uint8_t key[ORDER_KEY_BYTES], value[ORDER_VALUE_BYTES];
 	uint64_t sequence;
 
-	enum status st = read_state(journal, &sequence);
+	enum status st = order_rows_highest(journal, &sequence);
 	if (st != STATUS_OK)
 		return st;
-	struct db_batch *batch =
-	    db_batch_new(&orders_account, DB_GENERATION_ANY, NULL);
-	order_pack(key, value, order);
-	db_batch_forbid(batch, TABLE_ORDERS, slice_of(key, sizeof(key)));
-	db_batch_put(batch, TABLE_ORDERS, slice_of(key, sizeof(key)),
-	    slice_of(value, sizeof(value)));
-	put_state(batch, max_of(sequence, order->sequence));
+	struct db_batch *batch = order_rows_batch();
+	order_rows_forbid(batch, order->sequence);
+	order_rows_put(batch, order);
+	order_rows_put_highest(batch, max_of(sequence, order->sequence));
 	db_batch_frees(batch);
 	st = db_submit_wait(journal, &batch);
 	db_batch_destroy(&batch);
@@ -498,7 +422,7 @@ enum status orders_above(const struct orders *self, uint64_t sequence,
 {
 	bool more;
 
-	return read_page(self->options.journal, sequence, out,
+	return order_rows_read(self->options.journal, sequence, out,
 	    ORDERS_A_MESSAGE_MAX, count_out, &more);
 }
 
@@ -508,15 +432,10 @@ enum status orders_above(const struct orders *self, uint64_t sequence,
 static void delete_rows(
     struct orders *self, const struct order *orders, size_t count)
 {
-	struct db_batch *batch =
-	    db_batch_new(&orders_account, DB_GENERATION_ANY, NULL);
-	uint8_t key[ORDER_KEY_BYTES];
+	struct db_batch *batch = order_rows_batch();
 
-	for (size_t i = 0; i < count; i++) {
-		put_be64(key, orders[i].sequence);
-		db_batch_delete(
-		    batch, TABLE_ORDERS, slice_of(key, sizeof(key)));
-	}
+	for (size_t i = 0; i < count; i++)
+		order_rows_delete(batch, orders[i].sequence);
 	db_submit(self->options.journal, &batch, NULL, NULL);
 	db_batch_destroy(&batch);
 }
@@ -545,8 +464,8 @@ static enum status read_orders_kept(struct orders *self)
 	enum status st = STATUS_OK;
 
 	while (st == STATUS_OK && more) {
-		st = read_page(self->options.journal, after, page, nitems(page),
-		    &count, &more);
+		st = order_rows_read(self->options.journal, after, page,
+		    nitems(page), &count, &more);
 		for (size_t i = 0; i < count && st == STATUS_OK; i++) {
 			st = order_table_add(self->table, &page[i]);
 			after = page[i].sequence;
@@ -570,7 +489,7 @@ enum status orders_new(
 	self->table = order_table_new();
 	enum status st = self->table ? STATUS_OK : STATUS_NO_SPACE;
 	if (st == STATUS_OK)
-		st = read_state(options->journal, &self->sequence);
+		st = order_rows_highest(options->journal, &self->sequence);
 	if (st == STATUS_OK)
 		st = read_orders_kept(self);
 	if (st != STATUS_OK) {

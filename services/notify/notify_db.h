@@ -104,6 +104,8 @@ enum status notify_db_acknowledge(struct notify_db *self,
     struct db_batch *batch, const struct id *account, const struct id *terminal,
     const struct id *notice, bool *last_out);
 
+/* ---- what is given up: notify_db_bury.c ---- */
+
 /** What a batch of dead letters changes. */
 struct buried {
 	uint64_t notices;    /* gone */

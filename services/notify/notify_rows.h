@@ -81,6 +81,21 @@ enum status read_arrived(struct notify_db *self, const struct id *account,
     const struct db_entry *entry, struct bytes *value_out,
     struct slice *packed_out);
 
+/** A row of NOTICES: who has it still to get, and the notice itself. */
+struct notice_row {
+	struct recipients left;
+	struct slice packed; /* lies in the value it was read from */
+};
+
+/** Open a row of NOTICES; ${out} lies in ${value_out}. */
+enum status read_notice(struct notify_db *self, const struct id *account,
+    const struct db_entry *entry, struct bytes *value_out,
+    struct notice_row *out);
+
+/** Read the opened ${value} of a row of DELIVERIES, all but the terminal. */
+enum status decode_delivery(
+    struct delivery *out, struct slice key, struct slice value);
+
 /** Read a row of DELIVERIES that was scanned; all but the terminal. */
 enum status read_delivery(struct notify_db *self, const struct id *account,
     const struct db_entry *entry, struct delivery *out);

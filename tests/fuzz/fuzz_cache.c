@@ -1,5 +1,5 @@
 /* What is inside the seals can only be made from within. */
-#include "../../client/lib/cache.c"
+#include "../../client/lib/cache_writer.c"
 
 #include "fuzz.h"
 
@@ -36,7 +36,7 @@ static uint64_t frame_put(
 	must(sealed);
 	if (head > 0)
 		put_be32(sealed, (uint32_t)SEALED_BYTES(plain.len));
-	associated_fill(associated, &keys, &file, number);
+	cache_associated(associated, &keys, &file, number);
 	seal(sealed + head, keys.cache, plain,
 	    slice_of(associated, sizeof(associated)));
 	must(write_at(fd, sealed, len, offset) == STATUS_OK);

@@ -1,6 +1,7 @@
 #include "diff.h"
 #include "fuzz.h"
 #include "manifest.h"
+#include "manifest_message.h"
 
 /* Nodes as the input has them, each after its length, two bytes. */
 struct supply {

@@ -1,6 +1,7 @@
 #include "hostile_db.h"
 
 #include "../../services/notify/notify_db.c"
+#include "../../services/notify/notify_db_bury.c"
 #include "../../services/notify/notify_db_leases.c"
 #include "../../services/notify/notify_db_letters.c"
 #include "../../services/notify/notify_db_rules.c"

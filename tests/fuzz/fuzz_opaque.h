@@ -56,14 +56,15 @@ struct opaque_ends {
 /** The ends, made at the first call; for good. */
 static struct opaque_ends *opaque_ends(void)
 {
-	static const uint8_t seed[OPAQUE_SEED_BYTES] = { 1 };
+	static const uint8_t key_seed[OPAQUE_SEED_BYTES] = { 1 };
 	static struct opaque_ends ends;
 
 	if (ends.password.len > 0)
 		return &ends;
 	must(randombytes_set_implementation(&opaque_randombytes) == 0);
 	must(sodium_init() >= 0);
-	opaque_key_pair(ends.server.secret_key, ends.server.public_key, seed);
+	opaque_key_pair(
+	    ends.server.secret_key, ends.server.public_key, key_seed);
 	ends.password = slice_text("password");
 	ends.credential_id = slice_text("account");
 	must(opaque_registration_start(

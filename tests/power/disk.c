@@ -1,4 +1,4 @@
-#include "disk.h"
+#include "disk_internal.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -9,71 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/util.h"
 
-#define SECTOR_BYTES 512
-#define PAGE_BYTES   4096
-
-/* A write, or a new size where data is NULL. */
-struct op {
-	uint64_t moment;
-	uint64_t at;
-	const uint8_t *data; /* in the trace */
-	size_t len;
-};
-
-/* What a file holds, whatever it is called. */
-struct inode {
-	struct inode *next; /* of all */
-	uint64_t number;    /* in the trace; 0: not seen there yet */
-	uint8_t *data;      /* synced; owned */
-	uint64_t size;
-	struct op *ops; /* not synced; owned */
-	size_t ops_count;
-};
-
-/* A path and what is there; a folder has no inode. */
-struct name {
-	char *path; /* owned */
-	struct inode *inode;
-};
-
-struct names {
-	struct name *list; /* owned */
-	size_t count;
-};
-
-/* A change of names within one folder that is not synced. */
-struct change {
-	uint64_t moment;
-	enum trace_kind kind;
-	char *folder; /* owned, as are the two paths */
-	char *path;
-	char *to; /* of RENAME and LINK */
-	struct inode *inode;
-};
-
-/* A sync that has begun. */
-struct sync {
-	uint64_t number;
-	uint64_t moment;
-};
-
-struct disk {
-	uint64_t moment; /* events so far */
-	struct inode *inodes;
-	struct names synced, now;
-	struct change *changes; /* owned */
-	size_t changes_count;
-	struct sync *syncs; /* owned */
-	size_t syncs_count;
-};
-
-/* ---- memory and chance ---- */
+/* ---- memory ---- */
 
 static void *grown(void *list, size_t count, size_t item)
 {
@@ -94,67 +35,6 @@ static char *copied(const char *text)
 	if (!copy)
 		err(70, "disk");
 	return copy;
-}
-
-/* A number that is random, and the same for the same two. */
-static uint64_t mixed(uint64_t seed, uint64_t about)
-{
-	uint64_t z = seed + (about + 1) * 0x9e3779b97f4a7c15;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-	return z ^ (z >> 31);
-}
-
-/* ---- the trace ---- */
-
-struct trace trace_open(const char *path)
-{
-	struct trace self = { 0 };
-	struct stat found;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 || fstat(fd, &found) != 0)
-		err(70, "%s", path);
-	self.bytes = (size_t)found.st_size;
-	if (self.bytes > 0) {
-		void *data =
-		    mmap(NULL, self.bytes, PROT_READ, MAP_PRIVATE, fd, 0);
-		if (data == MAP_FAILED)
-			err(70, "%s", path);
-		self.data = data;
-	}
-	close(fd);
-	return self;
-}
-
-void trace_close(struct trace *self)
-{
-	if (self->data)
-		munmap((void *)self->data, self->bytes);
-	*self = (struct trace){ 0 };
-}
-
-bool trace_next(struct trace *self, struct trace_event *out)
-{
-	size_t left = self->bytes - self->at;
-
-	if (left < sizeof(out->header))
-		return false;
-	memcpy(&out->header, self->data + self->at, sizeof(out->header));
-	if (left - sizeof(out->header) < out->header.bytes)
-		return false;
-	out->data = self->data + self->at + sizeof(out->header);
-	self->at += sizeof(out->header) + out->header.bytes;
-	return true;
-}
-
-bool trace_is_mark(const struct trace_event *event, const char *text)
-{
-	size_t len = strlen(text);
-
-	return event->header.kind == TRACE_MARK && event->header.bytes >= len &&
-	       memcmp(event->data, text, len) == 0;
 }
 
 /* ---- names ---- */
@@ -184,7 +64,7 @@ static void names_put(struct names *self, const char *path, struct inode *inode)
 	self->list[self->count++] = (struct name){ copied(path), inode };
 }
 
-static struct names names_copy(const struct names *self)
+struct names names_copy(const struct names *self)
 {
 	struct names copy = { 0 };
 
@@ -193,7 +73,7 @@ static struct names names_copy(const struct names *self)
 	return copy;
 }
 
-static void names_clear(struct names *self)
+void names_clear(struct names *self)
 {
 	for (size_t i = 0; i < self->count; i++)
 		free(self->list[i].path);
@@ -201,7 +81,7 @@ static void names_clear(struct names *self)
 	*self = (struct names){ 0 };
 }
 
-static void names_change(struct names *self, const struct change *change)
+void names_change(struct names *self, const struct change *change)
 {
 	switch (change->kind) {
 	case TRACE_UNLINK:
@@ -286,14 +166,12 @@ static void inode_op(struct inode *self, const struct op *op)
 	self->ops[self->ops_count++] = *op;
 }
 
-static uint64_t size_after(uint64_t size, const struct op *op)
+uint64_t size_after(uint64_t size, const struct op *op)
 {
 	return op->data ? max_of(size, op->at + op->len) : op->at;
 }
 
-/* Let ${op} happen to bytes ${from} to ${to} of ${data}. */
-static void op_apply(
-    const struct op *op, uint8_t *data, uint64_t from, uint64_t to)
+void op_apply(const struct op *op, uint8_t *data, uint64_t from, uint64_t to)
 {
 	if (!op->data) { /* what is cut off, and comes back, is zero */
 		if (op->at < to)
@@ -307,8 +185,7 @@ static void op_apply(
 		memcpy(data + begin, op->data + (begin - op->at), end - begin);
 }
 
-/* The longest that the file ever was since its last sync. */
-static uint64_t size_max(const struct inode *self)
+uint64_t size_max(const struct inode *self)
 {
 	uint64_t size = self->size, longest = size;
 
@@ -319,7 +196,7 @@ static uint64_t size_max(const struct inode *self)
 	return longest;
 }
 
-static uint8_t *resized(uint8_t *data, uint64_t from, uint64_t to)
+uint8_t *resized(uint8_t *data, uint64_t from, uint64_t to)
 {
 	data = realloc(data, to + 1);
 	if (!data)
@@ -559,170 +436,4 @@ void disk_destroy(struct disk **self_p)
 	names_clear(&self->now);
 	free(self);
 	*self_p = NULL;
-}
-
-/* ---- images ---- */
-
-/*
- * What of a list of things that are not synced is there, as how many of the
- * first: by chance none, all, those before one moment, or anything.
- */
-struct chance {
-	uint64_t seed;
-	enum { NONE, ALL, UNTIL, FEW, MANY, ANY } kind;
-	uint64_t until;      /* of UNTIL */
-	uint64_t unit_bytes; /* what is written as a whole */
-};
-
-static struct chance chance_of(uint64_t seed, uint64_t moment)
-{
-	struct chance self = { .seed = seed };
-	uint64_t draw = mixed(seed, UINT64_MAX - 1);
-
-	self.kind = seed == 0 ? NONE : seed == 1 ? ALL : UNTIL + draw % 4;
-	self.unit_bytes = draw & 16 ? PAGE_BYTES : SECTOR_BYTES;
-	/* The newest moments are the most interesting ones. */
-	uint64_t back = mixed(seed, UINT64_MAX - 2) % (draw & 32 ? 16 : 512);
-	self.until = moment > back ? moment - back : 0;
-	return self;
-}
-
-/* How many of ${count} are there; ${about} what they are of. */
-static size_t chance_draw(
-    const struct chance *self, uint64_t about, size_t count)
-{
-	uint64_t draw = mixed(self->seed, about);
-	size_t any = (size_t)((draw >> 8) % (count + 1));
-
-	switch (self->kind) {
-	case NONE:
-		return 0;
-	case FEW:
-		return draw % 8 == 0 ? any : 0;
-	case MANY:
-		return draw % 8 == 0 ? any : count;
-	case ANY:
-		return any;
-	default:
-		return count;
-	}
-}
-
-static bool is_until(const struct chance *chance, uint64_t moment)
-{
-	return chance->kind != UNTIL || moment < chance->until;
-}
-
-/* What a file may hold: ${size_out} bytes, for free(). */
-static uint8_t *inode_image(
-    const struct inode *self, const struct chance *chance, uint64_t *size_out)
-{
-	uint64_t longest = size_max(self), about = mixed(7, self->number);
-	uint8_t *data = resized(NULL, 0, longest);
-	size_t there;
-
-	if (self->size > 0)
-		memcpy(data, self->data, self->size);
-	there = chance_draw(chance, about, self->ops_count);
-	*size_out = self->size;
-	for (size_t i = 0; i < there; i++)
-		if (is_until(chance, self->ops[i].moment))
-			*size_out = size_after(*size_out, &self->ops[i]);
-	for (size_t i = 0; i < self->ops_count; i++) {
-		const struct op *op = &self->ops[i];
-		uint64_t unit = op->at / chance->unit_bytes;
-		uint64_t end = op->data ? op->at + op->len : longest;
-		if (!is_until(chance, op->moment))
-			break;
-		for (; unit * chance->unit_bytes < end; unit++) {
-			if (i >= chance_draw(
-				     chance, about + unit + 1, self->ops_count))
-				continue;
-			uint64_t from = unit * chance->unit_bytes;
-			op_apply(op, data, from,
-			    min_of(from + chance->unit_bytes, longest));
-		}
-	}
-	return data;
-}
-
-static void image_file(
-    const char *path, const struct inode *inode, const struct chance *chance)
-{
-	static const char lock_file[] = "lock.mdb";
-	size_t len = strlen(path);
-	uint64_t size;
-
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0 && errno == ENOENT)
-		return; /* its folder is not there */
-	if (fd < 0)
-		err(70, "%s", path);
-	uint8_t *data = inode_image(inode, chance, &size);
-	/* It is mapped and written to, so what it holds is not known. */
-	if (len >= sizeof(lock_file) &&
-	    strcmp(path + len - strlen(lock_file), lock_file) == 0)
-		for (uint64_t i = 0; i < size; i++)
-			data[i] = (uint8_t)mixed(chance->seed, i);
-	if (write(fd, data, size) != (ssize_t)size)
-		err(70, "%s", path);
-	free(data);
-	close(fd);
-}
-
-static int by_path(const void *a, const void *b)
-{
-	const struct name *one = a, *two = b;
-
-	return strcmp(one->path, two->path);
-}
-
-/* How many changes of a folder there are. */
-static size_t changes_of(const struct disk *self, const char *folder)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < self->changes_count; i++)
-		count += strcmp(self->changes[i].folder, folder) == 0;
-	return count;
-}
-
-static uint64_t hash_of(const char *text)
-{
-	uint64_t hash = 5381;
-
-	while (*text)
-		hash = hash * 33 + (uint8_t)*text++;
-	return hash;
-}
-
-void disk_image(const struct disk *self, const char *folder, uint64_t seed)
-{
-	struct chance chance = chance_of(seed, self->moment);
-	struct names names = names_copy(&self->synced);
-	char path[PATH_MAX];
-
-	for (size_t i = 0; i < self->changes_count; i++) {
-		const struct change *change = &self->changes[i];
-		size_t before = 0;
-		for (size_t k = 0; k < i; k++)
-			before += strcmp(self->changes[k].folder,
-				      change->folder) == 0;
-		if (is_until(&chance, change->moment) &&
-		    before < chance_draw(&chance, hash_of(change->folder),
-				 changes_of(self, change->folder)))
-			names_change(&names, change);
-	}
-	/* A folder before what is in it. */
-	if (names.count > 0)
-		qsort(names.list, names.count, sizeof(*names.list), by_path);
-	for (size_t i = 0; i < names.count; i++) {
-		const struct name *name = &names.list[i];
-		snprintf(path, sizeof(path), "%s/%s", folder, name->path);
-		if (name->inode)
-			image_file(path, name->inode, &chance);
-		else if (mkdir(path, 0700) != 0 && errno != ENOENT)
-			err(70, "%s", path);
-	}
-	names_clear(&names);
 }

@@ -25,28 +25,6 @@
  */
 struct disk;
 
-/** One event of a trace; data lies in the trace. */
-struct trace_event {
-	struct trace_header header;
-	const uint8_t *data;
-};
-
-/** A whole trace, mapped; for trace_close. */
-struct trace {
-	const uint8_t *data;
-	size_t bytes;
-	size_t at; /* of the next event */
-};
-
-struct trace trace_open(const char *path);
-void trace_close(struct trace *self);
-
-/** The next event; false behind the last one that is whole. */
-bool trace_next(struct trace *self, struct trace_event *out);
-
-/** Whether ${event} is the mark ${text}, or begins like it. */
-bool trace_is_mark(const struct trace_event *event, const char *text);
-
 struct disk *disk_new(void);
 void disk_destroy(struct disk **self_p);
 

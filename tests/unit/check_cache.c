@@ -9,6 +9,7 @@
 #include "base/util.h"
 #include "cache.h"
 #include "crypto/arena.h"
+#include "manifest_entry.h"
 
 #define FILES        2000
 #define LOAD_MS_MAX  500 /* wide: a slow machine under a sanitizer */

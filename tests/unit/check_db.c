@@ -1,159 +1,10 @@
-#include <check.h>
-#include <fcntl.h>
-#include <poll.h>
+#include "db_stage.h"
+
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mount.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/clock.h"
-#include "base/util.h"
-#include "db/db.h"
-
-/* The storage interface through its engine, one folder a test. */
-
-#define ROWS 1 /* tables */
-#define MORE 2
-
-static char folder[64];
-static struct db *db;
-static struct db_options options;
-
-static const struct id anna = { "account of anna" };
-static const struct id bert = { "account of bert" };
-
-static void setup(void)
-{
-	strcpy(folder, "/tmp/check_db.XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(folder));
-	options = (struct db_options){ .path = folder,
-		.service = "test",
-		.format = 3,
-		.map_bytes = 1 << 20,
-		.map_bytes_max = 64 << 20,
-		.reserve_bytes = 1 << 20,
-		.blob_reader = true };
-	ck_assert(db_open(&options, &db) == STATUS_OK);
-}
-
-static void remove_folder(void)
-{
-	static const char *const files[] = { "data.mdb", "lock.mdb",
-		"owner.lock", "reserve" };
-	char path[128];
-
-	for (size_t i = 0; i < nitems(files); i++) {
-		snprintf(path, sizeof(path), "%s/%s", folder, files[i]);
-		unlink(path);
-	}
-	rmdir(folder);
-}
-
-static void teardown(void)
-{
-	db_close(&db);
-	remove_folder();
-}
-
-static void reopen(void)
-{
-	db_close(&db);
-	ck_assert(db_open(&options, &db) == STATUS_OK);
-}
-
-/* ---- waiting for completions ---- */
-
-struct outcome {
-	unsigned int calls;
-	enum status status;
-	uint64_t generation;
-	size_t failed_op;
-	uint8_t *data; /* of a blob read */
-	size_t len;
-};
-
-static void on_done(
-    void *arg, enum status status, uint64_t generation, size_t failed_op)
-{
-	struct outcome *outcome = arg;
-
-	outcome->calls++;
-	outcome->status = status;
-	outcome->generation = generation;
-	outcome->failed_op = failed_op;
-}
-
-static void on_read(void *arg, enum status status, uint8_t *data, size_t len)
-{
-	struct outcome *outcome = arg;
-
-	outcome->calls++;
-	outcome->status = status;
-	outcome->data = data;
-	outcome->len = len;
-}
-
-static void wait_for(const struct outcome *outcome)
-{
-	struct pollfd ready = { db_event_fd(db), POLLIN, 0 };
-
-	while (outcome->calls == 0) {
-		ck_assert_int_eq(poll(&ready, 1, 10000), 1);
-		db_complete(db);
-	}
-	ck_assert_uint_eq(outcome->calls, 1);
-}
-
-static struct outcome run(struct db_batch *batch)
-{
-	struct outcome outcome = { 0 };
-
-	ck_assert(db_submit(db, &batch, on_done, &outcome) == STATUS_PENDING);
-	ck_assert_ptr_null(batch);
-	wait_for(&outcome);
-	return outcome;
-}
-
-static struct outcome claim(
-    uint8_t space, const char *name, const struct id *account, uint64_t lease)
-{
-	struct outcome outcome = { 0 };
-
-	ck_assert(db_claim(db, space, slice_text(name), account, lease, on_done,
-		      &outcome) == STATUS_PENDING);
-	wait_for(&outcome);
-	return outcome;
-}
-
-static void put_text(
-    const struct id *account, uint8_t table, const char *key, const char *value)
-{
-	struct db_batch *batch = db_batch_new(account, DB_GENERATION_ANY, NULL);
-
-	db_batch_put(batch, table, slice_text(key), slice_text(value));
-	ck_assert(run(batch).status == STATUS_OK);
-}
-
-/* Whether the row holds ${want}; NULL where it must not exist. */
-static bool holds(
-    const struct id *account, uint8_t table, const char *key, const char *want)
-{
-	struct bytes value = { 0 };
-	enum status st = db_get(db, account, table, slice_text(key), &value);
-	bool same = want ? st == STATUS_OK && slice_equal(bytes_slice(&value),
-						  slice_text(want))
-			 : st == STATUS_NOT_FOUND;
-
-	bytes_clear(&value);
-	return same;
-}
+/* Batches, claims, notes: what is written, and who may write what. */
 
 /* ---- guards and generations ---- */
 
@@ -343,9 +194,46 @@ START_TEST(group_in_order)
 }
 END_TEST
 
-/* ---- bounds of a batch ---- */
+/* Completions may submit, and closing ends that. */
+struct chain {
+	unsigned int links;
+	enum status refused;
+};
 
-static unsigned int freed;
+static void on_link(
+    void *arg, enum status status, uint64_t generation, size_t failed_op)
+{
+	struct chain *chain = arg;
+	struct db_batch *batch = db_batch_new(&anna, generation, NULL);
+
+	ck_assert(status == STATUS_OK);
+	ck_assert_uint_eq(failed_op, DB_OP_NONE);
+	chain->links++;
+	chain->refused = db_submit(db, &batch, on_link, chain);
+	db_batch_destroy(&batch);
+}
+
+START_TEST(completions_submit)
+{
+	struct chain chain = { 0, STATUS_OK };
+	struct pollfd ready = { db_event_fd(db), POLLIN, 0 };
+	struct db_batch *batch = db_batch_new(&anna, 0, NULL);
+
+	ck_assert_int_eq(poll(&ready, 1, 0), 0);
+	ck_assert(db_submit(db, &batch, on_link, &chain) == STATUS_PENDING);
+	while (chain.links < 20) {
+		ck_assert_int_eq(poll(&ready, 1, 10000), 1);
+		ck_assert_uint_eq(db_complete(db), 1);
+		ck_assert(chain.refused == STATUS_PENDING);
+	}
+	db_close(&db);
+	ck_assert_uint_eq(chain.links, 21);
+	ck_assert(chain.refused == STATUS_UNAVAILABLE);
+	ck_assert(db_open(&options, &db) == STATUS_OK);
+}
+END_TEST
+
+/* ---- bounds of a batch ---- */
 
 static void count_free(void *arg, const uint8_t *data)
 {
@@ -353,8 +241,6 @@ static void count_free(void *arg, const uint8_t *data)
 	(void)data;
 	freed++;
 }
-
-static const uint8_t bulk[BLOB_BYTES_MAX + 1];
 
 static void add_value(struct db_batch *batch, size_t len, size_t times)
 {
@@ -482,208 +368,6 @@ START_TEST(queue_is_bounded)
 	ck_assert_uint_eq(stats.queue_bytes, 0);
 	ck_assert_uint_eq(stats.batches, taken + 1);
 	ck_assert_uint_lt(stats.commits, taken / 8); /* group commit */
-}
-END_TEST
-
-/* ---- scans ---- */
-
-#define SCAN_ROWS 2500
-
-static void fill_rows(const struct id *account, uint8_t table, uint32_t count)
-{
-	for (uint32_t i = 0; i < count;) {
-		struct db_batch *batch =
-		    db_batch_new(account, DB_GENERATION_ANY, NULL);
-		for (int ops = 0; ops < 500 && i < count; ops++, i++) {
-			uint8_t key[5] = { 'n' };
-			put_be32(key + 1, i);
-			db_batch_put(batch, table, slice_of(key, sizeof(key)),
-			    slice_of(key + 1, 4));
-		}
-		ck_assert(run(batch).status == STATUS_OK);
-	}
-}
-
-static const struct {
-	const char *name;
-	size_t limit;
-	bool reverse;
-} scans[] = {
-	{ "pages of 7", 7, false },
-	{ "pages of 7, reverse", 7, true },
-	{ "the largest pages", DB_PAGE_ENTRIES_MAX, false },
-	{ "past the bound is the bound", 100000, true },
-	{ "0 is the bound", 0, false },
-};
-
-START_TEST(scan_table)
-{
-	struct db_page page = { 0 };
-	struct bytes last = { 0 };
-	uint32_t seen = 0;
-
-	fill_rows(&anna, ROWS, SCAN_ROWS);
-	fill_rows(&anna, MORE, 10);
-	fill_rows(&bert, ROWS, 10);
-	put_text(&anna, ROWS, "m", "before the prefix");
-	put_text(&anna, ROWS, "o", "behind the prefix");
-	do {
-		ck_assert(db_scan(db, &anna, ROWS, slice_text("n"),
-			      bytes_slice(&last), scans[_i].limit,
-			      scans[_i].reverse, &page) == STATUS_OK);
-		ck_assert_uint_eq(page.generation, SCAN_ROWS / 500 + 3);
-		ck_assert_uint_le(page.count, DB_PAGE_ENTRIES_MAX);
-		for (size_t i = 0; i < page.count; i++, seen++) {
-			const struct db_entry *entry = &page.entries[i];
-			ck_assert_uint_eq(entry->key.len, 5);
-			ck_assert_uint_eq(entry->value.len, 4);
-			uint32_t want =
-			    scans[_i].reverse ? SCAN_ROWS - 1 - seen : seen;
-			ck_assert_uint_eq(get_be32(entry->key.data + 1), want);
-			ck_assert_uint_eq(get_be32(entry->value.data), want);
-		}
-		ck_assert_uint_gt(page.count, 0);
-		bytes_copy(&last, page.entries[page.count - 1].key);
-	} while (page.more);
-	ck_assert_msg(seen == SCAN_ROWS, "%s: %u", scans[_i].name, seen);
-	bytes_clear(&last);
-	db_page_clear(&page);
-}
-END_TEST
-
-static const struct {
-	const char *name;
-	const char *prefix;
-	const char *after; /* NULL: from the beginning */
-	bool reverse;
-	const char *want; /* the keys found, one letter each row */
-} resumes[] = {
-	/* clang-format off */
-	{ "all",                     "",   NULL,  false, "a b ba bb c " },
-	{ "all, reverse",            "",   NULL,  true,  "c bb ba b a " },
-	{ "prefix",                  "b",  NULL,  false, "b ba bb " },
-	{ "prefix, reverse",         "b",  NULL,  true,  "bb ba b " },
-	{ "resume",                  "b",  "ba",  false, "bb " },
-	{ "resume, reverse",         "b",  "ba",  true,  "b " },
-	{ "resume at a gap",         "b",  "baa", false, "bb " },
-	{ "resume at a gap, back",   "b",  "baa", true,  "ba b " },
-	{ "resume before it all",    "b",  "a",   false, "b ba bb " },
-	{ "resume before, back",     "b",  "a",   true,  "" },
-	{ "resume behind it all",    "b",  "c",   false, "" },
-	{ "resume behind, back",     "b",  "c",   true,  "bb ba b " },
-	{ "resume at the last",      "",   "c",   false, "" },
-	{ "resume at the first",     "",   "a",   true,  "" },
-	{ "no such prefix",          "bc", NULL,  false, "" },
-	{ "no such prefix, reverse", "bc", NULL,  true,  "" },
-	/* clang-format on */
-};
-
-START_TEST(resume_table)
-{
-	static const char *const keys[] = { "bb", "a", "c", "b", "ba" };
-	struct db_page page = { 0 };
-	struct slice after = { 0 };
-	char found[64] = "";
-
-	for (size_t i = 0; i < nitems(keys); i++)
-		put_text(&anna, ROWS, keys[i], keys[i]);
-	put_text(&anna, MORE, "b", "of another table");
-	if (resumes[_i].after)
-		after = slice_text(resumes[_i].after);
-	ck_assert(db_scan(db, &anna, ROWS, slice_text(resumes[_i].prefix),
-		      after, 0, resumes[_i].reverse, &page) == STATUS_OK);
-	for (size_t i = 0; i < page.count; i++) {
-		strncat(found, (const char *)page.entries[i].key.data,
-		    page.entries[i].key.len);
-		strcat(found, " ");
-	}
-	ck_assert(!page.more);
-	ck_assert_msg(strcmp(found, resumes[_i].want) == 0, "%s: '%s'",
-	    resumes[_i].name, found);
-	db_page_clear(&page);
-}
-END_TEST
-
-/* A page of large values ends early and says so. */
-START_TEST(scan_of_large_values)
-{
-	struct db_page page = { 0 };
-	uint8_t key[4];
-	size_t seen = 0;
-
-	for (uint32_t i = 0; i < 400; i++) {
-		struct db_batch *batch =
-		    db_batch_new(&anna, DB_GENERATION_ANY, NULL);
-		put_be32(key, i);
-		db_batch_put(batch, ROWS, slice_of(key, 4),
-		    slice_of(bulk, DB_VALUE_BYTES_MAX));
-		ck_assert(db_submit(db, &batch, NULL, NULL) == STATUS_PENDING);
-	}
-	reopen();
-	struct slice after = { 0 };
-	do {
-		ck_assert(db_scan(db, &anna, ROWS, slice_text(""), after, 0,
-			      false, &page) == STATUS_OK);
-		ck_assert_uint_lt(page.count, 300);
-		seen += page.count;
-		put_be32(key, (uint32_t)seen - 1);
-		after = slice_of(key, 4);
-	} while (page.more);
-	ck_assert_uint_eq(seen, 400);
-	db_page_clear(&page);
-}
-END_TEST
-
-/* ---- pages of one moment, under writers ---- */
-
-static _Atomic bool writers_stop;
-
-/* Each batch moves one unit between two rows: the sum never changes. */
-static void *move_units(void *arg)
-{
-	const struct id *account = arg;
-
-	for (unsigned int i = 0; !atomic_load(&writers_stop); i++) {
-		uint8_t left = (uint8_t)(i % 100),
-			right = (uint8_t)(100 - left);
-		struct db_batch *batch =
-		    db_batch_new(account, DB_GENERATION_ANY, NULL);
-		db_batch_put(
-		    batch, ROWS, slice_text("left"), slice_of(&left, 1));
-		db_batch_put(
-		    batch, ROWS, slice_text("right"), slice_of(&right, 1));
-		db_submit(db, &batch, NULL, NULL); /* BUSY is fine too */
-		db_batch_destroy(&batch);
-	}
-	return NULL;
-}
-
-START_TEST(pages_of_one_moment)
-{
-	struct db_page page = { 0 };
-	pthread_t writer;
-	uint64_t generation = 0, moved = 0;
-
-	atomic_store(&writers_stop, false);
-	pthread_create(&writer, NULL, move_units, (void *)(uintptr_t)&anna);
-	for (int i = 0; i < 500 || moved < 20; i++) {
-		db_complete(db);
-		ck_assert(db_scan(db, &anna, ROWS, slice_text(""),
-			      (struct slice){ 0 }, 0, i % 2 == 1,
-			      &page) == STATUS_OK);
-		ck_assert_uint_ge(page.generation, generation);
-		moved += page.generation > generation;
-		generation = page.generation;
-		if (page.count == 0)
-			continue;
-		ck_assert_uint_eq(page.count, 2);
-		ck_assert_int_eq(page.entries[0].value.data[0] +
-				     page.entries[1].value.data[0],
-		    100);
-	}
-	atomic_store(&writers_stop, true);
-	pthread_join(writer, NULL);
-	db_page_clear(&page);
 }
 END_TEST
 
@@ -1021,543 +705,45 @@ START_TEST(claim_keeps_generation)
 }
 END_TEST
 
-/* ---- blobs ---- */
+/* ---- all names ---- */
 
-static void free_data(void *arg, const uint8_t *data)
+START_TEST(all_names)
 {
-	(void)arg;
-	freed++;
-	free((void *)(uintptr_t)data);
-}
+	enum { NAMES = 25, PAGE = 10 };
+	struct db_name page[PAGE], last;
+	const struct db_name *after = NULL;
+	size_t count = PAGE, total = 0;
 
-static uint8_t *blob_new(uint64_t sequence, size_t len)
-{
-	uint8_t *data = malloc(len);
-
-	for (size_t i = 0; i < len; i++)
-		data[i] = (uint8_t)(sequence * 31 + i);
-	return data;
-}
-
-static void put_blobs(
-    const struct id *account, uint64_t from, uint64_t to, size_t len)
-{
-	struct db_batch *batch = db_batch_new(account, DB_GENERATION_ANY, NULL);
-
-	for (uint64_t sequence = from; sequence < to; sequence++)
-		db_batch_blob_put(batch, sequence, blob_new(sequence, len), len,
-		    free_data, NULL);
-	ck_assert(run(batch).status == STATUS_OK);
-}
-
-START_TEST(blobs_there_and_back)
-{
-	static const size_t lens[] = { 1, 4079, 4080, 4081, 200000,
-		BLOB_BYTES_MAX };
-	struct bytes blob = { 0 };
-	struct db_blob listed[8], last;
-	size_t count;
-
-	freed = 0;
-	for (uint64_t i = 0; i < nitems(lens); i++)
-		put_blobs(&anna, i * 10, i * 10 + 1, lens[i]);
-	ck_assert_uint_eq(freed, nitems(lens));
-	reopen();
-	for (uint64_t i = 0; i < nitems(lens); i++) {
-		uint8_t *want = blob_new(i * 10, lens[i]);
-		struct outcome outcome = { 0 };
-		ck_assert(db_blob_get(db, &anna, i * 10, &blob) == STATUS_OK);
-		ck_assert_uint_eq(blob.len, lens[i]);
-		ck_assert_mem_eq(blob.data, want, lens[i]);
-		ck_assert(db_blob_read(db, &anna, i * 10, on_read, &outcome) ==
-			  STATUS_PENDING);
-		wait_for(&outcome);
-		ck_assert(outcome.status == STATUS_OK);
-		ck_assert_uint_eq(outcome.len, lens[i]);
-		ck_assert_mem_eq(outcome.data, want, lens[i]);
-		free(outcome.data);
-		free(want);
-	}
-	struct outcome outcome = { 0 };
-	ck_assert(
-	    db_blob_read(db, &anna, 11, on_read, &outcome) == STATUS_PENDING);
-	wait_for(&outcome);
-	ck_assert(outcome.status == STATUS_NOT_FOUND);
-	ck_assert_ptr_null(outcome.data);
-
-	ck_assert(db_blob_scan(db, &anna, 11, listed, 8, &count) == STATUS_OK);
-	ck_assert_uint_eq(count, 4);
-	ck_assert_uint_eq(listed[0].sequence, 20);
-	ck_assert_uint_eq(listed[3].len, BLOB_BYTES_MAX);
-	ck_assert(db_blob_scan(db, &anna, 0, listed, 2, &count) == STATUS_OK);
-	ck_assert_uint_eq(count, 2);
-	ck_assert(db_blob_last(db, &anna, &last) == STATUS_OK);
-	ck_assert_uint_eq(last.sequence, 50);
-
-	struct db_batch *batch = db_batch_new(&anna, DB_GENERATION_ANY, NULL);
-	db_batch_blob_delete(batch, 50);
-	db_batch_blob_delete(batch, 51); /* need not exist */
-	ck_assert(run(batch).status == STATUS_OK);
-	ck_assert(db_blob_get(db, &anna, 50, &blob) == STATUS_NOT_FOUND);
-	ck_assert(db_blob_last(db, &anna, &last) == STATUS_OK);
-	ck_assert_uint_eq(last.sequence, 40);
-	bytes_clear(&blob);
-}
-END_TEST
-
-START_TEST(reads_are_bounded)
-{
-	struct outcome outcomes[DB_READS_MAX] = { { 0 } };
-
-	put_blobs(&anna, 0, 1, 4080);
-	for (size_t i = 0; i < DB_READS_MAX; i++)
-		ck_assert(db_blob_read(db, &anna, 0, on_read, &outcomes[i]) ==
-			  STATUS_PENDING);
-	ck_assert(db_blob_read(db, &anna, 0, on_read, NULL) == STATUS_BUSY);
-	for (size_t i = 0; i < DB_READS_MAX; i++) {
-		wait_for(&outcomes[i]);
-		free(outcomes[i].data);
-	}
-}
-END_TEST
-
-/* A blob whose batch fails is given back too. */
-START_TEST(blobs_are_freed)
-{
-	freed = 0;
-	struct db_batch *batch = db_batch_new(&anna, 99, NULL);
-	db_batch_blob_put(batch, 1, blob_new(1, 10), 10, free_data, NULL);
-	ck_assert(run(batch).status == STATUS_CONFLICT);
-	ck_assert_uint_eq(freed, 1);
-	batch = db_batch_new(&anna, 99, NULL);
-	db_batch_blob_put(batch, 1, blob_new(1, 10), 10, free_data, NULL);
-	db_batch_destroy(&batch);
-	ck_assert_uint_eq(freed, 2);
-	ck_assert_ptr_null(batch);
-}
-END_TEST
-
-/* ---- space ---- */
-
-static _Atomic bool readers_stop;
-static _Atomic unsigned int readers_wrong;
-
-static void *read_on(void *arg)
-{
-	struct bytes blob = { 0 };
-	uint8_t *want = blob_new(0, 100000);
-
-	(void)arg;
-	while (!atomic_load(&readers_stop)) {
-		if (db_blob_get(db, &anna, 0, &blob) != STATUS_OK ||
-		    blob.len != 100000 ||
-		    memcmp(blob.data, want, blob.len) != 0)
-			atomic_fetch_add(&readers_wrong, 1);
-	}
-	free(want);
-	bytes_clear(&blob);
-	return NULL;
-}
-
-START_TEST(map_grows_under_readers)
-{
-	struct db_stats before, after;
-	struct bytes blob = { 0 };
-	pthread_t readers[3];
-
-	put_blobs(&anna, 0, 1, 100000);
-	ck_assert(db_stats(db, &before) == STATUS_OK);
-	atomic_store(&readers_stop, false);
-	atomic_store(&readers_wrong, 0);
-	for (size_t i = 0; i < nitems(readers); i++)
-		pthread_create(&readers[i], NULL, read_on, NULL);
-	for (uint64_t i = 1; i < 200; i += 10)
-		put_blobs(&anna, i, i + 10, 200000);
-	atomic_store(&readers_stop, true);
-	for (size_t i = 0; i < nitems(readers); i++)
-		pthread_join(readers[i], NULL);
-	ck_assert_uint_eq(readers_wrong, 0);
-	ck_assert(db_stats(db, &after) == STATUS_OK);
-	ck_assert_uint_ge(after.map_bytes, before.map_bytes * 32);
-	ck_assert_uint_gt(after.used_bytes, 200 * 200000);
-	ck_assert_uint_eq(after.blobs, 201);
-	for (uint64_t i = 1; i <= 200; i++) {
-		uint8_t *want = blob_new(i, 200000);
-		ck_assert(db_blob_get(db, &anna, i, &blob) == STATUS_OK);
-		ck_assert_mem_eq(blob.data, want, 200000);
-		free(want);
-	}
-	bytes_clear(&blob);
-}
-END_TEST
-
-/* Fill the map with blobs of one batch each; returns how many there are. */
-static uint64_t fill_map(void)
-{
-	for (uint64_t sequence = 0;; sequence++) {
-		struct db_batch *batch =
-		    db_batch_new(&anna, DB_GENERATION_ANY, NULL);
-		db_batch_blob_put(batch, sequence, bulk, 100000, NULL, NULL);
-		enum status st = run(batch).status;
-		if (st == STATUS_OK)
+	for (unsigned int i = 0; i < NAMES; i++) {
+		char text[] = { 'n', (char)('a' + i), '\0' };
+		uint8_t space = (uint8_t)(1 + i % 2);
+		ck_assert(claim(space, text, &anna, 60000).status == STATUS_OK);
+		if (i % 5 != 0)
 			continue;
-		ck_assert(st == STATUS_NO_SPACE);
-		return sequence;
-	}
-}
-
-START_TEST(full_map_deletes_still)
-{
-	struct bytes blob = { 0 };
-	struct db_stats stats;
-
-	db_close(&db);
-	remove_folder();
-	options.map_bytes_max = 8 << 20;
-	ck_assert(db_open(&options, &db) == STATUS_OK);
-	put_text(&bert, ROWS, "k", "v");
-	uint64_t blobs = fill_map();
-	ck_assert_uint_gt(blobs, 50);
-	uint64_t rows = 0;
-	for (enum status st = STATUS_OK; st == STATUS_OK; rows++) {
-		uint8_t key[8];
-		put_be64(key, rows);
-		struct db_batch *batch =
-		    db_batch_new(&bert, DB_GENERATION_ANY, NULL);
-		db_batch_put(
-		    batch, MORE, slice_of(key, 8), slice_of(bulk, 4000));
-		st = run(batch).status;
-		ck_assert(st == STATUS_OK || st == STATUS_NO_SPACE);
-	}
-	/* Reads go on, guards still answer, and a group is not lost whole. */
-	ck_assert(holds(&bert, ROWS, "k", "v"));
-	ck_assert(db_blob_get(db, &anna, blobs - 1, &blob) == STATUS_OK);
-	struct db_batch *batch = db_batch_new(&anna, 0, NULL);
-	db_batch_blob_put(batch, blobs, bulk, 100000, NULL, NULL);
-	ck_assert(run(batch).status == STATUS_CONFLICT);
-	struct outcome outcomes[2] = { { 0 } };
-	batch = db_batch_new(&anna, DB_GENERATION_ANY, NULL);
-	db_batch_blob_put(batch, blobs, bulk, 100000, NULL, NULL);
-	ck_assert(
-	    db_submit(db, &batch, on_done, &outcomes[0]) == STATUS_PENDING);
-	batch = db_batch_new(&bert, DB_GENERATION_ANY, NULL);
-	db_batch_delete(batch, ROWS, slice_text("k"));
-	ck_assert(
-	    db_submit(db, &batch, on_done, &outcomes[1]) == STATUS_PENDING);
-	wait_for(&outcomes[0]);
-	wait_for(&outcomes[1]);
-	ck_assert(outcomes[0].status == STATUS_NO_SPACE);
-	ck_assert(outcomes[1].status == STATUS_OK);
-
-	/* One that frees more than it writes goes through when it says so. */
-	for (int frees = 0; frees < 2; frees++) {
-		batch = db_batch_new(&anna, DB_GENERATION_ANY, NULL);
-		db_batch_blob_delete(batch, 0);
-		db_batch_put(
-		    batch, ROWS, slice_text("answer"), slice_of(bulk, 4000));
-		if (frees)
-			db_batch_frees(batch);
-		ck_assert(
-		    run(batch).status == (frees ? STATUS_OK : STATUS_NO_SPACE));
-	}
-	/* Deleting most of it, one at a time, never fails. */
-	for (uint64_t i = 1; i < blobs; i++) {
-		batch = db_batch_new(&anna, DB_GENERATION_ANY, NULL);
-		db_batch_blob_delete(batch, i);
-		ck_assert(run(batch).status == STATUS_OK);
-	}
-	ck_assert(db_stats(db, &stats) == STATUS_OK);
-	ck_assert_uint_eq(stats.blobs, 0);
-	ck_assert_uint_gt(stats.free_bytes, 4 << 20);
-	ck_assert_uint_le(stats.map_bytes, 8 << 20);
-	put_blobs(&anna, 0, 10, 100000); /* and there is room again */
-	bytes_clear(&blob);
-}
-END_TEST
-
-/* Write blobs until the disk refuses one; returns how many there are. */
-static uint64_t fill_disk(uint64_t sequence)
-{
-	enum status st = STATUS_OK;
-
-	for (; st == STATUS_OK; sequence++) {
 		struct db_batch *batch =
 		    db_batch_new(&anna, DB_GENERATION_ANY, NULL);
-		db_batch_blob_put(batch, sequence, bulk, 250000, NULL, NULL);
-		st = run(batch).status;
-	}
-	ck_assert_msg(st == STATUS_NO_SPACE, "%s", status_text(st));
-	return sequence - 1;
-}
-
-START_TEST(file_at_its_limit)
-{
-	struct rlimit before, limit;
-	struct stat file;
-	struct bytes blob = { 0 };
-	char path[128];
-
-	put_blobs(&anna, 0, 1, 1000);
-	signal(SIGXFSZ, SIG_IGN);
-	snprintf(path, sizeof(path), "%s/data.mdb", folder);
-	ck_assert_int_eq(stat(path, &file), 0);
-	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
-	limit = before;
-	limit.rlim_cur = (rlim_t)file.st_size + 2100000;
-	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
-	uint64_t blobs = fill_disk(1);
-	ck_assert_uint_gt(blobs, 2);
-	ck_assert_uint_le(blobs, 9);
-	for (uint64_t i = 0; i < blobs; i++)
-		ck_assert(db_blob_get(db, &anna, i, &blob) == STATUS_OK);
-
-	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
-	put_blobs(&anna, blobs, blobs + 10, 100000);
-	reopen();
-	for (uint64_t i = 0; i < blobs + 10; i++)
-		ck_assert(db_blob_get(db, &anna, i, &blob) == STATUS_OK);
-	bytes_clear(&blob);
-}
-END_TEST
-
-START_TEST(full_disk_deletes_still)
-{
-	struct bytes blob = { 0 };
-
-	db_close(&db);
-	if (unshare(CLONE_NEWNS) != 0 ||
-	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-	    mount("tmpfs", folder, "tmpfs", 0, "size=8m,mode=700") != 0) {
-		printf("skipped: no right to mount a small disk\n");
-		ck_assert(db_open(&options, &db) == STATUS_OK);
-		return;
-	}
-	ck_assert(db_open(&options, &db) == STATUS_OK);
-	put_text(&bert, ROWS, "k", "v");
-	uint64_t blobs = fill_disk(0);
-	ck_assert_uint_gt(blobs, 10);
-	ck_assert(fill_disk(blobs) == blobs);
-	ck_assert(holds(&bert, ROWS, "k", "v"));
-	for (uint64_t i = 0; i < blobs; i++) {
-		ck_assert(db_blob_get(db, &anna, i, &blob) == STATUS_OK);
-		struct db_batch *batch =
-		    db_batch_new(&anna, DB_GENERATION_ANY, NULL);
-		db_batch_blob_delete(batch, i);
+		db_batch_confirm(batch, space, slice_text(text));
 		ck_assert(run(batch).status == STATUS_OK);
 	}
-	put_blobs(&anna, 0, 10, 100000);
-	reopen();
-	ck_assert(db_blob_get(db, &anna, 9, &blob) == STATUS_OK);
-	bytes_clear(&blob);
-	db_close(&db);
-	ck_assert_int_eq(umount(folder), 0);
-}
-END_TEST
-
-/* ---- opening ---- */
-
-static unsigned int migrations;
-static enum status migration_result;
-
-static enum status migrate_test(void *arg, struct db *self, uint32_t from)
-{
-	struct outcome outcome = { 0 };
-	struct db_batch *batch = db_batch_new(&anna, DB_GENERATION_ANY, NULL);
-
-	ck_assert_ptr_eq(arg, &migrations);
-	ck_assert_uint_eq(from, 3);
-	migrations++;
-	db_batch_put(batch, ROWS, slice_text("k"), slice_text("new"));
-	db = self;
-	ck_assert(db_submit(self, &batch, on_done, &outcome) == STATUS_PENDING);
-	wait_for(&outcome);
-	return migration_result;
-}
-
-static const struct {
-	const char *name;
-	const char *service;
-	uint32_t format;
-	bool migrates;
-	enum status result; /* of the migration */
-	enum status want;
-	unsigned int runs;
-} formats[] = {
-	/* clang-format off */
-	{ "the same",                "test",  3, false, STATUS_OK,       STATUS_OK,       0 },
-	{ "the same, could migrate", "test",  3, true,  STATUS_OK,       STATUS_OK,       0 },
-	{ "newer in the file",       "test",  2, false, STATUS_OK,       STATUS_VERSION,  0 },
-	{ "newer, no way back",      "test",  2, true,  STATUS_OK,       STATUS_VERSION,  0 },
-	{ "older in the file",       "test",  4, false, STATUS_OK,       STATUS_VERSION,  0 },
-	{ "older, migrates",         "test",  4, true,  STATUS_OK,       STATUS_OK,       1 },
-	{ "migration fails",         "test",  4, true,  STATUS_NO_SPACE, STATUS_NO_SPACE, 1 },
-	{ "another service's",       "tests", 3, false, STATUS_OK,       STATUS_CONFLICT, 0 },
-	{ "another, other version",  "store", 4, true,  STATUS_OK,       STATUS_CONFLICT, 0 },
-	/* clang-format on */
-};
-
-START_TEST(format_table)
-{
-	put_text(&anna, ROWS, "k", "old");
-	db_close(&db);
-
-	struct db_options other = options;
-	other.service = formats[_i].service;
-	other.format = formats[_i].format;
-	migrations = 0;
-	migration_result = formats[_i].result;
-	if (formats[_i].migrates) {
-		other.migrate = migrate_test;
-		other.migrate_arg = &migrations;
+	while (count == PAGE) {
+		ck_assert(db_names(db, after, page, PAGE, &count) == STATUS_OK);
+		for (size_t i = 0; i < count; i++) {
+			unsigned int index =
+			    (unsigned int)page[i].name[1] - 'a';
+			ck_assert(id_equal(&page[i].account, &anna));
+			ck_assert_uint_eq(page[i].name_len, 2);
+			ck_assert_uint_eq(page[i].name[0], 'n');
+			ck_assert_uint_eq(page[i].space, 1 + index % 2);
+			ck_assert(page[i].confirmed == (index % 5 == 0));
+			if (total + i > 0)
+				ck_assert(page[i].space > last.space ||
+					  page[i].name[1] > last.name[1]);
+			last = page[i];
+		}
+		total += count;
+		after = &last;
 	}
-	struct db *opened = NULL;
-	enum status got = db_open(&other, &opened);
-	db = opened; /* the migration used it for its own */
-	ck_assert_msg(got == formats[_i].want, "%s: %s", formats[_i].name,
-	    status_text(got));
-	ck_assert_uint_eq(migrations, formats[_i].runs);
-	ck_assert((db != NULL) == (got == STATUS_OK));
-	db_close(&db);
-
-	/* What was refused is still what it was; what was not, is new. */
-	bool moved = got == STATUS_OK && formats[_i].format != 3;
-	got = db_open(&options, &db);
-	ck_assert(got == (moved ? STATUS_VERSION : STATUS_OK));
-	if (moved) {
-		ck_assert(db_open(&other, &db) == STATUS_OK);
-		ck_assert_uint_eq(migrations, 1);
-	}
-	ck_assert(
-	    holds(&anna, ROWS, "k", formats[_i].runs > 0 ? "new" : "old"));
-}
-END_TEST
-
-START_TEST(one_process_only)
-{
-	struct db *second = NULL;
-
-	ck_assert(db_open(&options, &second) == STATUS_BUSY);
-	ck_assert_ptr_null(second);
-	put_text(&anna, ROWS, "k", "v");
-	reopen();
-	ck_assert(holds(&anna, ROWS, "k", "v"));
-}
-END_TEST
-
-START_TEST(folder_is_made)
-{
-	struct db_options other = options;
-	struct stat made;
-	struct db *second = NULL;
-
-	db_close(&db);
-	remove_folder();
-	ck_assert(db_open(&options, &db) == STATUS_OK);
-	ck_assert_int_eq(stat(folder, &made), 0);
-	ck_assert_uint_eq(made.st_mode & 0777, 0700);
-	other.path = "/tmp/no such folder/database";
-	ck_assert(db_open(&other, &second) == STATUS_UNAVAILABLE);
-	ck_assert_ptr_null(second);
-}
-END_TEST
-
-/* Write ${len} bytes of ${byte} over the database file, from ${at} on. */
-static void damage(off_t at, uint8_t byte, size_t len)
-{
-	char path[128];
-	uint8_t *data = memset(malloc(len), byte, len);
-
-	snprintf(path, sizeof(path), "%s/data.mdb", folder);
-	int fd = open(path, O_RDWR | O_CREAT, 0600);
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(pwrite(fd, data, len, at), (ssize_t)len);
-	close(fd);
-	free(data);
-}
-
-START_TEST(not_a_database)
-{
-	db_close(&db);
-	damage(0, 'x', 64 * 1024);
-	ck_assert(db_open(&options, &db) == STATUS_MALFORMED);
-	ck_assert_ptr_null(db);
-}
-END_TEST
-
-/* A file that lost its end is found out, not a fatal signal. */
-START_TEST(cut_short)
-{
-	char path[128];
-	struct bytes blob = { 0 };
-	bool found_out = false;
-
-	fill_rows(&anna, ROWS, 2000);
-	put_blobs(&anna, 0, 20, 100000);
-	db_close(&db);
-	snprintf(path, sizeof(path), "%s/data.mdb", folder);
-	ck_assert_int_eq(truncate(path, 5 * 4096), 0);
-	enum status st = db_open(&options, &db);
-	for (uint64_t i = 0; st == STATUS_OK && i < 20; i++) {
-		enum status read = db_blob_get(db, &anna, i, &blob);
-		found_out = found_out || read == STATUS_MALFORMED;
-	}
-	ck_assert(st == STATUS_MALFORMED || found_out);
-	bytes_clear(&blob);
-}
-END_TEST
-
-START_TEST(time_is_kept)
-{
-	struct db_stats stats;
-	uint64_t later = clock_wall_ms() + 3600 * 1000;
-
-	clock_wall_floor(later); /* as if the clock had been ahead */
-	put_text(&anna, ROWS, "k", "v");
-	ck_assert(db_stats(db, &stats) == STATUS_OK);
-	ck_assert_uint_ge(stats.wall_ms_stored, later);
-	reopen();
-	ck_assert_uint_ge(clock_wall_ms(), later);
-	ck_assert(db_stats(db, &stats) == STATUS_OK);
-	ck_assert_uint_ge(stats.wall_ms_stored, later);
-}
-END_TEST
-
-/* Completions may submit, and closing ends that. */
-struct chain {
-	unsigned int links;
-	enum status refused;
-};
-
-static void on_link(
-    void *arg, enum status status, uint64_t generation, size_t failed_op)
-{
-	struct chain *chain = arg;
-	struct db_batch *batch = db_batch_new(&anna, generation, NULL);
-
-	ck_assert(status == STATUS_OK);
-	ck_assert_uint_eq(failed_op, DB_OP_NONE);
-	chain->links++;
-	chain->refused = db_submit(db, &batch, on_link, chain);
-	db_batch_destroy(&batch);
-}
-
-START_TEST(completions_submit)
-{
-	struct chain chain = { 0, STATUS_OK };
-	struct pollfd ready = { db_event_fd(db), POLLIN, 0 };
-	struct db_batch *batch = db_batch_new(&anna, 0, NULL);
-
-	ck_assert_int_eq(poll(&ready, 1, 0), 0);
-	ck_assert(db_submit(db, &batch, on_link, &chain) == STATUS_PENDING);
-	while (chain.links < 20) {
-		ck_assert_int_eq(poll(&ready, 1, 10000), 1);
-		ck_assert_uint_eq(db_complete(db), 1);
-		ck_assert(chain.refused == STATUS_PENDING);
-	}
-	db_close(&db);
-	ck_assert_uint_eq(chain.links, 21);
-	ck_assert(chain.refused == STATUS_UNAVAILABLE);
-	ck_assert(db_open(&options, &db) == STATUS_OK);
+	ck_assert_uint_eq(total, NAMES);
 }
 END_TEST
 
@@ -1674,58 +860,6 @@ START_TEST(notes)
 }
 END_TEST
 
-/* ---- all names ---- */
-
-START_TEST(all_names)
-{
-	enum { NAMES = 25, PAGE = 10 };
-	struct db_name page[PAGE], last;
-	const struct db_name *after = NULL;
-	size_t count = PAGE, total = 0;
-
-	for (unsigned int i = 0; i < NAMES; i++) {
-		char text[] = { 'n', (char)('a' + i), '\0' };
-		uint8_t space = (uint8_t)(1 + i % 2);
-		ck_assert(claim(space, text, &anna, 60000).status == STATUS_OK);
-		if (i % 5 != 0)
-			continue;
-		struct db_batch *batch =
-		    db_batch_new(&anna, DB_GENERATION_ANY, NULL);
-		db_batch_confirm(batch, space, slice_text(text));
-		ck_assert(run(batch).status == STATUS_OK);
-	}
-	while (count == PAGE) {
-		ck_assert(db_names(db, after, page, PAGE, &count) == STATUS_OK);
-		for (size_t i = 0; i < count; i++) {
-			unsigned int index =
-			    (unsigned int)page[i].name[1] - 'a';
-			ck_assert(id_equal(&page[i].account, &anna));
-			ck_assert_uint_eq(page[i].name_len, 2);
-			ck_assert_uint_eq(page[i].name[0], 'n');
-			ck_assert_uint_eq(page[i].space, 1 + index % 2);
-			ck_assert(page[i].confirmed == (index % 5 == 0));
-			if (total + i > 0)
-				ck_assert(page[i].space > last.space ||
-					  page[i].name[1] > last.name[1]);
-			last = page[i];
-		}
-		total += count;
-		after = &last;
-	}
-	ck_assert_uint_eq(total, NAMES);
-}
-END_TEST
-
-static TCase *tcase(Suite *suite, const char *name)
-{
-	TCase *tc = tcase_create(name);
-
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 60);
-	suite_add_tcase(suite, tc);
-	return tc;
-}
-
 int main(void)
 {
 	Suite *suite = suite_create("db");
@@ -1746,13 +880,6 @@ int main(void)
 	tcase_add_loop_test(tc, size_table, 0, nitems(sizes));
 	tcase_add_test(tc, no_batch);
 	tcase_add_test(tc, queue_is_bounded);
-	tcase_add_test(tc, reads_are_bounded);
-
-	tc = tcase(suite, "P-07 scans in pages");
-	tcase_add_loop_test(tc, scan_table, 0, nitems(scans));
-	tcase_add_loop_test(tc, resume_table, 0, nitems(resumes));
-	tcase_add_test(tc, scan_of_large_values);
-	tcase_add_test(tc, pages_of_one_moment);
 
 	tc = tcase(suite, "R-07 accounts apart");
 	tcase_add_test(tc, accounts_apart);
@@ -1768,33 +895,5 @@ int main(void)
 	tcase_add_test(tc, claim_keeps_generation);
 	tcase_add_test(tc, all_names);
 
-	tc = tcase(suite, "B-04 blobs there and back");
-	tcase_add_test(tc, blobs_there_and_back);
-	tcase_add_test(tc, blobs_are_freed);
-
-	tc = tcase(suite, "R-04 B-12 full map");
-	tcase_add_test(tc, map_grows_under_readers);
-	tcase_add_test(tc, full_map_deletes_still);
-
-	tc = tcase(suite, "R-04 B-12 full disk");
-	tcase_add_test(tc, file_at_its_limit);
-	tcase_add_test(tc, full_disk_deletes_still);
-
-	tc = tcase(suite, "O-08 format version");
-	tcase_add_loop_test(tc, format_table, 0, nitems(formats));
-
-	tc = tcase(suite, "R-03 hostile and unfit folders");
-	tcase_add_test(tc, one_process_only);
-	tcase_add_test(tc, folder_is_made);
-	tcase_add_test(tc, not_a_database);
-	tcase_add_test(tc, cut_short);
-
-	tc = tcase(suite, "R-01 time never goes back");
-	tcase_add_test(tc, time_is_kept);
-
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(suite);
 }

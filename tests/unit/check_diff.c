@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "manifest_node.h"
 
 /*
  * Two states of a tree, each a manifest of real nodes in memory: what the

@@ -6,6 +6,8 @@
 
 #include "base/util.h"
 #include "manifest.h"
+#include "manifest_message.h"
+#include "manifest_node.h"
 #include "manifest.pb-c.h"
 
 #define NODES_MAX 512

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "manifest_entry.h"
 #include "walk.h"
 
 #define LISTING_BYTES 4096
