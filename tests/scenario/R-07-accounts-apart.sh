@@ -42,6 +42,7 @@ for name in $HONEST; do
 done
 terminal_of spied-on anna
 terminal_of_new bad mallory
+keepsake_as spied-on --quiet backup "$WORLD/tree.anna"
 mkdir "$WORLD/tree.mallory"
 date >"$WORLD/tree.mallory/file"
 keepsake_as bad --quiet backup "$WORLD/tree.mallory"
@@ -62,9 +63,29 @@ live() { # ACCOUNT
 	done
 }
 
+# Each type of message that proto/ has, as attacker --types prints it.  The
+# types of manifest.proto are those of files.
+types_of_proto() {
+	local file name number
+	for file in "$(dirname "$0")"/../../proto/*.proto; do
+		[ "${file##*/}" != manifest.proto ] || continue
+		while IFS=' =;' read -r name number _; do
+			[ "$name" = NO_TYPE ] ||
+			    printf '0x%04x %s\n' "$number" "$name"
+		done < <(sed -n '/^enum Type /,/^}/s/^  //p' "$file")
+	done
+}
+
+case_begin "R-07 every type of message is tried, none is left out"
+assert_equal "$(types_of_proto | sort -u)" \
+    "$("$BUILD/tests/tool/attacker" --types | sort -u)" "types"
+case_pass
+
 case_begin "R-07 A-06 whatever is forged or stolen: refused, or one's own"
 "$BUILD/tests/tool/attacker" --config "$WORLD_CONFIG" \
-    --password-file "$WORLD/secret.password" --until "$WORLD/enough" \
+    --password-file "$WORLD/secret.password" \
+    --verification-file "$WORLD/secret.verification" \
+    --until "$WORLD/enough" \
     "$WORLD/terminal/bad" mallory "$WORLD/terminal/spied-on" anna \
     >"$WORLD/attacks" 2>"$WORLD_LOG/attacker.log" &
 attacker=$!
