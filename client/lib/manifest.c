@@ -258,7 +258,7 @@ struct entry_decoder {
 	ProtobufCAllocator allocator;
 	size_t used;
 	bool begun;    /* an entry of which more must come */
-	bool headless; /* a node was lost: what comes may begin with MORE */
+	bool headless; /* a node was not read: what comes may begin with MORE */
 	uint64_t size; /* of its extents so far */
 	_Alignas(ALIGNMENT) uint8_t arena[DECODER_ARENA_BYTES];
 };
@@ -413,7 +413,7 @@ enum status entry_decode(
 			return STATUS_MALFORMED;
 		if (!self->begun && self->headless &&
 		    message->type == MANIFEST__TYPE__MORE)
-			return STATUS_PENDING; /* of an entry that is lost */
+			return STATUS_PENDING; /* of an entry before */
 		if (!self->begun) {
 			self->size = 0;
 			self->headless = false;
@@ -825,7 +825,11 @@ static enum status link_pass(
 	if (level->ahead_count > 0)
 		level->ahead_count--;
 	links_want(self, level);
-	return enter ? node_enter(self, name, self->level - 1) : STATUS_OK;
+	if (enter)
+		return node_enter(self, name, self->level - 1);
+	/* An entry that does not end in it goes on in a node that is read. */
+	self->decoder->headless = true;
+	return STATUS_OK;
 }
 
 enum status manifest_readers_skip(

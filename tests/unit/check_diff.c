@@ -13,8 +13,10 @@
  * comparison tells must be what was done to the one to get the other.
  */
 
-#define FILES     4000
-#define NODES_MAX 4096
+#define FILES       4000
+#define NODES_MAX   4096
+#define NOTHING     SIZE_MAX
+#define BIG_EXTENTS 2500 /* in several messages, and so in several nodes */
 
 static const uint8_t seed[ACCOUNT_KEY_BYTES] = { 7 };
 
@@ -27,6 +29,7 @@ static struct stored {
 } nodes[NODES_MAX];
 static size_t nodes_count;
 static size_t gets;
+static size_t big_file = NOTHING;
 
 /* Those of the level that is being built. */
 static struct chunk_name level_names[NODES_MAX];
@@ -96,8 +99,13 @@ static void entry_make(
 	entry->category = CATEGORY_DOCUMENTS;
 	memset(entry->hash, state->content[number], sizeof(entry->hash));
 	put_be64(name.id.bytes, number / 5 + 1);
-	entry->size = 1000;
-	ck_assert_int_eq(entry_add_extent(entry, &name, 0, 1000), STATUS_OK);
+	size_t extents = number == big_file ? BIG_EXTENTS : 1;
+	entry->size = 1000 * extents;
+	for (size_t i = 0; i < extents; i++) {
+		put_be64(name.id.bytes + 8, i);
+		ck_assert_int_eq(
+		    entry_add_extent(entry, &name, 0, 1000), STATUS_OK);
+	}
 }
 
 static int by_path(const void *a, const void *b)
@@ -278,6 +286,22 @@ START_TEST(passed_over)
 }
 END_TEST
 
+/* The rest of an entry whose first node is passed over belongs to it. */
+START_TEST(passed_over_within)
+{
+	static struct told told;
+
+	big_file = 2050;
+	memset(told.before.content, 1, FILES);
+	memset(told.before.metadata, 1, FILES);
+	told.after = told.before;
+	told.after.content[big_file + 1] = 2;
+	ck_assert_uint_eq(compare(&told), 1);
+	big_file = NOTHING;
+	nodes_clear();
+}
+END_TEST
+
 static const struct {
 	const char *name;
 	enum entry_type before, after;
@@ -349,6 +373,7 @@ int main(void)
 	tcase_set_timeout(tcase, 120);
 	tcase_add_loop_test(tcase, compared, 0, nitems(cases));
 	tcase_add_test(tcase, passed_over);
+	tcase_add_test(tcase, passed_over_within);
 	tcase_add_loop_test(tcase, typed, 0, nitems(types));
 	tcase_add_test(tcase, damaged);
 	suite_add_tcase(suite, tcase);
