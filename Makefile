@@ -107,6 +107,7 @@ $(BUILD)/tests/tool/%: $(BUILD)/tests/tool/%.o $(LIBRARY) $(PARTS) $(COMMON)
 
 # A tool of several files has the others in a folder.
 $(BUILD)/tests/tool/attacker: $(call objects,tests/tool/attacks)
+$(BUILD)/tests/tool/maketree: $(call objects,tests/tool/trees)
 
 # What records the writes of a process, and cuts the power: by being linked
 # in, or preloaded.

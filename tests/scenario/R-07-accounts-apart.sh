@@ -37,7 +37,7 @@ world_up "${lines[@]}"
 # Each honest account has a terminal that works, and mallory one of its own.
 for name in $HONEST; do
 	terminal_of_new "of-$name" "$name"
-	tree_make "$WORLD/tree.$name" 3 12 "${#name}"
+	tree_make "$WORLD/tree.$name" 3 40 "${#name}"
 	keepsake_as "of-$name" --quiet backup "$WORLD/tree.$name"
 done
 terminal_of spied-on anna
@@ -47,11 +47,17 @@ mkdir "$WORLD/tree.mallory"
 date >"$WORLD/tree.mallory/file"
 keepsake_as bad --quiet backup "$WORLD/tree.mallory"
 
-# Back up, change, back up, restore and compare, again and again.
+# Change, back up, restore and compare, again and again.
 live() { # ACCOUNT
 	local name=$1 round
 	for ((round = 1; round <= ROUNDS; round++)); do
-		tree_make "$WORLD/tree.$name" 3 12 "${#name}" --change 20
+		tree_make "$WORLD/tree.$name" 3 40 "${#name}" --change 20
+		if [ -d "$WORLD/back.$name" ]; then
+			# A tree that stays the same would prove little.
+			! "$BUILD/tests/tool/comparetree" "$WORLD/tree.$name" \
+			    "$WORLD/back.$name" >/dev/null || return 1
+			rm -rf "$WORLD/back.$name"
+		fi
 		keepsake_as "of-$name" --quiet backup "$WORLD/tree.$name" ||
 		    return 1
 		mkdir "$WORLD/back.$name"
@@ -59,7 +65,6 @@ live() { # ACCOUNT
 		    --target "$WORLD/back.$name" || return 1
 		"$BUILD/tests/tool/comparetree" "$WORLD/tree.$name" \
 		    "$WORLD/back.$name" || return 1
-		rm -rf "$WORLD/back.$name"
 	done
 }
 
