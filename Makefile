@@ -102,7 +102,12 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(PARTS) $(LIBRARY) $(COMMON)
 	    $(shell $(PKG_CONFIG) --libs check)
 
 $(BUILD)/tests/tool/%: $(BUILD)/tests/tool/%.o $(LIBRARY) $(PARTS) $(COMMON)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
+	    $(LIBS)
+
+# A tool of several files has the others in a folder.
+$(BUILD)/tests/tool/attacker: $(call objects,tests/tool/attacks)
+$(BUILD)/tests/tool/maketree: $(call objects,tests/tool/trees)
 
 # What records the writes of a process, and cuts the power: by being linked
 # in, or preloaded.

@@ -30,10 +30,8 @@ static void on_report(void *arg, const char *path, const char *why)
 	}
 	if (transfer->quiet)
 		return;
-	char *text = path_text(path);
 	progress_clear(&transfer->progress);
-	fprintf(stderr, "keepsake: %s: %s\n", text ? text : "?", why);
-	free(text);
+	print_report(path, why);
 }
 
 static void transfer_begin(

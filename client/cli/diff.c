@@ -12,6 +12,8 @@
 struct comparer {
 	const struct run *run;
 	json_t *list;   /* with --json; else NULL */
+	json_t *damage; /* likewise: {"path", "why"} */
+	bool lost;      /* parts of a list of files are damaged */
 	bool unprinted; /* standard output takes no more */
 };
 
@@ -76,42 +78,69 @@ static bool on_difference(
 	return !comparer->unprinted && !atomic_load(&interrupted);
 }
 
+static void on_lost(void *arg, const char *path, const char *why)
+{
+	struct comparer *comparer = arg;
+
+	comparer->lost = true;
+	if (comparer->damage)
+		json_array_append_new(
+		    comparer->damage, json_pack("{s:o, s:s}", "path",
+					  json_path(path), "why", why));
+	else
+		print_report(path, why);
+}
+
+static json_t *comparison_json(const struct keepsake_comparison *result,
+    json_t *differences, json_t *damage)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:O, s:O}", "before",
+	    (json_int_t)result->before, "after", (json_int_t)result->after,
+	    "added", (json_int_t)result->added, "removed",
+	    (json_int_t)result->removed, "changed", (json_int_t)result->changed,
+	    "differences", differences, "damage", damage);
+}
+
+static void print_comparison(const struct keepsake_comparison *result)
+{
+	printf("From snapshot %llu to %llu: %llu added, %llu removed, "
+	       "%llu changed.\n",
+	    (unsigned long long)result->before,
+	    (unsigned long long)result->after,
+	    (unsigned long long)result->added,
+	    (unsigned long long)result->removed,
+	    (unsigned long long)result->changed);
+}
+
 enum exit_code command_diff(struct run *run)
 {
 	struct keepsake_comparison result = { 0 };
-	struct comparer comparer = {
-		.run = run,
-		.list = run->options.json ? json_array() : NULL,
-	};
-	enum status st = keepsake_diff(run->keepsake, run->operands[0],
-	    run->operands[1], on_difference, &comparer, &result);
+	struct comparer comparer = { .run = run };
+	enum exit_code code;
 
+	if (run->options.json) {
+		comparer.list = json_array();
+		comparer.damage = json_array();
+	}
+	enum status st = keepsake_diff(run->keepsake, run->operands[0],
+	    run->operands[1], on_difference, on_lost, &comparer, &result);
+	code = comparer.lost ? EXIT_PARTLY : EXIT_DONE;
 	if (st != STATUS_OK) {
-		json_decref(comparer.list);
-		return command_failed(run, st);
-	}
-	if (atomic_load(&interrupted)) {
-		json_decref(comparer.list);
+		code = command_failed(run, st);
+	} else if (atomic_load(&interrupted)) {
 		fprintf(stderr, "keepsake: interrupted\n");
-		return EXIT_FAILED;
+		code = EXIT_FAILED;
+	} else if (run->options.json) {
+		if (!json_print(comparison_json(
+			&result, comparer.list, comparer.damage)))
+			code = EXIT_FAILED;
+	} else {
+		if (!run->options.quiet)
+			print_comparison(&result);
+		if (comparer.unprinted)
+			code = EXIT_FAILED;
 	}
-	if (run->options.json)
-		return json_print(json_pack("{s:I, s:I, s:I, s:I, s:I, s:o}",
-			   "before", (json_int_t)result.before, "after",
-			   (json_int_t)result.after, "added",
-			   (json_int_t)result.added, "removed",
-			   (json_int_t)result.removed, "changed",
-			   (json_int_t)result.changed, "differences",
-			   comparer.list))
-			   ? EXIT_DONE
-			   : EXIT_FAILED;
-	if (!run->options.quiet)
-		printf("From snapshot %llu to %llu: %llu added, %llu removed, "
-		       "%llu changed.\n",
-		    (unsigned long long)result.before,
-		    (unsigned long long)result.after,
-		    (unsigned long long)result.added,
-		    (unsigned long long)result.removed,
-		    (unsigned long long)result.changed);
-	return comparer.unprinted ? EXIT_FAILED : EXIT_DONE;
+	json_decref(comparer.list);
+	json_decref(comparer.damage);
+	return code;
 }

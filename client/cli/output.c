@@ -54,6 +54,14 @@ char *path_text(const char *path)
 	return out;
 }
 
+void print_report(const char *path, const char *why)
+{
+	char *text = path_text(path);
+
+	fprintf(stderr, "keepsake: %s: %s\n", text ? text : "?", why);
+	free(text);
+}
+
 json_t *json_path(const char *path)
 {
 	char *text = path_text(path);

@@ -15,6 +15,9 @@
  */
 char *path_text(const char *path);
 
+/** Say on standard error what was not done with ${path}, and why. */
+void print_report(const char *path, const char *why);
+
 /** A JSON string of path_text; NULL without memory. */
 json_t *json_path(const char *path);
 

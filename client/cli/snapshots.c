@@ -83,6 +83,7 @@ enum exit_code command_snapshots(struct run *run)
 
 struct shower {
 	const struct run *run;
+	bool lost;      /* parts of the list of files are damaged */
 	bool begun;     /* something was printed */
 	bool unprinted; /* standard output takes no more */
 };
@@ -157,11 +158,20 @@ static bool on_entry(void *arg, const struct keepsake_entry *entry)
 	return done && !atomic_load(&interrupted);
 }
 
+/* Beside the array, also with --json: it is printed as it comes. */
+static void on_lost(void *arg, const char *path, const char *why)
+{
+	struct shower *shower = arg;
+
+	shower->lost = true;
+	print_report(path, why);
+}
+
 enum exit_code command_show(struct run *run)
 {
 	struct shower shower = { .run = run };
 	enum status st = keepsake_show(
-	    run->keepsake, run->operands[0], on_entry, &shower, NULL);
+	    run->keepsake, run->operands[0], on_entry, on_lost, &shower, NULL);
 	if (run->options.json && (st == STATUS_OK || shower.begun))
 		puts(shower.begun ? "]" : "[]");
 	if (st != STATUS_OK && shower.begun) {
@@ -175,6 +185,7 @@ enum exit_code command_show(struct run *run)
 		return command_failed(run, st);
 	if (atomic_load(&interrupted))
 		fprintf(stderr, "keepsake: interrupted\n");
-	return shower.unprinted || atomic_load(&interrupted) ? EXIT_FAILED
-							     : EXIT_DONE;
+	if (shower.unprinted || atomic_load(&interrupted))
+		return EXIT_FAILED;
+	return shower.lost ? EXIT_PARTLY : EXIT_DONE;
 }

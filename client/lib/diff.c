@@ -73,6 +73,14 @@ static enum status sides_next(struct side *before, struct side *after)
 	return st == STATUS_OK ? side_next(after) : st;
 }
 
+/* Whether the side that has no such entry may have lost it. */
+static bool is_unknown(
+    int order, const struct side *before, const struct side *after)
+{
+	return (order < 0 && manifest_reader_gap(after->reader)) ||
+	       (order > 0 && manifest_reader_gap(before->reader));
+}
+
 enum status manifests_compare(struct manifest_reader *before,
     struct manifest_reader *after, difference_fn *each, void *arg)
 {
@@ -86,7 +94,8 @@ enum status manifests_compare(struct manifest_reader *before,
 		int order = side_compare(&from, &to);
 		const struct entry *was = order <= 0 ? &from.entry : NULL;
 		const struct entry *is = order >= 0 ? &to.entry : NULL;
-		if (entries_differ(&difference, was, is))
+		if (!is_unknown(order, &from, &to) &&
+		    entries_differ(&difference, was, is))
 			go_on = each(arg, &difference);
 		from.ahead &= order > 0;
 		to.ahead &= order < 0;

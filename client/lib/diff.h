@@ -23,7 +23,9 @@ bool entries_differ(struct difference *out, const struct entry *before,
     const struct entry *after);
 
 /**
- * Compare two manifests, passing over the nodes that both have.
+ * Compare two manifests, passing over the nodes that both have.  Where a
+ * reader that tolerates it has lost a part, what the other has there is not
+ * told: nobody knows whether it differs.
  *
  * STATUS_OK  done, or each had enough
  * others     as manifest_reader_next, but NOT_FOUND

@@ -674,15 +674,19 @@ typedef bool keepsake_entry_fn(void *arg, const struct keepsake_entry *entry);
 /**
  * Go through a snapshot in the order of its paths.
  *
+ * report        a part of its list of files is damaged and was passed over:
+ *               the path before it; or of a file whose part of the list is;
+ *               may be NULL
  * snapshot_out  filled with what is gone through; may be NULL
  *
  * STATUS_NOT_FOUND  no such snapshot, or its key is kept elsewhere
  * STATUS_DENIED     also where the place for keys is refused: before anything
  *                   is asked
- * STATUS_MALFORMED  it is damaged
+ * STATUS_MALFORMED  it is damaged, and nothing of it can be had
  */
 enum status keepsake_show(struct keepsake *self, const char *which,
-    keepsake_entry_fn *each, void *arg, struct keepsake_snapshot *snapshot_out);
+    keepsake_entry_fn *each, keepsake_report_fn *report, void *arg,
+    struct keepsake_snapshot *snapshot_out);
 
 /** How a path differs between two snapshots. */
 enum keepsake_change { KEEPSAKE_ADDED = 1, KEEPSAKE_REMOVED, KEEPSAKE_CHANGED };
@@ -709,13 +713,16 @@ struct keepsake_comparison {
 
 /**
  * Compare two snapshots, named as above.  Only their manifests are read, and
- * of these only what is not the same in both.
+ * of these only what is not the same in both.  What one of them has where the
+ * other's list of files is damaged is not told: it may be in both.
+ *
+ * report  as keepsake_show's; says of which snapshot
  *
  * Results as keepsake_show.
  */
 enum status keepsake_diff(struct keepsake *self, const char *before,
-    const char *after, keepsake_difference_fn *each, void *arg,
-    struct keepsake_comparison *out);
+    const char *after, keepsake_difference_fn *each, keepsake_report_fn *report,
+    void *arg, struct keepsake_comparison *out);
 
 #define KEEPSAKE_FOLDER_BYTES_MAX 4095
 

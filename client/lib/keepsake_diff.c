@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/util.h"
@@ -15,6 +16,7 @@
 
 struct comparer {
 	keepsake_difference_fn *each;
+	keepsake_report_fn *report;
 	void *arg;
 	struct keepsake_comparison *out;
 };
@@ -47,6 +49,29 @@ static bool on_difference(void *arg, const struct difference *difference)
 	return comparer->each(comparer->arg, &passed);
 }
 
+/* One of the two snapshots, for what is lost of it. */
+struct compared {
+	const struct comparer *comparer;
+	unsigned long long ordinal;
+};
+
+static void on_lost(void *arg, const char *behind, const char *broken)
+{
+	const struct compared *compared = arg;
+	const struct comparer *comparer = compared->comparer;
+	const char *path = broken ? broken : (*behind ? behind : ".");
+	char why[128];
+
+	if (!comparer->report)
+		return;
+	snprintf(why, sizeof(why),
+	    broken ? "is damaged in snapshot %llu"
+		   : "what follows it is lost in snapshot %llu: its list of "
+		     "files is damaged in the store",
+	    compared->ordinal);
+	comparer->report(comparer->arg, path, why);
+}
+
 /* Open the key of ${snapshot}, and find the root of its manifest. */
 static enum status find_root(struct keepsake *self,
     const struct snapshot *snapshot, struct chunk_name *root_out)
@@ -72,6 +97,10 @@ static enum status compare(struct keepsake *self,
 	struct node_fetcher *fetcher =
 	    node_fetcher_new(self->remote, self->account_keys);
 	struct manifest_reader *readers[SIDES] = { NULL };
+	struct compared compared[SIDES] = {
+		{ comparer, comparer->out->before },
+		{ comparer, comparer->out->after },
+	};
 	enum status st = STATUS_NO_SPACE;
 
 	if (!fetcher)
@@ -79,8 +108,12 @@ static enum status compare(struct keepsake *self,
 	/* Nothing ahead: it may be a node that is passed over. */
 	struct node_source source = node_fetcher_source(fetcher);
 	source.want = NULL;
-	for (size_t i = 0; i < SIDES; i++)
+	for (size_t i = 0; i < SIDES; i++) {
 		readers[i] = manifest_reader_new(&source, &roots[i]);
+		if (readers[i])
+			manifest_reader_tolerate(
+			    readers[i], on_lost, &compared[i]);
+	}
 	if (readers[0] && readers[1])
 		st = manifests_compare(
 		    readers[0], readers[1], on_difference, comparer);
@@ -118,11 +151,11 @@ out:
 }
 
 enum status keepsake_diff(struct keepsake *self, const char *before,
-    const char *after, keepsake_difference_fn *each, void *arg,
-    struct keepsake_comparison *out)
+    const char *after, keepsake_difference_fn *each, keepsake_report_fn *report,
+    void *arg, struct keepsake_comparison *out)
 {
 	const char *const which[SIDES] = { before, after };
-	struct comparer comparer = { each, arg, out };
+	struct comparer comparer = { each, report, arg, out };
 
 	*out = (struct keepsake_comparison){ 0 };
 	call_begin(self);

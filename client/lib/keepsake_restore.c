@@ -17,6 +17,7 @@ struct listener {
 	enum category category; /* only this one; 0: all */
 	struct slice path;      /* only this, and what is below; empty: all */
 	bool found;             /* the path */
+	bool lost;              /* a part of the list, where it may be */
 };
 
 static void on_progress(void *arg, const struct restore_progress *progress)
@@ -75,7 +76,19 @@ static bool on_look(void *arg, const struct entry *entry)
 	return !listener->found;
 }
 
-/* Before anything is written: whether the path is there. */
+/* The restore meets it again, and reports it. */
+static void on_lost(
+    void *arg, enum restore_skip skip, const char *path, int error)
+{
+	struct listener *listener = arg;
+
+	(void)skip;
+	(void)path;
+	(void)error;
+	listener->lost = true;
+}
+
+/* Before anything is written: whether the path is there, or may be. */
 static enum status find_path(struct keepsake *self, struct listener *listener,
     const struct snapshot *snapshot)
 {
@@ -84,6 +97,8 @@ static enum status find_path(struct keepsake *self, struct listener *listener,
 		.keys = self->account_keys,
 		.snapshot = snapshot,
 		.key = self->snapshot_key,
+		.report = on_lost,
+		.arg = listener,
 	};
 
 	if (listener->path.len == 0)
@@ -91,7 +106,7 @@ static enum status find_path(struct keepsake *self, struct listener *listener,
 	enum status st = snapshot_entries(&options, on_look, listener);
 	if (st != STATUS_OK)
 		return snapshot_refuse(self, st, snapshot);
-	if (listener->found)
+	if (listener->found || listener->lost)
 		return STATUS_OK;
 	remote_restore_end(self->remote, 0, 0, 0);
 	return call_refuse(self, STATUS_NOT_FOUND,

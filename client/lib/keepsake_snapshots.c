@@ -286,6 +286,7 @@ enum status snapshot_begin(
 
 struct shower {
 	keepsake_entry_fn *each;
+	keepsake_report_fn *report;
 	void *arg;
 };
 
@@ -306,6 +307,15 @@ static bool on_entry(void *arg, const struct entry *entry)
 	};
 
 	return shower->each(shower->arg, &passed);
+}
+
+static void on_lost(
+    void *arg, enum restore_skip skip, const char *path, int error)
+{
+	const struct shower *shower = arg;
+
+	report_path(
+	    shower->report, shower->arg, path, restore_skip_text(skip), error);
 }
 
 enum status snapshot_refuse(
@@ -332,9 +342,10 @@ enum status snapshot_refuse(
 }
 
 enum status keepsake_show(struct keepsake *self, const char *which,
-    keepsake_entry_fn *each, void *arg, struct keepsake_snapshot *snapshot_out)
+    keepsake_entry_fn *each, keepsake_report_fn *report, void *arg,
+    struct keepsake_snapshot *snapshot_out)
 {
-	struct shower shower = { each, arg };
+	struct shower shower = { each, report, arg };
 	struct snapshot snapshot = { 0 };
 
 	call_begin(self);
@@ -347,6 +358,8 @@ enum status keepsake_show(struct keepsake *self, const char *which,
 			.keys = self->account_keys,
 			.snapshot = &snapshot,
 			.key = self->snapshot_key,
+			.report = on_lost,
+			.arg = &shower,
 		};
 		st = snapshot_entries(&options, on_entry, &shower);
 		if (st == STATUS_OK)

@@ -29,7 +29,8 @@ struct manifest_reader {
 	struct bytes last_path; /* of the entry before */
 	manifest_lost_fn *lost; /* NULL: nothing may be missing */
 	void *lost_arg;
-	bool has_lost; /* since the last entry */
+	bool has_lost; /* since the last entry, or node passed over */
+	bool gap;      /* before the last entry */
 };
 
 struct manifest_reader *manifest_reader_new(
@@ -124,7 +125,7 @@ out:
 /**
  * A node below the root cannot be read: pass over it.
  *
- * entry  that was begun before it, if one was
+ * entry  that was begun before it, if one was; else NULL will do
  */
 static void node_lose(struct manifest_reader *self, const struct entry *entry)
 {
@@ -190,6 +191,7 @@ enum status manifest_reader_next(
 			break;
 		st = entry_decode(self->decoder, &leaf->rest, entry);
 	} while (st == STATUS_PENDING || st == STATUS_NOT_FOUND);
+	self->gap = self->has_lost;
 	if (st == STATUS_NOT_FOUND && entry_decoder_has_begun(self->decoder))
 		return STATUS_MALFORMED;
 	if (st != STATUS_OK)
@@ -200,6 +202,11 @@ enum status manifest_reader_next(
 		bytes_slice(&self->last_path), bytes_slice(&entry->path)) >= 0)
 		return STATUS_MALFORMED;
 	return entry_set_text(&self->last_path, bytes_slice(&entry->path));
+}
+
+bool manifest_reader_gap(const struct manifest_reader *self)
+{
+	return self->gap;
 }
 
 /** The link that comes next, and its level; 0: none, or within a node. */
@@ -228,7 +235,20 @@ static enum status link_pass(
 	if (level->ahead_count > 0)
 		level->ahead_count--;
 	links_want(self, level);
-	return enter ? node_enter(self, name, self->level - 1) : STATUS_OK;
+	if (!enter) {
+		/* What was lost lies before it, and an entry that does not
+		 * end in it goes on in a node that is read. */
+		self->has_lost = false;
+		entry_decoder_lose(self->decoder);
+		return STATUS_OK;
+	}
+	self->level--;
+	enum status st = node_enter(self, name, self->level);
+	if (st == STATUS_MALFORMED && self->lost) {
+		node_lose(self, NULL);
+		st = STATUS_OK;
+	}
+	return st;
 }
 
 enum status manifest_readers_skip(

@@ -62,6 +62,12 @@ enum status manifest_reader_next(
     struct manifest_reader *self, struct entry *entry);
 
 /**
+ * Whether something was lost right before the entry that came last; once that
+ * was NOT_FOUND, before the end.
+ */
+bool manifest_reader_gap(const struct manifest_reader *self);
+
+/**
  * Where both readers are between two nodes, pass over those that come next in
  * both: what is in them is the same, and they need not be fetched.  Neither
  * has given out an entry that is still to be compared.

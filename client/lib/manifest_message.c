@@ -126,7 +126,7 @@ struct entry_decoder {
 	ProtobufCAllocator allocator;
 	size_t used;
 	bool begun;    /* an entry of which more must come */
-	bool headless; /* a node was lost: what comes may begin with MORE */
+	bool headless; /* a node was not read: what comes may begin with MORE */
 	uint64_t size; /* of its extents so far */
 	_Alignas(ALIGNMENT) uint8_t arena[DECODER_ARENA_BYTES];
 };
@@ -281,7 +281,7 @@ enum status entry_decode(
 			return STATUS_MALFORMED;
 		if (!self->begun && self->headless &&
 		    message->type == MANIFEST__TYPE__MORE)
-			return STATUS_PENDING; /* of an entry that is lost */
+			return STATUS_PENDING; /* of an entry before */
 		if (!self->begun) {
 			self->size = 0;
 			self->headless = false;

@@ -467,10 +467,14 @@ enum status snapshot_entries(
     const struct restore_options *options, snapshot_entry_fn *each, void *arg)
 {
 	struct restore_result result = { 0 };
-	struct restore self = { .options = options, .result = &result };
+	struct restore self = { .options = options,
+		.result = &result,
+		.lock = PTHREAD_MUTEX_INITIALIZER };
 	struct entry entry = { 0 };
 	enum status st = manifest_begin(&self);
 
+	if (st == STATUS_OK)
+		manifest_reader_tolerate(self.reader, on_lost, &self);
 	while (st == STATUS_OK) {
 		st = manifest_reader_next(self.reader, &entry);
 		if (st == STATUS_OK && !each(arg, &entry))

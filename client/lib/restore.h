@@ -101,8 +101,11 @@ enum status restore_run(
 typedef bool snapshot_entry_fn(void *arg, const struct entry *entry);
 
 /**
- * Go through the entries of a snapshot in their order, for show and compare.
- * Uses of ${options} remote, keys, snapshot and key; results as restore_run.
+ * Go through the entries of a snapshot in their order.  A part of the manifest
+ * that is damaged is reported and passed over as by restore_run.  Uses of
+ * ${options} remote, keys, snapshot, key and report; results as restore_run.
+ *
+ * arg  of ${each}; the report gets its own
  */
 enum status snapshot_entries(
     const struct restore_options *options, snapshot_entry_fn *each, void *arg);

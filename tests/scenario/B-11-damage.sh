@@ -200,6 +200,45 @@ for file in "$WORLD"/restored/*; do
 done
 assert_equal "" "$(find "$WORLD/restored" -name '.keepsake-*' \
     2>/dev/null)" "left behind"
+(cd "$WORLD/restored" && find . -type f | sed 's|^\./||' | sort) >"$WORLD/got"
+rm -rf "$WORLD/restored"
+case_pass
+
+case_begin "B-11 B-06 show lists what is not in it, and says what is lost"
+status=0
+keepsake_as one --json show latest >"$WORLD/shown" 2>"$WORLD/said" ||
+    status=$?
+assert_equal 3 "$status" "exit status of show"
+assert_equal "$(cat "$WORLD/got")" \
+    "$(jq -r '.[] | select(.type == "file") | .path' "$WORLD/shown" | sort)" \
+    "the files that are shown"
+assert_match 'list of files is damaged' "$(cat "$WORLD/said")" "what is said"
+case_pass
+
+case_begin "B-11 B-06 so does diff, and takes none that is lost for removed"
+# All that is known of the one is not in the other.
+status=0
+output=$(keepsake_as one --json diff 2 latest) || status=$?
+assert_equal 3 "$status" "exit status of diff"
+assert_equal "$(cat "$WORLD/got")" "$(jq -r '.differences[] |
+    select(.change == "added" and .type == "file") | .path' <<<"$output" |
+    sort)" "what was added"
+assert_json '.damage | length >= 1 and
+    all(.why | test("in snapshot [0-9]+: its list of files"))' "$output" damage
+newer=$(json '.after' "$output")
+keepsake_as one --json diff "$newer" "$newer" >"$WORLD/same" ||
+    fail "two that are the same are compared by their tops alone"
+assert_json '.differences == [] and .damage == []' "$(cat "$WORLD/same")" same
+case_pass
+
+case_begin "B-11 B-06 one file behind it is found and restored by its path"
+last=$(tail -n 1 "$WORLD/got")
+status=0
+keepsake_as one --quiet restore latest --target "$WORLD/restored" \
+    --path "$last" || status=$?
+assert_equal 3 "$status" "exit status of restore"
+assert_equal "$last" "$(ls "$WORLD/restored")" "what is restored"
+cmp "$WORLD/restored/$last" "$WORLD/many/$last"
 rm -rf "$WORLD/restored"
 case_pass
 

@@ -37,20 +37,27 @@ world_up "${lines[@]}"
 # Each honest account has a terminal that works, and mallory one of its own.
 for name in $HONEST; do
 	terminal_of_new "of-$name" "$name"
-	tree_make "$WORLD/tree.$name" 3 12 "${#name}"
+	tree_make "$WORLD/tree.$name" 3 40 "${#name}"
 	keepsake_as "of-$name" --quiet backup "$WORLD/tree.$name"
 done
 terminal_of spied-on anna
 terminal_of_new bad mallory
+keepsake_as spied-on --quiet backup "$WORLD/tree.anna"
 mkdir "$WORLD/tree.mallory"
 date >"$WORLD/tree.mallory/file"
 keepsake_as bad --quiet backup "$WORLD/tree.mallory"
 
-# Back up, change, back up, restore and compare, again and again.
+# Change, back up, restore and compare, again and again.
 live() { # ACCOUNT
 	local name=$1 round
 	for ((round = 1; round <= ROUNDS; round++)); do
-		tree_make "$WORLD/tree.$name" 3 12 "${#name}" --change 20
+		tree_make "$WORLD/tree.$name" 3 40 "${#name}" --change 20
+		if [ -d "$WORLD/back.$name" ]; then
+			# A tree that stays the same would prove little.
+			! "$BUILD/tests/tool/comparetree" "$WORLD/tree.$name" \
+			    "$WORLD/back.$name" >/dev/null || return 1
+			rm -rf "$WORLD/back.$name"
+		fi
 		keepsake_as "of-$name" --quiet backup "$WORLD/tree.$name" ||
 		    return 1
 		mkdir "$WORLD/back.$name"
@@ -58,13 +65,32 @@ live() { # ACCOUNT
 		    --target "$WORLD/back.$name" || return 1
 		"$BUILD/tests/tool/comparetree" "$WORLD/tree.$name" \
 		    "$WORLD/back.$name" || return 1
-		rm -rf "$WORLD/back.$name"
 	done
 }
 
+# Each type of message that proto/ has, as attacker --types prints it.  The
+# types of manifest.proto are those of files.
+types_of_proto() {
+	local file name number
+	for file in "$(dirname "$0")"/../../proto/*.proto; do
+		[ "${file##*/}" != manifest.proto ] || continue
+		while IFS=' =;' read -r name number _; do
+			[ "$name" = NO_TYPE ] ||
+			    printf '0x%04x %s\n' "$number" "$name"
+		done < <(sed -n '/^enum Type /,/^}/s/^  //p' "$file")
+	done
+}
+
+case_begin "R-07 every type of message is tried, none is left out"
+assert_equal "$(types_of_proto | sort -u)" \
+    "$("$BUILD/tests/tool/attacker" --types | sort -u)" "types"
+case_pass
+
 case_begin "R-07 A-06 whatever is forged or stolen: refused, or one's own"
 "$BUILD/tests/tool/attacker" --config "$WORLD_CONFIG" \
-    --password-file "$WORLD/secret.password" --until "$WORLD/enough" \
+    --password-file "$WORLD/secret.password" \
+    --verification-file "$WORLD/secret.verification" \
+    --until "$WORLD/enough" \
     "$WORLD/terminal/bad" mallory "$WORLD/terminal/spied-on" anna \
     >"$WORLD/attacks" 2>"$WORLD_LOG/attacker.log" &
 attacker=$!

@@ -7,31 +7,7 @@
  *
  * Exit status: 0 printed, 1 no such database, 2 wrong arguments.
  */
-#include <err.h>
-#include <stdio.h>
-
-#include "db/db.h"
-
-#define FORMATS_MAX 100
-
-static struct db *open_any(const char *data, const char *service)
-{
-	struct db_options options = {
-		.path = data,
-		.service = service,
-		.map_bytes = 1 << 20,
-		.map_bytes_max = 1 << 30,
-		.reserve_bytes = 1 << 20,
-	};
-	struct db *db = NULL;
-	enum status st = STATUS_VERSION;
-
-	while (st == STATUS_VERSION && options.format++ < FORMATS_MAX)
-		st = db_open(&options, &db);
-	if (st != STATUS_OK)
-		errx(1, "%s: %s", data, status_text(st));
-	return db;
-}
+#include "stored.h"
 
 static size_t count_rows(struct db *db, const struct id *account, uint8_t table)
 {
@@ -49,14 +25,12 @@ static size_t count_rows(struct db *db, const struct id *account, uint8_t table)
 int main(int argc, char **argv)
 {
 	struct db_blob blob;
-	struct id account;
 	size_t count = 0, blobs = 0;
 
 	if (argc != 4)
 		errx(2, "usage: accountrows DATA SERVICE ACCOUNT");
-	if (hex_decode(account.bytes, ID_BYTES, argv[3]) != STATUS_OK)
-		errx(2, "'%s' is no account's id", argv[3]);
-	struct db *db = open_any(argv[1], argv[2]);
+	struct id account = stored_account(argv[3]);
+	struct db *db = stored_open(argv[1], argv[2]);
 	for (unsigned int table = 1; table <= UINT8_MAX; table++)
 		count += count_rows(db, &account, (uint8_t)table);
 	if (db_blob_scan(db, &account, 0, &blob, 1, &blobs) != STATUS_OK)

@@ -8,68 +8,9 @@
  *
  * Exit status: 0 done, 1 there is no such, 2 wrong arguments.
  */
-#include <err.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "db/db.h"
-
-#define FORMATS_MAX 100
-
-static struct db *open_any(const char *data, const char *service)
-{
-	struct db_options options = {
-		.path = data,
-		.service = service,
-		.map_bytes = 1 << 20,
-		.map_bytes_max = 1 << 30,
-		.reserve_bytes = 1 << 20,
-	};
-	struct db *db = NULL;
-	enum status st = STATUS_VERSION;
-
-	while (st == STATUS_VERSION && options.format++ < FORMATS_MAX)
-		st = db_open(&options, &db);
-	if (st != STATUS_OK)
-		errx(1, "%s: %s", data, status_text(st));
-	return db;
-}
-
-/* In the file itself: no batch changes a blob. */
-static void flip_bytes(const char *data, const struct bytes *blob)
-{
-	char path[4096];
-	struct stat file;
-
-	snprintf(path, sizeof(path), "%s/data.mdb", data);
-	int fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &file) != 0)
-		err(1, "%s", path);
-	uint8_t *map = mmap(NULL, (size_t)file.st_size, PROT_READ | PROT_WRITE,
-	    MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED)
-		err(1, "%s", path);
-	uint8_t *at = memmem(map, (size_t)file.st_size, blob->data, blob->len);
-	if (!at)
-		errx(1, "the blob is not in one piece");
-	at[blob->len / 2] ^= 1;
-	munmap(map, (size_t)file.st_size);
-	close(fd);
-}
-
-static void submit(struct db *db, struct db_batch *batch)
-{
-	enum status st = db_submit_wait(db, &batch);
-
-	db_batch_destroy(&batch);
-	if (st != STATUS_OK)
-		errx(1, "not written: %s", status_text(st));
-}
+#include "stored.h"
 
 static void damage_blob(
     struct db **db_p, const char *data, const struct id *account, bool flip)
@@ -86,13 +27,13 @@ static void damage_blob(
 		    STATUS_OK)
 			errx(1, "the blob cannot be read");
 		db_close(db_p);
-		flip_bytes(data, &bytes);
+		stored_flip(data, bytes_slice(&bytes), bytes.len / 2);
 		bytes_clear(&bytes);
 		return;
 	}
 	struct db_batch *batch = db_batch_new(account, DB_GENERATION_ANY, NULL);
 	db_batch_blob_delete(batch, blob.sequence);
-	submit(*db_p, batch);
+	stored_submit(*db_p, batch);
 }
 
 static void damage_row(
@@ -115,22 +56,19 @@ static void damage_row(
 		db_batch_put(batch, table, row->key, bytes_slice(&value));
 	else
 		db_batch_delete(batch, table, row->key);
-	submit(db, batch);
+	stored_submit(db, batch);
 	bytes_clear(&value);
 	db_page_clear(&page);
 }
 
 int main(int argc, char **argv)
 {
-	struct id account;
-
 	if (argc != 6)
 		errx(2, "usage: damagerow DATA SERVICE ACCOUNT TABLE|blob "
 			"delete|flip");
-	if (hex_decode(account.bytes, ID_BYTES, argv[3]) != STATUS_OK)
-		errx(2, "'%s' is no account's id", argv[3]);
+	struct id account = stored_account(argv[3]);
 	bool flip = strcmp(argv[5], "flip") == 0;
-	struct db *db = open_any(argv[1], argv[2]);
+	struct db *db = stored_open(argv[1], argv[2]);
 	if (strcmp(argv[4], "blob") == 0)
 		damage_blob(&db, argv[1], &account, flip);
 	else

@@ -13,21 +13,11 @@
  * Prints the chunk's id.  Exit status: 0 done, 1 it cannot be, 2 wrong
  * arguments.
  */
-#include <err.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/util.h"
-#include "db/db.h"
+#include "stored.h"
 
-#define FORMATS_MAX  100
 #define ACCOUNTS_MAX 100
 #define TABLE_CHUNKS 1
 #define ROW_BYTES    66 /* version, flags, sequence (8), … */
@@ -40,25 +30,6 @@ struct victim {
 	struct bytes key;
 	uint64_t sequence;
 };
-
-static struct db *open_any(const char *data)
-{
-	struct db_options options = {
-		.path = data,
-		.service = "store",
-		.map_bytes = 1 << 20,
-		.map_bytes_max = 1 << 30,
-		.reserve_bytes = 1 << 20,
-	};
-	struct db *db = NULL;
-	enum status st = STATUS_VERSION;
-
-	while (st == STATUS_VERSION && options.format++ < FORMATS_MAX)
-		st = db_open(&options, &db);
-	if (st != STATUS_OK)
-		errx(1, "%s: %s", data, status_text(st));
-	return db;
-}
 
 /* Find chunk ${number} of the kind, or count them: number SIZE_MAX. */
 static size_t look_through(struct db *db, const struct id *account, bool node,
@@ -111,45 +82,6 @@ static void choose(struct db *db, bool node, size_t number, struct victim *out)
 	errx(1, "there is no such chunk");
 }
 
-static void submit(struct db *db, struct db_batch *batch)
-{
-	enum status st = db_submit_wait(db, &batch);
-
-	if (st != STATUS_OK)
-		errx(1, "it cannot be written: %s", status_text(st));
-}
-
-/* Turn a bit of ${blob} wherever it lies in the file. */
-static void flip(const char *data, struct slice blob)
-{
-	char path[PATH_MAX];
-	struct stat stat;
-
-	snprintf(path, sizeof(path), "%s/data.mdb", data);
-	int fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &stat) < 0)
-		err(1, "%s", path);
-	size_t len = (size_t)stat.st_size;
-	uint8_t *file =
-	    mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (file == MAP_FAILED)
-		err(1, "%s", path);
-	uint8_t *at = memmem(file, len, blob.data, blob.len);
-	if (!at)
-		errx(1, "%s: its bytes are not in one piece there", path);
-	/* Also where an older copy of it is left in a free page. */
-	while (at) {
-		uint8_t *next = at + blob.len;
-		at[FLIP_AT] ^= 1;
-		at = memmem(
-		    next, len - (size_t)(next - file), blob.data, blob.len);
-	}
-	if (msync(file, len, MS_SYNC) < 0)
-		err(1, "%s", path);
-	munmap(file, len);
-	close(fd);
-}
-
 int main(int argc, char **argv)
 {
 	const uint8_t garbage[] = { 0xff, 0xfe };
@@ -167,17 +99,17 @@ int main(int argc, char **argv)
 	if (errno != 0 || *end != '\0' || *argv[4] == '\0')
 		errx(2, "'%s' is no number", argv[4]);
 
-	struct db *db = open_any(argv[1]);
+	struct db *db = stored_open(argv[1], "store");
 	choose(db, node, number, &victim);
 	struct db_batch *batch =
 	    db_batch_new(&victim.account, DB_GENERATION_ANY, NULL);
 	if (strcmp(argv[2], "lose") == 0) {
 		db_batch_blob_delete(batch, victim.sequence);
-		submit(db, batch);
+		stored_submit(db, batch);
 	} else if (strcmp(argv[2], "garble") == 0) {
 		db_batch_put(batch, TABLE_CHUNKS, bytes_slice(&victim.key),
 		    slice_of(garbage, sizeof(garbage)));
-		submit(db, batch);
+		stored_submit(db, batch);
 	} else if (strcmp(argv[2], "flip") == 0) {
 		db_batch_destroy(&batch);
 		if (db_blob_get(db, &victim.account, victim.sequence, &blob) !=
@@ -188,7 +120,7 @@ int main(int argc, char **argv)
 	}
 	db_close(&db);
 	if (blob.len > 0)
-		flip(argv[1], bytes_slice(&blob));
+		stored_flip(argv[1], bytes_slice(&blob), FLIP_AT);
 	hex_encode(hex, bytes_slice(&victim.key));
 	printf("%s\n", hex);
 	bytes_clear(&blob);

@@ -15,6 +15,7 @@
 
 #include "../../services/store/store_db.h"
 #include "base/util.h"
+#include "stored.h"
 
 #define CHUNK_BYTES   (PAGE_BYTES - PAGE_HEAD_BYTES)
 #define BATCH_CHUNKS  400
@@ -81,14 +82,12 @@ int main(int argc, char **argv)
 		.map_bytes_max = MAP_BYTES_MAX,
 	};
 	struct db *db;
-	struct id account;
 	char *end;
 
 	if (argc != 4)
 		errx(2, "usage: storefill DATA ACCOUNT COUNT");
 	options.path = argv[1];
-	if (hex_decode(account.bytes, ID_BYTES, argv[2]) != STATUS_OK)
-		errx(2, "'%s' is no account's id", argv[2]);
+	struct id account = stored_account(argv[2]);
 	unsigned long count = strtoul(argv[3], &end, 10);
 	if (*end != '\0')
 		errx(2, "'%s' is not a number", argv[3]);

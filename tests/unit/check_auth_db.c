@@ -9,6 +9,7 @@
 #include "crypto/arena.h"
 #include "crypto/code.h"
 #include "ring.h"
+#include "scratch_db.h"
 
 /* A unit of a program, not of a library: compiled in as it is. */
 #include "../../services/auth/auth_db.c"
@@ -26,15 +27,7 @@ static const uint8_t name_b[NAME_HASH_BYTES] = { 2 };
 static void setup(void)
 {
 	scratch_make();
-	const struct db_options options = {
-		.path = scratch_path("data"),
-		.service = "auth",
-		.format = AUTH_DB_FORMAT,
-		.map_bytes = 1 << 20,
-		.map_bytes_max = 64 << 20,
-		.reserve_bytes = 1 << 20,
-	};
-	ck_assert_int_eq(db_open(&options, &db), STATUS_OK);
+	db = scratch_db("data", "auth", AUTH_DB_FORMAT);
 	ck_assert_int_eq(arena_open(16384), STATUS_OK);
 	ring_open("auth");
 	auth_rows_init(&auth_rows, db, ring);

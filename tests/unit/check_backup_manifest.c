@@ -2,7 +2,7 @@
 
 #include "base/file.h"
 #include "base/util.h"
-#include "scratch.h"
+#include "scratch_db.h"
 #include "service/backup_manifest.h"
 #include "service/deletions.h"
 #include "service/orders.h"
@@ -183,22 +183,6 @@ START_TEST(a_line)
 }
 END_TEST
 
-static struct db *open_journal(const char *name)
-{
-	const struct db_options options = {
-		.path = scratch_path(name),
-		.service = "auth-journal",
-		.format = 1,
-		.map_bytes = 1 << 20,
-		.map_bytes_max = 16 << 20,
-		.reserve_bytes = 1 << 20,
-	};
-	struct db *journal;
-
-	ck_assert_int_eq(db_open(&options, &journal), STATUS_OK);
-	return journal;
-}
-
 static struct order deletion(uint64_t sequence, uint8_t account)
 {
 	struct order order = { .sequence = sequence,
@@ -219,7 +203,7 @@ START_TEST(replayed)
 	size_t count = 0;
 	bool more;
 
-	struct db *journal = open_journal("journal");
+	struct db *journal = scratch_db("journal", "auth-journal", 1);
 	ck_assert_int_eq(deletions_replay(list, journal, &lines_read),
 	    STATUS_OK); /* there is no list yet */
 	ck_assert_int_eq(deletions_note(list, &one), STATUS_OK);
@@ -250,7 +234,7 @@ START_TEST(written_anew)
 	const char *list = scratch_path("deleted");
 	struct bytes contents = { 0 };
 
-	struct db *journal = open_journal("journal");
+	struct db *journal = scratch_db("journal", "auth-journal", 1);
 	ck_assert_int_eq(deletions_note(list, &one), STATUS_OK);
 	ck_assert_int_eq(orders_restore(journal, &two), STATUS_OK);
 	for (int times = 0; times < 2; times++)

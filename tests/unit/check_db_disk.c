@@ -7,7 +7,7 @@
 
 #include "base/util.h"
 #include "db/db.h"
-#include "scratch.h"
+#include "scratch_db.h"
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
@@ -34,14 +34,7 @@ static const struct id ann = { "account of ann" };
 static void setup(void)
 {
 	scratch_make();
-	const struct db_options options = {
-		.path = scratch,
-		.service = "test",
-		.format = 1,
-		.map_bytes = 1 << 20,
-		.map_bytes_max = 16 << 20,
-	};
-	ck_assert(db_open(&options, &db) == STATUS_OK);
+	db = scratch_db("db", "test", 1);
 }
 
 static void teardown(void)

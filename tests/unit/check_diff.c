@@ -14,8 +14,10 @@
  * comparison tells must be what was done to the one to get the other.
  */
 
-#define FILES     4000
-#define NODES_MAX 4096
+#define FILES       4000
+#define NODES_MAX   4096
+#define NOTHING     SIZE_MAX
+#define BIG_EXTENTS 2500 /* in several messages, and so in several nodes */
 
 static const uint8_t seed[ACCOUNT_KEY_BYTES] = { 7 };
 
@@ -28,6 +30,8 @@ static struct stored {
 } nodes[NODES_MAX];
 static size_t nodes_count;
 static size_t gets;
+static size_t lost_node = NOTHING;
+static size_t big_file = NOTHING;
 
 /* Those of the level that is being built. */
 static struct chunk_name level_names[NODES_MAX];
@@ -59,7 +63,8 @@ static enum status node_get(
 	(void)arg;
 	gets++;
 	for (size_t i = 0; i < nodes_count; i++)
-		if (memcmp(&nodes[i].name, name, sizeof(*name)) == 0)
+		if (memcmp(&nodes[i].name, name, sizeof(*name)) == 0 &&
+		    i != lost_node)
 			return bytes_copy(plain, bytes_slice(&nodes[i].plain));
 	return STATUS_NOT_FOUND;
 }
@@ -97,8 +102,13 @@ static void entry_make(
 	entry->category = CATEGORY_DOCUMENTS;
 	memset(entry->hash, state->content[number], sizeof(entry->hash));
 	put_be64(name.id.bytes, number / 5 + 1);
-	entry->size = 1000;
-	ck_assert_int_eq(entry_add_extent(entry, &name, 0, 1000), STATUS_OK);
+	size_t extents = number == big_file ? BIG_EXTENTS : 1;
+	entry->size = 1000 * extents;
+	for (size_t i = 0; i < extents; i++) {
+		put_be64(name.id.bytes + 8, i);
+		ck_assert_int_eq(
+		    entry_add_extent(entry, &name, 0, 1000), STATUS_OK);
+	}
 }
 
 static int by_path(const void *a, const void *b)
@@ -113,15 +123,25 @@ static int by_path(const void *a, const void *b)
 	return path_compare(slice_text(paths[0]), slice_text(paths[1]));
 }
 
-static struct chunk_name build(const struct state *state)
+/* The files that are there, as they come in the manifest. */
+static size_t put_in_order(
+    size_t order[static FILES], const struct state *state)
 {
-	size_t order[FILES] = { 0 }, count = 0;
-	struct entry entry = { 0 };
+	size_t count = 0;
 
 	for (size_t i = 0; i < FILES; i++)
-		if (state->content[i] > 0)
+		if (!state || state->content[i] > 0)
 			order[count++] = i;
 	qsort(order, count, sizeof(order[0]), by_path);
+	return count;
+}
+
+static struct chunk_name build(const struct state *state)
+{
+	size_t order[FILES] = { 0 };
+	size_t count = put_in_order(order, state);
+	struct entry entry = { 0 };
+
 	struct node_builder *builder =
 	    node_builder_new(seed, 0, node_keep, NULL);
 	ck_assert_ptr_nonnull(builder);
@@ -279,6 +299,22 @@ START_TEST(passed_over)
 }
 END_TEST
 
+/* The rest of an entry whose first node is passed over belongs to it. */
+START_TEST(passed_over_within)
+{
+	static struct told told;
+
+	big_file = 2050;
+	memset(told.before.content, 1, FILES);
+	memset(told.before.metadata, 1, FILES);
+	told.after = told.before;
+	told.after.content[big_file + 1] = 2;
+	ck_assert_uint_eq(compare(&told), 1);
+	big_file = NOTHING;
+	nodes_clear();
+}
+END_TEST
+
 static const struct {
 	const char *name;
 	enum entry_type before, after;
@@ -342,6 +378,102 @@ START_TEST(damaged)
 }
 END_TEST
 
+/* ---- parts that are lost ---- */
+
+static void on_lost(void *arg, const char *behind, const char *broken)
+{
+	(void)behind;
+	ck_assert_ptr_null(broken);
+	(*(size_t *)arg)++;
+}
+
+/* Of which files it is known whether the state has them. */
+static void read_state(const struct chunk_name *root, bool known[static FILES])
+{
+	static size_t order[FILES];
+	struct manifest_reader *reader = manifest_reader_new(&source, root);
+	struct entry entry = { 0 };
+	size_t at = 0, losses = 0;
+	enum status st;
+
+	put_in_order(order, NULL);
+	manifest_reader_tolerate(reader, on_lost, &losses);
+	do {
+		unsigned int folder, number = FILES;
+		st = manifest_reader_next(reader, &entry);
+		if (st == STATUS_OK)
+			ck_assert_int_eq(
+			    sscanf((const char *)entry.path.data,
+				"folder %u/file %u", &folder, &number),
+			    2);
+		for (; at < FILES && order[at] != number; at++)
+			known[order[at]] = !manifest_reader_gap(reader);
+		if (at < FILES)
+			known[order[at++]] = true;
+	} while (st == STATUS_OK);
+	ck_assert_int_eq(st, STATUS_NOT_FOUND);
+	manifest_reader_destroy(&reader);
+	entry_clear(&entry);
+}
+
+/* What is told without one node; returns how many files are unknown. */
+static size_t compare_without(struct told *told,
+    const struct chunk_name *before, const struct chunk_name *after)
+{
+	static bool known_before[FILES], known_after[FILES];
+	size_t losses[2] = { 0 }, unknown = 0;
+	struct manifest_reader *a = manifest_reader_new(&source, before);
+	struct manifest_reader *b = manifest_reader_new(&source, after);
+
+	memset(told->seen, 0, sizeof(told->seen));
+	told->last.len = 0;
+	manifest_reader_tolerate(a, on_lost, &losses[0]);
+	manifest_reader_tolerate(b, on_lost, &losses[1]);
+	ck_assert_int_eq(
+	    manifests_compare(a, b, on_difference, told), STATUS_OK);
+	manifest_reader_destroy(&a);
+	manifest_reader_destroy(&b);
+	read_state(before, known_before);
+	read_state(after, known_after);
+	for (size_t i = 0; i < FILES; i++) {
+		bool differs =
+		    told->before.content[i] != told->after.content[i];
+		bool known = known_before[i] && known_after[i];
+		ck_assert_msg(!differs || !known || told->seen[i] > 0,
+		    "node %zu, file %zu", lost_node, i);
+		ck_assert(differs || told->seen[i] == 0);
+		unknown += differs && told->seen[i] == 0;
+	}
+	ck_assert(unknown == 0 || losses[0] + losses[1] > 0);
+	return unknown;
+}
+
+/* Each node but the tops in its turn; what differs elsewhere is told, and
+ * nothing that does not differ. */
+START_TEST(lost_parts)
+{
+	static struct told told;
+	size_t unknown = 0;
+
+	for (size_t i = 0; i < FILES; i++) {
+		told.before.content[i] = i % 71 > 0;
+		told.after.content[i] = i % 53 > 0 ? 1 + (i % 37 == 0) : 0;
+	}
+	struct chunk_name before = build(&told.before);
+	struct chunk_name after = build(&told.after);
+	for (lost_node = 0; lost_node < nodes_count; lost_node++) {
+		const struct chunk_name *name = &nodes[lost_node].name;
+		if (memcmp(name, &before, sizeof(before)) != 0 &&
+		    memcmp(name, &after, sizeof(after)) != 0)
+			unknown += compare_without(&told, &before, &after);
+	}
+	lost_node = NOTHING;
+	ck_assert_uint_gt(unknown, 0);
+	bytes_clear(&told.last);
+	nodes_clear();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("diff");
@@ -350,9 +482,14 @@ int main(void)
 	tcase_set_timeout(tcase, 120);
 	tcase_add_loop_test(tcase, compared, 0, nitems(cases));
 	tcase_add_test(tcase, passed_over);
+	tcase_add_test(tcase, passed_over_within);
 	tcase_add_loop_test(tcase, typed, 0, nitems(types));
 	tcase_add_test(tcase, damaged);
 	suite_add_tcase(suite, tcase);
+	TCase *lost = tcase_create("B-06 B-11 damaged nodes are gone round");
+	tcase_set_timeout(lost, 120);
+	tcase_add_test(lost, lost_parts);
+	suite_add_tcase(suite, lost);
 
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/util.h"
 #include "ring.h"
-#include "scratch.h"
+#include "scratch_db.h"
 
 /* Units of a program, not of a library: compiled in as they are. */
 #include "../../services/auth/grant.c"
@@ -205,15 +205,7 @@ static void db_setup(void)
 {
 	setup();
 	scratch_make();
-	const struct db_options options = {
-		.path = scratch_path("db"),
-		.service = "auth",
-		.format = 1,
-		.map_bytes = 1 << 20,
-		.map_bytes_max = 64 << 20,
-		.reserve_bytes = 1 << 20,
-	};
-	ck_assert_int_eq(db_open(&options, &db), STATUS_OK);
+	db = scratch_db("db", "auth", 1);
 	ck_assert_int_eq(arena_open(16384), STATUS_OK);
 	ring_open("auth");
 }

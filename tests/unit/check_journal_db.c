@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "scratch.h"
+#include "scratch_db.h"
 
 /* A unit of a program, not of a library: compiled in as it is. */
 #include "../../services/auth/journal_db.c"
@@ -20,15 +20,7 @@ static const struct id phone = { "phone of anna" };
 static void setup(void)
 {
 	scratch_make();
-	const struct db_options options = {
-		.path = scratch_path("journal"),
-		.service = "auth.journal",
-		.format = 1,
-		.map_bytes = 1 << 20,
-		.map_bytes_max = 64 << 20,
-		.reserve_bytes = 1 << 20,
-	};
-	ck_assert_int_eq(db_open(&options, &db), STATUS_OK);
+	db = scratch_db("journal", "auth.journal", 1);
 }
 
 static void teardown(void)

@@ -9,7 +9,7 @@
 
 #include "base/util.h"
 #include "crypto/arena.h"
-#include "scratch.h"
+#include "scratch_db.h"
 #include "service/keyfile_internal.h"
 #include "service/keyring.h"
 #include "service/settings.h"
@@ -49,16 +49,7 @@ static enum status open_ring(bool create)
 
 static void open_db(void)
 {
-	const struct db_options options = {
-		.path = scratch_path("data"),
-		.service = "notify",
-		.format = 1,
-		.map_bytes = 16 << 20,
-		.map_bytes_max = 16 << 20,
-		.reserve_bytes = 1 << 20,
-	};
-
-	ck_assert_int_eq(db_open(&options, &db), STATUS_OK);
+	db = scratch_db("data", "notify", 1);
 }
 
 static void setup(void)

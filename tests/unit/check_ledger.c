@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "scratch.h"
+#include "scratch_db.h"
 #include "service/ledger.h"
 
 static struct db *db, *journal;
@@ -15,16 +15,7 @@ static const char *said;
 
 static void open_both(void)
 {
-	const struct db_options options = {
-		.path = scratch_path("data"),
-		.service = "auth",
-		.format = 1,
-		.map_bytes = 1 << 20,
-		.map_bytes_max = 16 << 20,
-		.reserve_bytes = 1 << 20,
-	};
-
-	ck_assert_int_eq(db_open(&options, &db), STATUS_OK);
+	db = scratch_db("data", "auth", 1);
 	ck_assert_int_eq(
 	    ledger_open_journal(&journal, scratch, "auth"), STATUS_OK);
 }

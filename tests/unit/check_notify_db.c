@@ -7,6 +7,7 @@
 #include "base/util.h"
 #include "bus/unpack.h"
 #include "ring.h"
+#include "scratch_db.h"
 #include "service/sealed_row.h"
 
 /* What is tested, with its private parts. */
@@ -23,16 +24,7 @@ static const struct id phone = { { 1 } }, tablet = { { 2 } };
 
 static void open_db(void)
 {
-	struct db_options options = {
-		.path = scratch_path("db"),
-		.service = "notify",
-		.format = NOTIFY_DB_FORMAT,
-		.map_bytes = 1 << 22,
-		.map_bytes_max = 1 << 24,
-		.reserve_bytes = 1 << 20,
-	};
-
-	ck_assert(db_open(&options, &db) == STATUS_OK);
+	db = scratch_db("db", "notify", NOTIFY_DB_FORMAT);
 	ring_open("notify");
 	rows = (struct notify_db){ db, ring };
 }

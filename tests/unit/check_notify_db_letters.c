@@ -7,7 +7,7 @@
 #include "base/util.h"
 #include "bus/unpack.h"
 #include "ring.h"
-#include "scratch.h"
+#include "scratch_db.h"
 
 /* What the operator sees of the queue, and dead letters that come again. */
 
@@ -19,17 +19,8 @@ static const struct id phone = { { 1 } }, tablet = { { 2 } };
 
 static void set_up(void)
 {
-	struct db_options options = {
-		.service = "notify",
-		.format = NOTIFY_DB_FORMAT,
-		.map_bytes = 1 << 22,
-		.map_bytes_max = 1 << 26,
-		.reserve_bytes = 1 << 20,
-	};
-
 	scratch_make();
-	options.path = scratch_path("db");
-	ck_assert(db_open(&options, &db) == STATUS_OK);
+	db = scratch_db("db", "notify", NOTIFY_DB_FORMAT);
 	ck_assert(arena_open(16384) == STATUS_OK);
 	ring_open("notify");
 	rows = (struct notify_db){ db, ring };

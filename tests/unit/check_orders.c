@@ -1,3 +1,4 @@
+#include "scratch_db.h"
 #include "stage.h"
 
 #include "order_sample.h"
@@ -50,16 +51,7 @@ static void on_journal(void *arg)
 
 static void journal_open(void)
 {
-	struct db_options options = {
-		.path = scratch_path("journal"),
-		.service = "journal",
-		.format = 1,
-		.map_bytes = 1 << 20,
-		.map_bytes_max = 64 << 20,
-		.reserve_bytes = 1 << 20,
-	};
-
-	ck_assert_int_eq(db_open(&options, &journal), STATUS_OK);
+	journal = scratch_db("journal", "journal", 1);
 	ck_assert_int_eq(
 	    loop_watch_fd(program.loop, db_event_fd(journal), on_journal, NULL),
 	    STATUS_OK);

@@ -8,7 +8,7 @@
 #include "base/util.h"
 #include "bus/unpack.h"
 #include "ring.h"
-#include "scratch.h"
+#include "scratch_db.h"
 #include "service/outbox.h"
 #include "service/sealed_row.h"
 #include "service/tables.h"
@@ -882,20 +882,11 @@ static bool nothing_asked(void)
 /* In a journal: the account's key is noted in the database only. */
 START_TEST(in_a_journal)
 {
-	const struct db_options options = {
-		.path = scratch_path("journal"),
-		.service = "journal",
-		.format = 1,
-		.map_bytes = 1 << 20,
-		.map_bytes_max = 16 << 20,
-		.reserve_bytes = 1 << 20,
-	};
 	Notify__Notice notice = NOTIFY__NOTICE__INIT;
 	struct outbox *other = NULL;
-	struct db *journal = NULL;
+	struct db *journal = scratch_db("journal", "journal", 1);
 	struct bytes row = { 0 };
 
-	ck_assert_int_eq(db_open(&options, &journal), STATUS_OK);
 	ck_assert_int_eq(
 	    outbox_new(journal, db, ring, loop, links, &other), STATUS_OK);
 	notice.kind = NOTIFY__KIND__BACKUP_DONE;

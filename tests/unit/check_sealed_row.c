@@ -6,6 +6,7 @@
 
 #include "base/util.h"
 #include "ring.h"
+#include "scratch_db.h"
 #include "service/sealed_row.h"
 
 #define ROWS  7 /* tables */
@@ -22,15 +23,7 @@ static void setup(void)
 {
 	scratch_make();
 	ck_assert_int_eq(arena_open(16384), STATUS_OK);
-	const struct db_options options = {
-		.path = scratch_path("data"),
-		.service = "test",
-		.format = 1,
-		.map_bytes = 16 << 20,
-		.map_bytes_max = 64 << 20,
-		.reserve_bytes = 1 << 20,
-	};
-	ck_assert_int_eq(db_open(&options, &db), STATUS_OK);
+	db = scratch_db("data", "test", 1);
 	ring_open("store");
 }
 

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/util.h"
-#include "scratch.h"
+#include "scratch_db.h"
 #include "skip_time.h"
 
 /* A unit of a program, not of a library: compiled in as it is. */
@@ -23,16 +23,7 @@ static const struct id phone = { "phone of anna" };
 
 static void open_journal(void)
 {
-	const struct db_options options = {
-		.path = scratch_path("journal"),
-		.service = "journal",
-		.format = 1,
-		.map_bytes = 1 << 20,
-		.map_bytes_max = 64 << 20,
-		.reserve_bytes = 1 << 20,
-	};
-
-	ck_assert_int_eq(db_open(&options, &journal), STATUS_OK);
+	journal = scratch_db("journal", "journal", 1);
 }
 
 static void setup(void)

@@ -8,7 +8,7 @@
 #include "crypto/arena.h"
 #include "ring.h"
 #include "service/audit_heads.h"
-#include "scratch.h"
+#include "scratch_db.h"
 #include "service/tables.h"
 #include "skip_time.h"
 
@@ -38,17 +38,8 @@ static void on_db(void *arg)
 
 static struct db *open_db(const char *name)
 {
-	const struct db_options options = {
-		.path = scratch_path(name),
-		.service = name,
-		.format = 1,
-		.map_bytes = 1 << 20,
-		.map_bytes_max = 64 << 20,
-		.reserve_bytes = 1 << 20,
-	};
-	struct db *db = NULL;
+	struct db *db = scratch_db(name, name, 1);
 
-	ck_assert_int_eq(db_open(&options, &db), STATUS_OK);
 	ck_assert_int_eq(
 	    loop_watch_fd(service.program.loop, db_event_fd(db), on_db, db),
 	    STATUS_OK);
