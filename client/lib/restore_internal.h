@@ -101,6 +101,9 @@ struct slice restore_split(const struct bytes *path, const char **name_out);
  */
 struct folder *folder_get(struct restore *self, struct slice path);
 
+/** The same, but what is missing stays so. */
+struct folder *folder_find(struct restore *self, struct slice path);
+
 /** Give it up, and leave NULL; NULL is fine. */
 void folder_release(struct restore *self, struct folder **folder_p);
 

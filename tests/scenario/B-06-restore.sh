@@ -111,6 +111,19 @@ assert_equal two "$(cat "$WORLD/tree/mine/two.txt")" "the file"
 assert_equal two.txt "$(readlink "$WORLD/tree/mine/link")" "another link"
 case_pass
 
+case_begin "B-06 in place a file that is kept gets no other name"
+damage
+rm "$WORLD/tree/mine/three.txt" "$WORLD/tree/mine/deep/second-name.txt"
+echo newer >"$WORLD/tree/mine/deep/second-name.txt"
+status=0
+told=$(keepsake_as one --json restore 1 --in-place --path mine) || status=$?
+assert_equal 3 "$status" "exit status"
+assert_json '.skipped[] | select(.path == "mine/three.txt") |
+    .why | test("another name")' "$told" told
+[ ! -e "$WORLD/tree/mine/three.txt" ] || fail "it has what was kept"
+assert_equal newer "$(cat "$WORLD/tree/mine/deep/second-name.txt")" kept
+case_pass
+
 case_begin "B-06 with --overwrite all is as it was, and foreign files stay"
 damage
 keepsake_as one --quiet restore 1 --in-place --overwrite --verify
