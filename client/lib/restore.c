@@ -420,9 +420,22 @@ static enum status manifest_begin(struct restore *self)
 	return self->reader ? STATUS_OK : STATUS_NO_SPACE;
 }
 
-static enum status entries_restore(struct restore *self)
+/**
+ * Whether ${entry} is to be restored, and by which name: OK, or NOT_FOUND
+ * where it is not.
+ */
+static enum status entry_choose(struct restore *self, struct entry *entry)
 {
 	const struct restore_options *options = self->options;
+
+	if (options->filter && !options->filter(options->arg, entry))
+		return name_take(self, entry);
+	return entry->type == ENTRY_HARD_LINK ? name_follow(self, entry)
+					      : STATUS_OK;
+}
+
+static enum status entries_restore(struct restore *self)
+{
 	struct entry entry = { 0 };
 	enum status st;
 
@@ -430,9 +443,11 @@ static enum status entries_restore(struct restore *self)
 		st = manifest_reader_next(self->reader, &entry);
 		if (st != STATUS_OK)
 			break;
-		if (options->filter && !options->filter(options->arg, &entry))
+		st = entry_choose(self, &entry);
+		if (st == STATUS_NOT_FOUND)
 			continue;
-		st = entry_restore(self, &entry);
+		if (st == STATUS_OK)
+			st = entry_restore(self, &entry);
 		if (st != STATUS_OK)
 			break;
 		progress_tell(self);
@@ -457,6 +472,8 @@ enum status restore_run(
 	if (st == STATUS_OK)
 		manifest_reader_tolerate(self.reader, on_lost, &self);
 	if (st == STATUS_OK)
+		st = names_gather(&self);
+	if (st == STATUS_OK)
 		st = target_open(&self);
 	if (st == STATUS_OK)
 		st = restore_threads_start(&self);
@@ -479,6 +496,7 @@ enum status restore_run(
 	folder_release(&self, &self.folder);
 	later_clear(&self.folders);
 	later_clear(&self.links);
+	names_clear(&self);
 	manifest_reader_destroy(&self.reader);
 	node_fetcher_destroy(&self.fetcher);
 	if (self.root >= 0)

@@ -7,7 +7,7 @@ world_up
 terminal_of_new one anna
 terminal_of two anna
 tree_make "$WORLD/tree" 4 40 1
-mkdir -p "$WORLD/tree/mine/deep" "$WORLD/tree/mine.too"
+mkdir -p "$WORLD/tree/mine/deep" "$WORLD/tree/mine.too" "$WORLD/tree/other"
 (
 	cd "$WORLD/tree/mine"
 	echo one >one.txt
@@ -16,6 +16,8 @@ mkdir -p "$WORLD/tree/mine/deep" "$WORLD/tree/mine.too"
 	ln -s one.txt link
 	echo three >three.txt
 	ln three.txt deep/second-name.txt
+	ln three.txt ../other/third-name.txt
+	ln three.txt ../other/fourth-name.txt
 	echo other >../mine.too/one.txt
 	chmod 0750 deep
 	touch -d '2026-01-01 00:00:00 UTC' one.txt deep
@@ -44,6 +46,19 @@ for path in mine mine/ ./mine//; do
 	assert_same_tree "$WORLD/before/mine" "$WORLD/folder/mine"
 	assert_equal mine "$(ls "$WORLD/folder")" folders
 done
+case_pass
+
+case_begin "B-06 a file is restored by any of its names, and one file stays one"
+told=$(keepsake_as two --json restore 1 --path mine/three.txt \
+    --target "$WORLD/by-name" --verify)
+assert_json '.files == 1 and .written == 1 and .verified == 1' "$told" told
+assert_equal mine/three.txt "$(cd "$WORLD/by-name" && find . ! -name . \
+    -printf '%P\n' | grep -vx mine)" "what was made"
+assert_equal three "$(cat "$WORLD/by-name/mine/three.txt")" content
+told=$(keepsake_as two --json restore 1 --path other --target "$WORLD/others")
+assert_json '.files == 3 and .written == 3 and .skipped == []' "$told" told
+assert_same_tree "$WORLD/before/other" "$WORLD/others/other"
+assert_equal 2 "$(stat -c %h "$WORLD/others/other/third-name.txt")" names
 case_pass
 
 case_begin "B-06 a category within a folder is restored"
