@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ask.h"
 #include "base/text.h"
 #include "base/util.h"
 #include "command.h"
@@ -92,8 +93,9 @@ enum exit_code command_diff(struct run *run)
 	}
 	if (atomic_load(&interrupted)) {
 		json_decref(comparer.list);
-		fprintf(stderr, "keepsake: interrupted\n");
-		return EXIT_FAILED;
+		return command_failed(run,
+		    ask_refuse(run, STATUS_PENDING,
+			"nothing was changed: run it again", "interrupted"));
 	}
 	if (run->options.json)
 		return json_print(json_pack("{s:I, s:I, s:I, s:I, s:I, s:o}",

@@ -88,6 +88,13 @@ enum exit_code command_failed(const struct run *run, enum status status)
 	return exit_code_of(status);
 }
 
+enum exit_code command_failed_beside(const struct run *run, enum status status)
+{
+	fprintf(stderr, "keepsake: %s\nkeepsake: %s\n",
+	    keepsake_detail(run->keepsake), keepsake_advice(run->keepsake));
+	return exit_code_of(status);
+}
+
 static void on_waiting(void *arg, const char *host_and_port)
 {
 	const struct run *run = arg;
