@@ -172,6 +172,12 @@ for name in $SERVERS; do
 done
 case_pass
 
+case_begin "O-05 G-06 systemd tells the gateway to stop, and it its bearers"
+grep -qx KillMode=mixed \
+    "$ROOT/usr/lib/systemd/system/keepsake-gateway.service" ||
+    fail "each of its processes is told twice"
+case_pass
+
 case_begin "O-05 make uninstall leaves the configuration alone"
 make_here uninstall || fail "make uninstall"
 assert_equal etc/keepsake/keepsake.conf "$(installed)"
