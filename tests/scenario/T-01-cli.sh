@@ -154,6 +154,12 @@ for command in snapshots "show latest" "backup $WORLD/small"; do
 	# shellcheck disable=SC2086 # a command and its arguments
 	expect_status 1 keepsake_as one --json $command >/dev/full 2>/dev/null
 done
+for program in keepsake keepsakectl; do
+	for option in --help --version "--completion bash"; do
+		# shellcheck disable=SC2086 # an option and its argument
+		expect_status 1 "$BUILD/$program" $option >/dev/full 2>/dev/null
+	done
+done
 case_pass
 
 manual=client/cli/keepsake.1
