@@ -220,10 +220,11 @@ trickle() { # ADDRESS
 case_begin "O-03 R-03 nor do those that send byte by byte keep anybody out"
 coproc trickle "${ADDRESS[auth]}"
 trickler=$COPROC_PID
+into=${COPROC[1]}
 read -r _ <&"${COPROC[0]}"
 wait_for 90 answers 200 auth /healthz || fail "no answer while they trickle"
 kill -0 "$trickler" || fail "they have ended"
-exec {COPROC[1]}>&-
+exec {into}>&-
 wait "$trickler"
 case_pass
 
