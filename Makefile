@@ -289,6 +289,9 @@ install: all $(COMPLETED:%=$(BUILD)/completion/%)
 	    sed 's|@PREFIX@|$(PREFIX)|' $$unit > \
 	        $(DESTDIR)$(LIBDIR)/systemd/system/$${unit##*/} || exit 1; \
 	done
+	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/keepsake.pc \
+	    $(addprefix $(DESTDIR)$(LIBDIR)/systemd/system/, \
+	        $(notdir $(UNITS_SYSTEMD)))
 	install -m 644 deploy/systemd/sysusers.conf \
 	    $(DESTDIR)$(LIBDIR)/sysusers.d/keepsake.conf
 	install -m 644 deploy/systemd/tmpfiles.conf \

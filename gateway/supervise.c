@@ -48,6 +48,8 @@ static void become(const struct supervisor *self, const struct bearer *bearer)
 	while (self->argv[count])
 		count++;
 	char **argv = calloc(count + 2, sizeof(*argv));
+	/* Ctrl-C is for us, who pass it on: asked twice it would not wait. */
+	setpgid(0, 0);
 	/* Nobody is to hold the port when we are killed. */
 	if (!argv || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 ||
 	    getppid() != self->pid)

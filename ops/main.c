@@ -441,17 +441,22 @@ static bool check_arguments(
 	return false;
 }
 
+/* What could not be printed was not done. */
+static enum exit_code output_end(enum exit_code code)
+{
+	if ((fflush(stdout) == 0 && !ferror(stdout)) || code != EXIT_OK)
+		return code;
+	fprintf(stderr, "keepsakectl: standard output cannot be written: is "
+			"its disk full?\n");
+	return EXIT_FAILED;
+}
+
 static void run(
     struct ops *self, const struct command *command, int argc, char **argv)
 {
 	command->run(self, argc, argv);
 	ops_hang_up(self);
-	if ((fflush(stdout) != 0 || ferror(stdout)) &&
-	    self->exit_code == EXIT_OK) {
-		fprintf(stderr, "keepsakectl: standard output cannot be "
-				"written: is its disk full?\n");
-		self->exit_code = EXIT_FAILED;
-	}
+	self->exit_code = output_end(self->exit_code);
 }
 
 int main(int argc, char **argv)
@@ -467,7 +472,8 @@ int main(int argc, char **argv)
 	if (parsed == PARSED_RUN && argc > 0 && strcmp(argv[0], "help") == 0)
 		parsed = help(argc - 1, argv + 1);
 	if (parsed != PARSED_RUN)
-		return parsed == PARSED_DONE ? EXIT_OK : EXIT_USAGE;
+		return (int)output_end(
+		    parsed == PARSED_DONE ? EXIT_OK : EXIT_USAGE);
 	if (argc == 0) {
 		print_usage(stderr);
 		return EXIT_USAGE;

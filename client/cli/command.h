@@ -116,4 +116,7 @@ enum exit_code exit_code_of(enum status status);
  */
 enum exit_code command_failed(const struct run *run, enum status status);
 
+/** The same on standard error, where an array of JSON is out already. */
+enum exit_code command_failed_beside(const struct run *run, enum status status);
+
 #endif

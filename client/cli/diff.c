@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ask.h"
 #include "base/text.h"
 #include "base/util.h"
 #include "command.h"
@@ -128,8 +129,9 @@ enum exit_code command_diff(struct run *run)
 	if (st != STATUS_OK) {
 		code = command_failed(run, st);
 	} else if (atomic_load(&interrupted)) {
-		fprintf(stderr, "keepsake: interrupted\n");
-		code = EXIT_FAILED;
+		code = command_failed(run,
+		    ask_refuse(run, STATUS_PENDING,
+			"nothing was changed: run it again", "interrupted"));
 	} else if (run->options.json) {
 		if (!json_print(comparison_json(
 			&result, comparer.list, comparer.damage)))

@@ -88,6 +88,13 @@ enum exit_code command_failed(const struct run *run, enum status status)
 	return exit_code_of(status);
 }
 
+enum exit_code command_failed_beside(const struct run *run, enum status status)
+{
+	fprintf(stderr, "keepsake: %s\nkeepsake: %s\n",
+	    keepsake_detail(run->keepsake), keepsake_advice(run->keepsake));
+	return exit_code_of(status);
+}
+
 static void on_waiting(void *arg, const char *host_and_port)
 {
 	const struct run *run = arg;
@@ -174,6 +181,16 @@ static enum exit_code run_command(struct run *run, command_fn *command)
 	return code;
 }
 
+/* What could not be printed was not done. */
+static enum exit_code output_end(enum exit_code code)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return code;
+	fprintf(stderr, "keepsake: standard output cannot be written: is its "
+			"disk full?\n");
+	return EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
 	struct run run = { .advice = "" };
@@ -184,7 +201,7 @@ int main(int argc, char **argv)
 	log_level_set(LOG_ERROR);
 	switch (arguments_read(&run, argc, argv, &command)) {
 	case PARSED_DONE:
-		return EXIT_DONE;
+		return (int)output_end(EXIT_DONE);
 	case PARSED_WRONG:
 		return EXIT_USAGE;
 	case PARSED_RUN:
@@ -197,10 +214,5 @@ int main(int argc, char **argv)
 		return EXIT_FAILED; /* the log has said why */
 	enum exit_code code = run_command(&run, command);
 	keepsake_library_end();
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		fprintf(stderr, "keepsake: standard output cannot be written: "
-				"is its disk full?\n");
-		code = EXIT_FAILED;
-	}
-	return (int)code;
+	return (int)output_end(code);
 }

@@ -57,6 +57,18 @@ static bool print_notice(const struct keepsake_notice *notice)
 	return fflush(stdout) == 0 && !ferror(stdout);
 }
 
+/* One of an array that is printed as they come; each is out when it is. */
+static bool print_item(struct printer *printer, json_t *value)
+{
+	bool done = value && fputs(printer->begun ? "," : "[", stdout) != EOF &&
+		    json_dumpf(value, stdout, JSON_COMPACT) == 0 &&
+		    fflush(stdout) == 0;
+
+	printer->begun |= value != NULL;
+	json_decref(value);
+	return done;
+}
+
 /* What was not printed is not taken: it will be told again. */
 static bool on_notice(void *arg, const struct keepsake_notice *notice)
 {
@@ -64,10 +76,8 @@ static bool on_notice(void *arg, const struct keepsake_notice *notice)
 
 	if (!printer->run->options.json)
 		return print_notice(notice);
-	if (printer->as_array &&
-	    fputs(printer->begun ? "," : "[", stdout) == EOF)
-		return false;
-	printer->begun = true;
+	if (printer->as_array)
+		return print_item(printer, notice_json(notice));
 	return json_print(notice_json(notice));
 }
 
@@ -80,5 +90,7 @@ enum exit_code command_notices(struct run *run)
 	    &interrupted, on_notice, &printer);
 	if (printer.as_array && (printer.begun || st == STATUS_OK))
 		puts(printer.begun ? "]" : "[]");
+	if (st != STATUS_OK && printer.begun)
+		return command_failed_beside(run, st);
 	return st == STATUS_OK ? EXIT_DONE : command_failed(run, st);
 }

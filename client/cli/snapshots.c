@@ -174,13 +174,8 @@ enum exit_code command_show(struct run *run)
 	    run->keepsake, run->operands[0], on_entry, on_lost, &shower, NULL);
 	if (run->options.json && (st == STATUS_OK || shower.begun))
 		puts(shower.begun ? "]" : "[]");
-	if (st != STATUS_OK && shower.begun) {
-		/* The array is out: what went wrong goes beside it. */
-		fprintf(stderr, "keepsake: %s\nkeepsake: %s\n",
-		    keepsake_detail(run->keepsake),
-		    keepsake_advice(run->keepsake));
-		return exit_code_of(st);
-	}
+	if (st != STATUS_OK && shower.begun)
+		return command_failed_beside(run, st);
 	if (st != STATUS_OK)
 		return command_failed(run, st);
 	if (atomic_load(&interrupted))

@@ -51,7 +51,7 @@ enum status entry_decode(
 bool entry_decoder_has_begun(const struct entry_decoder *self);
 
 /**
- * What came next is lost, and with it the rest of an entry that was begun:
+ * What came next is lost or passed over, with the rest of an entry begun:
  * ${input} may go on within another one, which is passed over.
  */
 void entry_decoder_lose(struct entry_decoder *self);

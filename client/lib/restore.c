@@ -147,17 +147,16 @@ out:
 	return st;
 }
 
-/** Give what was made under the temporary name its own. */
-static bool name_give(const struct restore *self, const struct folder *folder,
-    const char *temporary, const char *name)
+/**
+ * Remove the temporary name, whatever became of it: between two names of one
+ * file renaming leaves both.  Keeps errno.
+ */
+static void temporary_drop(const struct folder *folder, const char *temporary)
 {
-	bool done = restore_name(self, folder, temporary, name);
 	int error = errno;
 
-	/* Two names of one file: then renaming leaves both. */
 	unlinkat(folder->fd, temporary, 0);
 	errno = error;
-	return done;
 }
 
 /** Whether a link with the same target is there already. */
@@ -188,12 +187,15 @@ static void symlink_restore(struct restore *self, const struct folder *folder,
 	restore_temporary(temporary, entry);
 	restore_times(times, entry);
 	unlinkat(folder->fd, temporary, 0);
-	if (symlinkat(target, folder->fd, temporary) < 0 ||
-	    utimensat(folder->fd, temporary, times, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    (self->options->owner &&
+	bool done =
+	    symlinkat(target, folder->fd, temporary) == 0 &&
+	    utimensat(folder->fd, temporary, times, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    (!self->options->owner ||
 		fchownat(folder->fd, temporary, entry->user, entry->group,
-		    AT_SYMLINK_NOFOLLOW) < 0) ||
-	    !name_give(self, folder, temporary, name))
+		    AT_SYMLINK_NOFOLLOW) == 0) &&
+	    restore_name(self, folder, temporary, name);
+	temporary_drop(folder, temporary);
+	if (!done)
 		restore_skipped(self, restore_why(self, errno), entry, errno);
 	else
 		restore_written(self, false);
@@ -273,44 +275,68 @@ static bool is_same_file(
 	       stat.st_dev == as->st_dev && stat.st_ino == as->st_ino;
 }
 
-/** Make the hard links, now that what they lead to is there. */
-static void links_make(struct restore *self)
+/**
+ * Whether ${name}, which the hard link ${entry} leads to, is there as it was
+ * backed up.  Where there were files before, it may be one that was kept, or
+ * that nobody asked to restore: its time tells, which all names share.
+ */
+static bool first_is_there(const struct restore *self,
+    const struct folder *folder, const char *name, const struct entry *entry,
+    struct stat *stat_out)
+{
+	return folder &&
+	       fstatat(folder->fd, name, stat_out, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISREG(stat_out->st_mode) &&
+	       (!self->options->merge ||
+		   stat_out->st_mtim.tv_sec == entry->mtime_s);
+}
+
+static void link_make(struct restore *self, const struct entry *entry)
 {
 	char temporary[RESTORE_TEMPORARY_BYTES];
 	const char *name, *first_name;
+	struct slice above = restore_split(&entry->path, &name);
+	struct slice first_above = restore_split(&entry->target, &first_name);
+	struct folder *first = folder_find(self, first_above);
+	struct folder *folder = NULL;
 	struct stat stat;
 
-	for (struct later *at = self->links; at; at = at->next) {
-		struct entry *entry = &at->entry;
-		struct slice above = restore_split(&entry->path, &name);
-		struct slice first_above =
-		    restore_split(&entry->target, &first_name);
-		struct folder *first = folder_get(self, first_above);
-		struct folder *folder = folder_get(self, above);
-		restore_temporary(temporary, entry);
-		if (folder)
-			unlinkat(folder->fd, temporary, 0);
-		if (!folder || !first)
-			restore_skipped(self, RESTORE_REFUSED, entry, errno);
-		else if (fstatat(first->fd, first_name, &stat,
-			     AT_SYMLINK_NOFOLLOW) < 0 ||
-			 !S_ISREG(stat.st_mode))
-			restore_skipped(self, RESTORE_NO_LINK, entry, 0);
-		else if (restore_keeps(self, folder, name))
-			restore_skipped(self,
-			    is_same_file(folder, name, &stat) ? RESTORE_THERE
-							      : RESTORE_KEPT,
-			    entry, 0);
-		else if (linkat(first->fd, first_name, folder->fd, temporary,
-			     0) < 0 ||
-			 !name_give(self, folder, temporary, name))
-			restore_skipped(
-			    self, restore_why(self, errno), entry, errno);
-		else
-			restore_written(self, false);
-		folder_release(self, &first);
-		folder_release(self, &folder);
+	if (!first_is_there(self, first, first_name, entry, &stat)) {
+		restore_skipped(self, RESTORE_NO_LINK, entry, 0);
+		goto out;
 	}
+	folder = folder_get(self, above);
+	if (!folder) {
+		restore_skipped(self, RESTORE_REFUSED, entry, errno);
+		goto out;
+	}
+	if (restore_keeps(self, folder, name)) {
+		restore_skipped(self,
+		    is_same_file(folder, name, &stat) ? RESTORE_THERE
+						      : RESTORE_KEPT,
+		    entry, 0);
+		goto out;
+	}
+	restore_temporary(temporary, entry);
+	unlinkat(folder->fd, temporary, 0);
+	bool done =
+	    linkat(first->fd, first_name, folder->fd, temporary, 0) == 0 &&
+	    restore_name(self, folder, temporary, name);
+	temporary_drop(folder, temporary);
+	if (!done)
+		restore_skipped(self, restore_why(self, errno), entry, errno);
+	else
+		restore_written(self, false);
+out:
+	folder_release(self, &first);
+	folder_release(self, &folder);
+}
+
+/** Make the hard links, now that what they lead to is there. */
+static void links_make(struct restore *self)
+{
+	for (struct later *at = self->links; at; at = at->next)
+		link_make(self, &at->entry);
 }
 
 /** Give folders their attributes: the deepest first, nothing follows. */
@@ -394,9 +420,22 @@ static enum status manifest_begin(struct restore *self)
 	return self->reader ? STATUS_OK : STATUS_NO_SPACE;
 }
 
-static enum status entries_restore(struct restore *self)
+/**
+ * Whether ${entry} is to be restored, and by which name: OK, or NOT_FOUND
+ * where it is not.
+ */
+static enum status entry_choose(struct restore *self, struct entry *entry)
 {
 	const struct restore_options *options = self->options;
+
+	if (options->filter && !options->filter(options->arg, entry))
+		return name_take(self, entry);
+	return entry->type == ENTRY_HARD_LINK ? name_follow(self, entry)
+					      : STATUS_OK;
+}
+
+static enum status entries_restore(struct restore *self)
+{
 	struct entry entry = { 0 };
 	enum status st;
 
@@ -404,9 +443,11 @@ static enum status entries_restore(struct restore *self)
 		st = manifest_reader_next(self->reader, &entry);
 		if (st != STATUS_OK)
 			break;
-		if (options->filter && !options->filter(options->arg, &entry))
+		st = entry_choose(self, &entry);
+		if (st == STATUS_NOT_FOUND)
 			continue;
-		st = entry_restore(self, &entry);
+		if (st == STATUS_OK)
+			st = entry_restore(self, &entry);
 		if (st != STATUS_OK)
 			break;
 		progress_tell(self);
@@ -431,6 +472,8 @@ enum status restore_run(
 	if (st == STATUS_OK)
 		manifest_reader_tolerate(self.reader, on_lost, &self);
 	if (st == STATUS_OK)
+		st = names_gather(&self);
+	if (st == STATUS_OK)
 		st = target_open(&self);
 	if (st == STATUS_OK)
 		st = restore_threads_start(&self);
@@ -453,6 +496,7 @@ enum status restore_run(
 	folder_release(&self, &self.folder);
 	later_clear(&self.folders);
 	later_clear(&self.links);
+	names_clear(&self);
 	manifest_reader_destroy(&self.reader);
 	node_fetcher_destroy(&self.fetcher);
 	if (self.root >= 0)

@@ -43,11 +43,11 @@ struct slice restore_split(const struct bytes *path, const char **name_out)
 }
 
 /**
- * Open the folder ${path} below the root, making what is missing.  No
- * component may be a link: what others put there leads nowhere else.
- * Returns the descriptor or -1 with errno.
+ * Open the folder ${path} below the root, making what is missing where
+ * ${make} says so.  No component may be a link: what others put there leads
+ * nowhere else.  Returns the descriptor or -1 with errno.
  */
-static int folder_walk(const struct restore *self, struct slice path)
+static int folder_walk(const struct restore *self, struct slice path, bool make)
 {
 	char name[PATH_NAME_BYTES_MAX + 1];
 	int fd = fcntl(self->root, F_DUPFD_CLOEXEC, 0);
@@ -60,7 +60,7 @@ static int folder_walk(const struct restore *self, struct slice path)
 		name[len] = '\0';
 		path = slice_of(path.data + used, path.len - used);
 		int next = -1;
-		if (mkdirat(fd, name, RESTORE_FOLDER_MODE) == 0 ||
+		if (!make || mkdirat(fd, name, RESTORE_FOLDER_MODE) == 0 ||
 		    errno == EEXIST)
 			next = openat(fd, name,
 			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -72,7 +72,8 @@ static int folder_walk(const struct restore *self, struct slice path)
 	return fd;
 }
 
-struct folder *folder_get(struct restore *self, struct slice path)
+static struct folder *folder_open(
+    struct restore *self, struct slice path, bool make)
 {
 	struct folder *folder = self->folder;
 
@@ -84,7 +85,7 @@ struct folder *folder_get(struct restore *self, struct slice path)
 			errno = ENOMEM;
 			return NULL;
 		}
-		folder->fd = folder_walk(self, path);
+		folder->fd = folder_walk(self, path, make);
 		if (folder->fd < 0) {
 			int error = errno;
 			bytes_clear(&folder->path);
@@ -98,6 +99,16 @@ struct folder *folder_get(struct restore *self, struct slice path)
 	}
 	atomic_fetch_add(&folder->users, 1);
 	return folder;
+}
+
+struct folder *folder_get(struct restore *self, struct slice path)
+{
+	return folder_open(self, path, true);
+}
+
+struct folder *folder_find(struct restore *self, struct slice path)
+{
+	return folder_open(self, path, false);
 }
 
 /* ---- attributes ---- */
@@ -198,8 +209,9 @@ bool restore_is_there(const struct restore *self, const struct folder *folder,
 	    stat.st_mtim.tv_nsec != (long)entry->mtime_ns)
 		return false;
 	if (self->options->verify) {
-		int fd =
-		    openat(folder->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		/* Should a pipe have taken the name: do not wait. */
+		int fd = openat(folder->fd, name,
+		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 		there = fd >= 0 && content_is(fd, entry);
 		if (fd >= 0)
 			close(fd);

@@ -46,8 +46,9 @@ struct write {
 	uint32_t length;
 };
 
-struct slot;  /* a chunk on its way: restore_chunks.c */
-struct later; /* what is set or made once all files are there */
+struct slot;       /* a chunk on its way: restore_chunks.c */
+struct other_name; /* a hard link: restore_names.c */
+struct later;      /* what is set or made once all files are there */
 
 struct restore {
 	const struct restore_options *options;
@@ -58,8 +59,10 @@ struct restore {
 	struct folder *folder;                     /* of the last file; held */
 	struct slot *open[RESTORE_SLOTS_OPEN_MAX]; /* the one used last first */
 	size_t open_count;
-	struct later *folders; /* owned; the last one first */
-	struct later *links;   /* owned; likewise */
+	struct later *folders;    /* owned; the last one first */
+	struct later *links;      /* owned; likewise */
+	struct other_name *names; /* owned; sorted */
+	size_t names_count;
 	atomic_uint handles;
 	atomic_uint_fast64_t bytes;
 	pthread_t threads[RESTORE_THREADS_MAX];
@@ -100,6 +103,9 @@ struct slice restore_split(const struct bytes *path, const char **name_out);
  * released.
  */
 struct folder *folder_get(struct restore *self, struct slice path);
+
+/** The same, but what is missing stays so. */
+struct folder *folder_find(struct restore *self, struct slice path);
 
 /** Give it up, and leave NULL; NULL is fine. */
 void folder_release(struct restore *self, struct folder **folder_p);
@@ -175,5 +181,29 @@ void chunks_drain(struct restore *self);
 /** Start and end the threads that write. */
 enum status restore_threads_start(struct restore *self);
 void restore_threads_end(struct restore *self);
+
+/* ---- restore_names.c: files that are wanted by another name ---- */
+
+/** Gather the wanted hard links, where there is a filter. */
+enum status names_gather(struct restore *self);
+void names_clear(struct restore *self);
+
+/**
+ * Restore the file ${entry}, which is not wanted, by another name that is.
+ *
+ * STATUS_OK         it has that name now
+ * STATUS_NOT_FOUND  none is wanted
+ * STATUS_NO_SPACE   no memory
+ */
+enum status name_take(struct restore *self, struct entry *entry);
+
+/**
+ * Lead the hard link ${entry} to where its file is restored.
+ *
+ * STATUS_OK         there it leads
+ * STATUS_NOT_FOUND  nowhere: the file is restored by this very name
+ * STATUS_NO_SPACE   no memory
+ */
+enum status name_follow(const struct restore *self, struct entry *entry);
 
 #endif

@@ -91,8 +91,11 @@ static bool is_endpoint(const char *value)
 
 	if (*value == '\0')
 		return true;
-	if (strncmp(value, "ipc:///", 7) == 0)
-		return value[7] != '\0';
+	if (strncmp(value, "ipc:///", 7) == 0) {
+		/* The folder is made, so it is not the root. */
+		const char *slash = strrchr(value, '/');
+		return slash > value + 6 && slash[1] != '\0';
+	}
 	if (strncmp(value, "tcp://", 6) != 0)
 		return false;
 	port = strrchr(value + 6, ':');
@@ -142,7 +145,8 @@ static bool value_fits(const struct conf_key *key, const char *value,
 		snprintf(wanted, WANTED_MAX, "an absolute path");
 		return *value == '/';
 	case CONF_ENDPOINT:
-		snprintf(wanted, WANTED_MAX, "tcp://HOST:PORT or ipc:///PATH");
+		snprintf(wanted, WANTED_MAX,
+		    "tcp://HOST:PORT or ipc:///FOLDER/NAME");
 		return is_endpoint(value);
 	case CONF_ADDRESS:
 		snprintf(wanted, WANTED_MAX,

@@ -21,7 +21,7 @@
 enum conf_type {
 	CONF_TEXT,     /* anything, may be empty */
 	CONF_PATH,     /* an absolute path */
-	CONF_ENDPOINT, /* "", tcp://host:port or ipc:///path */
+	CONF_ENDPOINT, /* "", tcp://host:port or ipc:///folder/name */
 	CONF_ADDRESS,  /* "", IP:PORT or [IP]:PORT */
 	CONF_NUMBER,   /* within min..max */
 	CONF_SIZE,     /* bytes, with K M G T, within min..max */

@@ -4,17 +4,29 @@
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/util.h"
 
-#define BACKLOG 64
+#define BACKLOG    64
+#define MS_PER_S   1000
+#define TURN_ENDED UINT64_MAX /* it is being closed */
+
+/* A connection, and until when it may have an answer. */
+struct turn {
+	bool used;
+	int fd; /* libmicrohttpd's */
+	uint64_t due_ms;
+};
 
 struct http {
 	struct loop *loop;
 	struct MHD_Daemon *daemon;
 	int epoll_fd; /* -1: not watched */
 	struct timer timeout;
+	struct turn turns[HTTP_CONNECTIONS_MAX];
 	unsigned int connections; /* when it ran last */
 	const struct http_page *pages;
 	size_t pages_count;
@@ -85,6 +97,67 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection,
 	return result;
 }
 
+/* ---- connections ---- */
+
+static void on_connection(void *arg, struct MHD_Connection *connection,
+    void **turn_p, enum MHD_ConnectionNotificationCode what)
+{
+	struct http *self = arg;
+	struct turn *turn = *turn_p;
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+	    connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	if (what == MHD_CONNECTION_NOTIFY_CLOSED && turn)
+		turn->used = false;
+	if (what != MHD_CONNECTION_NOTIFY_STARTED)
+		return;
+	for (size_t i = 0; i < nitems(self->turns) && !turn; i++)
+		if (!self->turns[i].used)
+			turn = &self->turns[i];
+	if (!turn)
+		return; /* never: there are no more connections than that */
+	*turn = (struct turn){
+		.used = true,
+		.fd = info->connect_fd,
+		.due_ms = clock_interval_ms() + HTTP_TURN_S * MS_PER_S,
+	};
+	*turn_p = turn;
+}
+
+/* An answer was taken: another turn. */
+static void on_answered(void *arg, struct MHD_Connection *connection,
+    void **request, enum MHD_RequestTerminationCode how)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+	    connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct turn *turn = info ? info->socket_context : NULL;
+
+	(void)arg;
+	(void)request;
+	(void)how;
+	if (turn && turn->due_ms != TURN_ENDED)
+		turn->due_ms = clock_interval_ms() + HTTP_TURN_S * MS_PER_S;
+}
+
+/* End the turns that are over; returns when the next one is. */
+static uint64_t end_turns(struct http *self)
+{
+	uint64_t next_ms = TURN_ENDED, now_ms = clock_interval_ms();
+
+	for (size_t i = 0; i < nitems(self->turns); i++) {
+		struct turn *turn = &self->turns[i];
+		if (!turn->used)
+			continue;
+		if (turn->due_ms <= now_ms) {
+			/* Which libmicrohttpd sees, and closes it. */
+			shutdown(turn->fd, SHUT_RDWR);
+			turn->due_ms = TURN_ENDED;
+		}
+		next_ms = min_of(next_ms, turn->due_ms);
+	}
+	return next_ms;
+}
+
 static unsigned int connections(const struct http *self)
 {
 	const union MHD_DaemonInfo *info = MHD_get_daemon_info(
@@ -97,7 +170,8 @@ static unsigned int connections(const struct http *self)
 static void on_ready(void *arg)
 {
 	struct http *self = arg;
-	MHD_UNSIGNED_LONG_LONG wait_ms;
+	MHD_UNSIGNED_LONG_LONG run_ms;
+	uint64_t wait_ms = TURN_ENDED;
 
 	MHD_run(self->daemon);
 	/* It makes room for what has ended last, and listens again first. */
@@ -107,7 +181,12 @@ static void on_ready(void *arg)
 	if (connections(self) < self->connections)
 		MHD_run(self->daemon);
 	self->connections = connections(self);
-	if (MHD_get_timeout(self->daemon, &wait_ms) == MHD_YES)
+	uint64_t due_ms = end_turns(self), now_ms = clock_interval_ms();
+	if (due_ms != TURN_ENDED)
+		wait_ms = due_ms > now_ms ? due_ms - now_ms : 0;
+	if (MHD_get_timeout(self->daemon, &run_ms) == MHD_YES)
+		wait_ms = min_of(wait_ms, (uint64_t)run_ms);
+	if (wait_ms != TURN_ENDED)
 		loop_timer_set(self->loop, &self->timeout, wait_ms);
 	else
 		loop_timer_cancel(self->loop, &self->timeout);
@@ -138,7 +217,8 @@ enum status http_new(struct http **out, struct loop *loop, const char *address,
 	self->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, self,
 	    MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&at.socket,
 	    MHD_OPTION_CONNECTION_LIMIT, (unsigned int)HTTP_CONNECTIONS_MAX,
-	    MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)HTTP_IDLE_S,
+	    MHD_OPTION_NOTIFY_CONNECTION, on_connection, self,
+	    MHD_OPTION_NOTIFY_COMPLETED, on_answered, self,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_MEMORY_BYTES,
 	    MHD_OPTION_LISTEN_BACKLOG_SIZE, (unsigned int)BACKLOG,
 	    MHD_OPTION_END);

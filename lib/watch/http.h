@@ -8,16 +8,18 @@
 /*
  * A few pages by HTTP, out of the event loop: for a monitoring system and
  * for health checks.  GET and HEAD only; what is no page is 404, another
- * method 405.  At most HTTP_CONNECTIONS_MAX connections, which are closed
- * after HTTP_IDLE_S without a byte; further ones wait.  A request line with
- * its headers takes HTTP_MEMORY_BYTES at most, else it is 414 or 431.
+ * method 405.  At most HTTP_CONNECTIONS_MAX connections; further ones wait.
+ * One is closed when HTTP_TURN_S have gone by since it began, or since its
+ * last answer was taken: who sends or reads byte by byte keeps nobody out for
+ * longer.  A request line with its headers takes HTTP_MEMORY_BYTES at most,
+ * else it is 414 or 431.
  *
  * No TLS and no password: what is on the pages is nobody's secret, and the
  * address is the operator's choice.
  */
 
 #define HTTP_CONNECTIONS_MAX 32
-#define HTTP_IDLE_S          10
+#define HTTP_TURN_S          10
 #define HTTP_MEMORY_BYTES    8192
 
 struct http;

@@ -12,10 +12,12 @@ WORLD_LOG=$WORLD/log
 mkdir "$WORLD_LOG"
 ROOT=$WORLD/root
 
-make_here() { # TARGET [VARIABLE=VALUE...]
+# As root may have it; what is installed is for all users of the machine.
+make_here() ( # TARGET [VARIABLE=VALUE...]
+	umask 077
 	make -s BUILD="$BUILD" DESTDIR="$ROOT" PREFIX=/usr "$@" \
 	    >>"$WORLD_LOG/make.log" 2>&1 </dev/null
-}
+)
 
 installed() {
 	(cd "$ROOT" && find . ! -type d -printf '%P\n' | sort)
@@ -55,6 +57,11 @@ want() {
 case_begin "O-05 make install: all that is needed is there, and nothing else"
 make_here install || fail "make install"
 assert_equal "$(want | sort)" "$(installed)" "files"
+case_pass
+
+case_begin "O-05 whatever the umask, all can be read by everybody"
+assert_equal '' "$(find "$ROOT" ! -type l ! -perm -a=r)" "not by others"
+assert_equal '' "$(find "$ROOT" -type d ! -perm -a=x)" "closed folders"
 case_pass
 
 case_begin "O-05 the installed programs run, and their configuration is good"
@@ -163,6 +170,12 @@ for name in $SERVERS; do
 	[ -n "$unit" ] || fail "$name has none"
 	assert_equal "$container" "$unit" "$name"
 done
+case_pass
+
+case_begin "O-05 G-06 systemd tells the gateway to stop, and it its bearers"
+grep -qx KillMode=mixed \
+    "$ROOT/usr/lib/systemd/system/keepsake-gateway.service" ||
+    fail "each of its processes is told twice"
 case_pass
 
 case_begin "O-05 make uninstall leaves the configuration alone"

@@ -7,7 +7,7 @@ world_up
 terminal_of_new one anna
 terminal_of two anna
 tree_make "$WORLD/tree" 4 40 1
-mkdir -p "$WORLD/tree/mine/deep" "$WORLD/tree/mine.too"
+mkdir -p "$WORLD/tree/mine/deep" "$WORLD/tree/mine.too" "$WORLD/tree/other"
 (
 	cd "$WORLD/tree/mine"
 	echo one >one.txt
@@ -16,6 +16,8 @@ mkdir -p "$WORLD/tree/mine/deep" "$WORLD/tree/mine.too"
 	ln -s one.txt link
 	echo three >three.txt
 	ln three.txt deep/second-name.txt
+	ln three.txt ../other/third-name.txt
+	ln three.txt ../other/fourth-name.txt
 	echo other >../mine.too/one.txt
 	chmod 0750 deep
 	touch -d '2026-01-01 00:00:00 UTC' one.txt deep
@@ -44,6 +46,19 @@ for path in mine mine/ ./mine//; do
 	assert_same_tree "$WORLD/before/mine" "$WORLD/folder/mine"
 	assert_equal mine "$(ls "$WORLD/folder")" folders
 done
+case_pass
+
+case_begin "B-06 a file is restored by any of its names, and one file stays one"
+told=$(keepsake_as two --json restore 1 --path mine/three.txt \
+    --target "$WORLD/by-name" --verify)
+assert_json '.files == 1 and .written == 1 and .verified == 1' "$told" told
+assert_equal mine/three.txt "$(cd "$WORLD/by-name" && find . ! -name . \
+    -printf '%P\n' | grep -vx mine)" "what was made"
+assert_equal three "$(cat "$WORLD/by-name/mine/three.txt")" content
+told=$(keepsake_as two --json restore 1 --path other --target "$WORLD/others")
+assert_json '.files == 3 and .written == 3 and .skipped == []' "$told" told
+assert_same_tree "$WORLD/before/other" "$WORLD/others/other"
+assert_equal 2 "$(stat -c %h "$WORLD/others/other/third-name.txt")" names
 case_pass
 
 case_begin "B-06 a category within a folder is restored"
@@ -109,6 +124,19 @@ case_begin "B-06 in place one file, with --overwrite, and no other"
 keepsake_as one --quiet restore 1 --in-place --overwrite --path mine/two.txt
 assert_equal two "$(cat "$WORLD/tree/mine/two.txt")" "the file"
 assert_equal two.txt "$(readlink "$WORLD/tree/mine/link")" "another link"
+case_pass
+
+case_begin "B-06 in place a file that is kept gets no other name"
+damage
+rm "$WORLD/tree/mine/three.txt" "$WORLD/tree/mine/deep/second-name.txt"
+echo newer >"$WORLD/tree/mine/deep/second-name.txt"
+status=0
+told=$(keepsake_as one --json restore 1 --in-place --path mine) || status=$?
+assert_equal 3 "$status" "exit status"
+assert_json '.skipped[] | select(.path == "mine/three.txt") |
+    .why | test("another name")' "$told" told
+[ ! -e "$WORLD/tree/mine/three.txt" ] || fail "it has what was kept"
+assert_equal newer "$(cat "$WORLD/tree/mine/deep/second-name.txt")" kept
 case_pass
 
 case_begin "B-06 with --overwrite all is as it was, and foreign files stay"

@@ -66,6 +66,24 @@ grep -q event=stop_timed_out "$WORLD_LOG/gateway.log" || fail "it did not say so
 ! kill -0 "$bearer_pid" 2>/dev/null || fail "the bearer is still there"
 case_pass
 
+# Ctrl-C reaches every process of its group; the bearer is told once all the
+# same, and finishes.
+case_begin "G-06 a gateway with a bearer of its own finishes after Ctrl-C, too"
+offset=$(stat -c %s "$WORLD_LOG/gateway.log")
+setsid "$BUILD/keepsake-gateway" --config "$WORLD_CONFIG" \
+    >>"$WORLD_LOG/gateway.log" 2>&1 </dev/null &
+SERVICE_PID[gateway]=$!
+log_wait gateway '(^| )event=ready( |$)' 20 "$offset" || fail "no gateway"
+ask_store
+kill -INT -- "-${SERVICE_PID[gateway]}"
+log_wait gateway 'event=stopping ' 10 "$offset" || fail "it does not stop"
+wait_for 5 refuses || fail "new: $(cat "$WORLD/refused")"
+kill -CONT "${SERVICE_PID[store]}"
+wait "$asked" || fail "$(cat "$WORLD/said")"
+assert_match '^ok 0 - ' "$(cat "$WORLD/said")" answer
+service_wait gateway || fail "exit status $?"
+case_pass
+
 # The services have no more to finish than what is on its way to the disk.
 case_begin "G-06 every service stops by itself, with a backup under way"
 service_start gateway

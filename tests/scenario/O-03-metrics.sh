@@ -199,6 +199,35 @@ for fd in "${held[@]}"; do
 done
 case_pass
 
+# Open 40 connections, and send a byte of a request by each every half second,
+# until standard input ends.
+trickle() { # ADDRESS
+	local held=() fd
+	trap '' PIPE
+	for ((i = 0; i < 40; i++)); do
+		exec {fd}<>"/dev/tcp/${1%:*}/${1#*:}"
+		printf 'GET /healthz HTTP/1.1\r\nX: ' >&"$fd"
+		held+=("$fd")
+	done
+	echo held
+	until read -rt 0.5 || [ $? -le 128 ]; do
+		for fd in "${held[@]}"; do
+			printf x >&"$fd" || true
+		done
+	done 2>/dev/null
+}
+
+case_begin "O-03 R-03 nor do those that send byte by byte keep anybody out"
+coproc trickle "${ADDRESS[auth]}"
+trickler=$COPROC_PID
+into=${COPROC[1]}
+read -r _ <&"${COPROC[0]}"
+wait_for 90 answers 200 auth /healthz || fail "no answer while they trickle"
+kill -0 "$trickler" || fail "they have ended"
+exec {into}>&-
+wait "$trickler"
+case_pass
+
 # Whether --health says so, with this exit status and a line like that.
 health() { # CODE SERVICE PATTERN
 	local got=0 said

@@ -127,8 +127,10 @@ assert_json 'length > 50 and all(.[]; has("path") and has("type") and
 result=$(keepsake_as one --json restore latest --target "$WORLD/target")
 assert_json '.snapshot == 4 and .files == .written and .skipped == [] and
     .bytes > 0 and .verified == 0' "$result" restore
-assert_json 'all(.[]; has("id") and has("kind") and has("when") and
-    has("figures"))' "$(keepsake_as one --json notices)" notices
+result=$(keepsake_as one --json notices)
+assert_json 'length > 1 and all(.[]; has("id") and has("kind") and
+    has("when") and has("figures"))' "$result" notices
+assert_equal 1 "$(wc -l <<<"$result")" "lines of notices"
 assert_json '.reachable and .bound and .round_trip_ms >= 0 and
     .name == "anna"' "$(keepsake_as one --json status)" status
 script -qefc "$(printf '%q ' "$BUILD/keepsake" \
@@ -151,6 +153,12 @@ case_begin "T-01 a full standard output is a failure"
 for command in snapshots "show latest" "backup $WORLD/small"; do
 	# shellcheck disable=SC2086 # a command and its arguments
 	expect_status 1 keepsake_as one --json $command >/dev/full 2>/dev/null
+done
+for program in keepsake keepsakectl; do
+	for option in --help --version "--completion bash"; do
+		# shellcheck disable=SC2086 # an option and its argument
+		expect_status 1 "$BUILD/$program" $option >/dev/full 2>/dev/null
+	done
 done
 case_pass
 

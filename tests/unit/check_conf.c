@@ -113,7 +113,7 @@ END_TEST
 #define A_CHOICE    "expected one of error|info|debug\n"
 #define AN_INSTANCE "expected door or door-NAME, at most 63 bytes\n"
 #define AN_ADDRESS  "expected IP:PORT, such as 127.0.0.1:9641 or [::1]:9641\n"
-#define AN_ENDPOINT "expected tcp://HOST:PORT or ipc:///PATH\n"
+#define AN_ENDPOINT "expected tcp://HOST:PORT or ipc:///FOLDER/NAME\n"
 
 /* clang-format off */
 static const struct {
@@ -138,6 +138,8 @@ static const struct {
 	{ "endpoint, port 65536", "[home]\nlisten = tcp://host:65536\n", ":2: [home] listen: got \"tcp://host:65536\", " AN_ENDPOINT },
 	{ "endpoint, ipc relative", "[home]\nlisten = ipc://run\n",     ":2: [home] listen: got \"ipc://run\", " AN_ENDPOINT },
 	{ "endpoint, ipc empty",  "[home]\nlisten = ipc:///\n",         ":2: [home] listen: got \"ipc:///\", " AN_ENDPOINT },
+	{ "endpoint, ipc in /",   "[home]\nlisten = ipc:///name\n",     ":2: [home] listen: got \"ipc:///name\", " AN_ENDPOINT },
+	{ "endpoint, ipc folder", "[home]\nlisten = ipc:///run/\n",     ":2: [home] listen: got \"ipc:///run/\", " AN_ENDPOINT },
 	{ "address, no port",     "[home]\nweb = 127.0.0.1\n",          ":2: [home] web: got \"127.0.0.1\", " AN_ADDRESS },
 	{ "address, a name",      "[home]\nweb = localhost:80\n",       ":2: [home] web: got \"localhost:80\", " AN_ADDRESS },
 	{ "address, IPv6 alone",  "[home]\nweb = ::1:80\n",             ":2: [home] web: got \"::1:80\", " AN_ADDRESS },
