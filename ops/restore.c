@@ -68,6 +68,23 @@ static void path_join(
 		out[0] = '\0';
 }
 
+/*
+ * Root does as the owner of the data folder would: what is made is theirs, and
+ * a link that they have put there leads no further than they come themselves.
+ */
+static bool act_as(struct restore *self, uid_t user, gid_t group)
+{
+	if (getuid() != 0 ||
+	    (seteuid(0) == 0 && setegid(group) == 0 && seteuid(user) == 0))
+		return true;
+	return failed(self, self->data, "cannot act as its owner");
+}
+
+static bool act_as_owner(struct restore *self)
+{
+	return act_as(self, self->owner.st_uid, self->owner.st_gid);
+}
+
 /* ---- is it what it should be? ---- */
 
 static bool check_manifest(struct restore *self)
@@ -109,12 +126,12 @@ static bool lock_data(struct restore *self)
 	if (folder_make(self->data) != STATUS_OK ||
 	    stat(self->data, &self->owner) != 0)
 		return failed(self, self->data, "cannot be used");
+	if (!act_as_owner(self))
+		return false;
 	path_join(path, self->data, "owner.lock");
 	self->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (self->lock_fd < 0)
 		return failed(self, path, "cannot be opened");
-	if (fchown(self->lock_fd, self->owner.st_uid, self->owner.st_gid) != 0)
-		return failed(self, path, "owner");
 	if (flock(self->lock_fd, LOCK_EX | LOCK_NB) == 0)
 		return true;
 	fprintf(stderr, "keepsakectl: keepsake-%s is running: stop it first\n",
@@ -131,13 +148,12 @@ static bool copy_bytes(struct restore *self, int in, int out, const char *to)
 	ssize_t got = -1;
 
 	while (buffer && (got = read(in, buffer, COPY_BYTES)) > 0)
-		if (write(out, buffer, (size_t)got) != got) {
+		if (!file_write(out, slice_of(buffer, (size_t)got))) {
 			got = -1;
 			break;
 		}
 	free(buffer);
-	if (got != 0 || fsync(out) != 0 ||
-	    fchown(out, self->owner.st_uid, self->owner.st_gid) != 0)
+	if (got != 0 || fsync(out) != 0)
 		return failed(self, to, "cannot be written");
 	return true;
 }
@@ -147,12 +163,20 @@ static bool put(struct restore *self, const char *from, const char *to)
 {
 	char fresh[PATH_BYTES];
 	bool done = false;
-	int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), out = -1;
+	int in, out = -1;
 
 	if (snprintf(fresh, sizeof(fresh), "%s.restoring", to) >= PATH_BYTES)
 		fresh[0] = '\0';
+	/* The backup may be root's. */
+	if (!act_as(self, getuid(), getgid()))
+		return false;
+	in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (in < 0)
 		return failed(self, from, "cannot be read");
+	if (!act_as_owner(self)) {
+		close(in);
+		return false;
+	}
 	unlink(fresh);
 	out = open(
 	    fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -171,12 +195,15 @@ static bool put(struct restore *self, const char *from, const char *to)
 	return done;
 }
 
-static bool make_folder(struct restore *self, const char *path)
+/* What is above it may be root's, and it may be a link of the operator's. */
+static bool make_ledger(struct restore *self)
 {
-	if (folder_make(path) != STATUS_OK ||
-	    chown(path, self->owner.st_uid, self->owner.st_gid) != 0)
-		return failed(self, path, "cannot be made");
-	return true;
+	if (!act_as(self, getuid(), getgid()))
+		return false;
+	if (folder_make(self->ledger) != STATUS_OK ||
+	    lchown(self->ledger, self->owner.st_uid, self->owner.st_gid) != 0)
+		return failed(self, self->ledger, "cannot be made");
+	return act_as_owner(self);
 }
 
 /* ---- the database ---- */
@@ -283,8 +310,11 @@ static bool put_ledger(struct restore *self, bool replace_journal)
 	char from[PATH_BYTES], to[PATH_BYTES];
 
 	path_join(to, self->ledger, "journal");
-	if (!make_folder(self, self->ledger) || !make_folder(self, to) ||
-	    !put_marks(self))
+	if (!make_ledger(self))
+		return false;
+	if (folder_make(to) != STATUS_OK)
+		return failed(self, to, "cannot be made");
+	if (!put_marks(self))
 		return false;
 	if (replace_journal) {
 		path_join(from, self->from, BACKUP_JOURNAL);

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,18 +127,18 @@ enum status file_sync_folder(const char *path)
 	return st;
 }
 
-static enum status write_all(int fd, const char *path, struct slice contents)
+bool file_write(int fd, struct slice contents)
 {
 	while (contents.len > 0) {
 		ssize_t put = write(fd, contents.data, contents.len);
 		if (put < 0 && errno == EINTR)
 			continue;
 		if (put < 0)
-			return file_status(errno, path);
+			return false;
 		contents.data += put;
 		contents.len -= (size_t)put;
 	}
-	return fsync(fd) == 0 ? STATUS_OK : file_status(errno, path);
+	return true;
 }
 
 /* owner  whose it is to be; NULL: the caller's */
@@ -156,8 +155,8 @@ static enum status write_new(const char *path, struct slice contents,
 		st = file_status(errno, path);
 	if (st == STATUS_OK && fchmod(fd, (mode_t)mode) != 0)
 		st = file_status(errno, path);
-	if (st == STATUS_OK)
-		st = write_all(fd, path, contents);
+	if (st == STATUS_OK && (!file_write(fd, contents) || fsync(fd) != 0))
+		st = file_status(errno, path);
 	close(fd);
 	if (st != STATUS_OK)
 		unlink(path);

@@ -1,6 +1,8 @@
 #ifndef KEEPSAKE_BASE_FILE_H
 #define KEEPSAKE_BASE_FILE_H
 
+#include <stdbool.h>
+
 #include "base/bytes.h"
 
 /* Small whole files: keys, secrets, state. */
@@ -52,6 +54,9 @@ enum status file_create(
  */
 enum status file_replace(
     const char *path, struct slice contents, unsigned int mode);
+
+/** Write all of ${contents}; false: errno says why not. */
+bool file_write(int fd, struct slice contents);
 
 /** Sync the folder that holds ${path}: then a new name in it lasts. */
 enum status file_sync_folder(const char *path);

@@ -1,9 +1,10 @@
 #include "service/backup.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
+#include <fnmatch.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -88,14 +89,18 @@ static void remove_part(const char *folder)
 /* What was left by one who was killed. */
 static void remove_parts(const struct backup *self)
 {
-	char pattern[PATH_BYTES];
-	glob_t found = { 0 };
+	char path[PATH_BYTES];
+	const struct dirent *found;
+	DIR *all = opendir(self->folder);
 
-	path_join(pattern, self->folder, ".*.part");
-	if (glob(pattern, 0, NULL, &found) == 0)
-		for (size_t i = 0; i < found.gl_pathc; i++)
-			remove_part(found.gl_pathv[i]);
-	globfree(&found);
+	while (all && (found = readdir(all))) {
+		if (fnmatch(".*.part", found->d_name, 0) != 0)
+			continue;
+		path_join(path, self->folder, found->d_name);
+		remove_part(path);
+	}
+	if (all)
+		closedir(all);
 }
 
 /* A plain copy, synced. */
@@ -120,7 +125,7 @@ static enum status copy_file(
 	while (st == STATUS_OK && (got = read(in, buffer, COPY_BYTES)) > 0)
 		if (atomic_load(&self->progress.stop))
 			st = STATUS_UNAVAILABLE;
-		else if (write(out, buffer, (size_t)got) != got)
+		else if (!file_write(out, slice_of(buffer, (size_t)got)))
 			st = fault(to, "write");
 	if (got < 0)
 		st = fault(from, "read");
@@ -314,9 +319,7 @@ void backup_note_deletion(struct backup *self, const struct order *order)
 	char path[PATH_BYTES];
 
 	path_join(path, self->folder, BACKUP_DELETED);
-	/* The first backup makes the list; without any there is no need. */
-	if (access(path, F_OK) == 0)
-		deletions_note(path, order);
+	deletions_note(path, order);
 }
 
 /* ---- the handler ---- */
@@ -335,7 +338,6 @@ static enum status begin(struct backup *self, struct exchange *x)
 		return exchange_refuse(x, STATUS_CONFLICT,
 		    "there is a backup of this name: give another");
 	atomic_store(&self->progress.bytes, 0);
-	self->done = false;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	int rc = pthread_create(&self->thread, NULL, run, self);
@@ -405,6 +407,7 @@ enum status backup_on_backup(struct backup *self, struct exchange *x)
 		return exchange_retry(
 		    x, STATUS_BUSY, 1000, "another backup is being made");
 	if (!self->runs && !(self->done && is_same(&self->job, &job))) {
+		self->done = false;
 		self->job = job;
 		st = begin(self, x);
 		if (st != STATUS_OK)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,18 +66,45 @@ enum status deletion_read(struct order *out, const char *line)
 	return STATUS_OK;
 }
 
+/* A last line that was cut short goes, or the next would be one with it. */
+static enum status cut_torn_line(int fd, const char *path)
+{
+	char tail[LINE_BYTES];
+	off_t end = lseek(fd, 0, SEEK_END);
+	size_t len = min_of((size_t)max_of(end, (off_t)0), sizeof(tail));
+
+	if (end < 0 || pread(fd, tail, len, end - (off_t)len) != (ssize_t)len)
+		return fault(path, "read");
+	const char *newline = memrchr(tail, '\n', len);
+	size_t torn = newline ? (size_t)(tail + len - newline) - 1 : len;
+	if (torn > 0 && ftruncate(fd, end - (off_t)torn) != 0)
+		return fault(path, "cut");
+	return STATUS_OK;
+}
+
+/* Held while a list is appended to, and from the last look at the journal
+ * until a new one has its place: what comes in between is in either. */
+static pthread_mutex_t exchanging = PTHREAD_MUTEX_INITIALIZER;
+
 enum status deletions_note(const char *path, const struct order *order)
 {
 	char line[LINE_BYTES];
 	size_t len = line_of(line, order);
-	enum status st = STATUS_OK;
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 
-	if (fd < 0)
-		return fault(path, "open");
-	if (write(fd, line, len) != (ssize_t)len || fdatasync(fd) != 0)
+	pthread_mutex_lock(&exchanging);
+	int fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC);
+	bool none = fd < 0 && errno == ENOENT;
+	enum status st = STATUS_OK;
+	if (fd < 0 && !none)
+		st = fault(path, "open");
+	if (fd >= 0)
+		st = cut_torn_line(fd, path);
+	if (st == STATUS_OK && !none &&
+	    (!file_write(fd, slice_of(line, len)) || fdatasync(fd) != 0))
 		st = fault(path, "write");
-	close(fd);
+	if (fd >= 0)
+		close(fd);
+	pthread_mutex_unlock(&exchanging);
 	return st;
 }
 
@@ -84,27 +112,31 @@ typedef enum status line_fn(void *arg, const struct order *order);
 
 static enum status each_line(const char *path, line_fn *each, void *arg)
 {
-	char quoted[LOG_QUOTED_BYTES];
-	struct bytes text = { 0 };
+	char line[LINE_BYTES + 1], quoted[LOG_QUOTED_BYTES];
+	enum status st = STATUS_OK;
+	size_t number = 0;
 	struct order order;
+	FILE *file = fopen(path, "re");
 
-	enum status st = file_read(&text, path, DELETIONS_BYTES_MAX);
-	if (st == STATUS_NOT_FOUND)
-		return STATUS_OK;
-	char *at = (char *)text.data, *end = at + text.len, *newline;
-	while (st == STATUS_OK && at < end &&
-	       (newline = memchr(at, '\n', (size_t)(end - at)))) {
-		*newline = '\0';
-		st = deletion_read(&order, at);
+	if (!file)
+		return errno == ENOENT ? STATUS_OK : fault(path, "open");
+	while (st == STATUS_OK && fgets(line, sizeof(line), file)) {
+		char *newline = strchr(line, '\n');
+		if (!newline && feof(file))
+			break; /* cut short */
+		number++;
+		if (newline)
+			*newline = '\0';
+		st = newline ? deletion_read(&order, line) : STATUS_MALFORMED;
 		if (st != STATUS_OK)
-			log_error(NULL, "deletions_damaged", "path=%s at=%zu",
-			    log_quoted(quoted, path),
-			    (size_t)(at - (char *)text.data));
+			log_error(NULL, "deletions_damaged", "path=%s line=%zu",
+			    log_quoted(quoted, path), number);
 		else
 			st = each(arg, &order);
-		at = newline + 1;
 	}
-	bytes_clear(&text);
+	if (st == STATUS_OK && ferror(file))
+		st = fault(path, "read");
+	fclose(file);
 	return st;
 }
 
@@ -112,6 +144,7 @@ static enum status each_line(const char *path, line_fn *each, void *arg)
 
 struct listing_anew {
 	struct db *journal;
+	uint64_t after; /* the last order that was looked at */
 	struct bytes text;
 };
 
@@ -140,25 +173,39 @@ static enum status add_unknown(void *arg, const struct order *order)
 	return st == STATUS_OK ? add_line(&self->text, order) : st;
 }
 
-enum status deletions_write(const char *path, struct db *journal)
+/* Those of the journal behind what was added before. */
+static enum status add_known(struct listing_anew *self)
 {
-	struct listing_anew self = { .journal = journal };
 	struct order page[ORDERS_STORED_MAX];
-	uint64_t after = 0;
+	enum status st = STATUS_OK;
 	size_t count;
 	bool more = true;
 
-	enum status st = each_line(path, add_unknown, &self);
 	while (st == STATUS_OK && more) {
-		st = orders_stored(journal, after, page, &count, &more);
+		st = orders_stored(
+		    self->journal, self->after, page, &count, &more);
 		for (size_t i = 0; i < count && st == STATUS_OK; i++) {
-			after = page[i].sequence;
+			self->after = page[i].sequence;
 			if (page[i].kind == ORDER_DELETE_ACCOUNT)
-				st = add_line(&self.text, &page[i]);
+				st = add_line(&self->text, &page[i]);
 		}
 	}
+	return st;
+}
+
+enum status deletions_write(const char *path, struct db *journal)
+{
+	struct listing_anew self = { .journal = journal };
+
+	enum status st = each_line(path, add_unknown, &self);
+	if (st == STATUS_OK)
+		st = add_known(&self);
+	pthread_mutex_lock(&exchanging);
+	if (st == STATUS_OK)
+		st = add_known(&self);
 	if (st == STATUS_OK)
 		st = file_replace(path, bytes_slice(&self.text), 0600);
+	pthread_mutex_unlock(&exchanging);
 	bytes_clear(&self.text);
 	return st;
 }

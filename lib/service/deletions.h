@@ -15,15 +15,17 @@
  * last line that was cut short is passed over.
  */
 
-#define DELETIONS_BYTES_MAX (1024u * 1024 * 1024)
-
-/** Append a deletion, and sync; what fails is logged and returned. */
+/**
+ * Append a deletion that the journal has, and sync; what fails is logged and
+ * returned.  OK where there is no list: the first backup makes it.  May be
+ * called while another thread writes the list anew.
+ */
 enum status deletions_note(const char *path, const struct order *order);
 
 /**
  * Write the list of what is in ${journal} to ${path}, with what is listed
  * there already: of a journal that was lost too.  May be called on any
- * thread.  Results as orders_stored and file_replace.
+ * thread, by one at a time.  Results as orders_stored and file_replace.
  */
 enum status deletions_write(const char *path, struct db *journal);
 

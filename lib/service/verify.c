@@ -244,8 +244,14 @@ static enum status next_account(struct verify *self, struct cursor *at)
 		enum status st = db_accounts(self->db,
 		    id_is_none(&at->account) ? NULL : &at->account, &found, 1,
 		    &count);
-		if (st != STATUS_OK)
+		if (st == STATUS_MALFORMED) {
+			tell(self, "accounts", &at->account,
+			    (struct slice){ 0 },
+			    "accounts behind this one cannot be read");
+			count = 0;
+		} else if (st != STATUS_OK) {
 			return st;
+		}
 		if (count == 0) {
 			*at = (struct cursor){ .part = PART_NAMES };
 			return STATUS_OK;
@@ -295,6 +301,13 @@ static enum status walk_names(
 	}
 	enum status st = db_names(
 	    self->db, at->key_len > 0 ? &after : NULL, &name, 1, &count);
+	if (st == STATUS_MALFORMED) {
+		tell(self, "names", &(struct id){ 0 },
+		    slice_of(at->key, at->key_len),
+		    "names behind this one cannot be read");
+		st = STATUS_OK;
+		count = 0;
+	}
 	if (st != STATUS_OK || count == 0) {
 		*done_out = true;
 		return st;

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -205,9 +206,13 @@ int verify_folder(struct service *self, const char *folder)
 		fprintf(stderr, "%s: %s: %s\n", self->kind->name, folder, why);
 		goto out;
 	}
-	if (asprintf(&database, "%s/" BACKUP_DATABASE, whole) < 0 ||
-	    !mkdtemp(apart))
+	if (asprintf(&database, "%s/" BACKUP_DATABASE, whole) < 0)
 		goto out;
+	if (!mkdtemp(apart)) {
+		fprintf(stderr, "%s: %s: %s\n", self->kind->name, apart,
+		    strerror(errno));
+		goto out;
+	}
 	st = open_apart(self, database, apart);
 	if (st == STATUS_VERSION)
 		fprintf(stderr,

@@ -106,6 +106,16 @@ grep -q 'there is a backup of this name' "$WORLD/said" ||
 expect_status 2 keepsakectl backup nobody 2>/dev/null
 case_pass
 
+case_begin "O-04 G-04 what was refused, and is asked again, is refused again"
+# BACKUP, 9: the name "first", a set of 16 bytes that is another's.
+request=0a05$(printf first | od -An -tx1 | tr -d ' \n')1210$(printf '5a%.0s' {1..16})
+for _ in 1 2 3; do
+	assert_match '^conflict .*there is a backup of this name' \
+	    "$("$BUILD/tests/tool/rawpeer" "ipc://$WORLD/run/store.ops/socket" \
+		9 "$request")" answer
+done
+case_pass
+
 case_begin "O-04 without --no-ledger's files there is no ledger copy"
 keepsakectl backup store --to bare --no-ledger >/dev/null
 [ ! -e "$WORLD/store.backups/bare/ledger-copy" ] || fail "there is one"
@@ -176,6 +186,18 @@ keepsake_as three --quiet backup "$WORLD/tree"
 carla=$(account carla)
 anna=$(account anna)
 keepsakectl backup all --to second >/dev/null
+# There is a list of deletions now, which is read whole and written anew.
+case_begin "O-04 P-06 a backup takes little memory"
+if sanitized; then
+	case_skip "O-04 P-06 a backup takes little memory: a sanitizer's is more"
+else
+	for name in $DATABASES; do
+		assert_at_most $((256 << 10)) "$(sed -n \
+		    's/^VmHWM:[^0-9]*\([0-9]*\) kB$/\1/p' \
+		    "/proc/${SERVICE_PID[$name]}/status")" "peak of $name in KiB"
+	done
+	case_pass
+fi
 secret wrong 'not the right one'
 for _ in 1 2 3; do
 	expect_error 4 denied two --password-file "$WORLD/secret.wrong" \
@@ -280,3 +302,62 @@ terminal_bind four --name dora
 keepsake_as four --quiet backup "$WORLD/tree"
 assert_restores four latest "$WORLD/tree"
 case_pass
+
+case_begin "O-04 what a killed backup left goes, whatever the folder is called"
+odd="$WORLD/odd [x]* folder"
+sed -i "s|^backups = .*/notify.backups\$|backups = $odd|" "$WORLD_CONFIG"
+service_stop notify
+mkdir -p "$odd/.killed.part/ledger-copy"
+touch "$odd/.killed.part/data.mdb" "$odd/.killed.part/ledger-copy/account.keys"
+service_start notify
+keepsakectl backup notify --to odd >/dev/null
+assert_equal "deleted odd" "$(find "$odd" -mindepth 1 -maxdepth 1 -printf \
+    '%f\n' | sort | paste -sd ' ')" "what is there"
+keepsakectl verify --folder "$odd/odd" >/dev/null
+case_pass
+stop_all
+
+case_begin "O-04 R-04 where a restore has no room it says so, and undoes it"
+former=$(sha256sum "$WORLD/store/data.mdb")
+rm -f "$WORLD"/store/data.mdb.replaced-*
+no_room() (
+	trap '' XFSZ
+	ulimit -f 64
+	keepsakectl restore store --from "$WORLD/store.backups/third"
+)
+expect_status 1 no_room 2>"$WORLD/said"
+assert_match 'cannot be written: File too large$' "$(cat "$WORLD/said")"
+assert_equal "$former" "$(sha256sum "$WORLD/store/data.mdb")" database
+assert_equal '' "$(find "$WORLD/store" -name '*.restoring' -o \
+    -name '*.replaced-*')" "what is left"
+case_pass
+
+if [ "$(id -u)" -eq 0 ]; then
+	# Who acts as another cannot be traced, so is not looked at for leaks.
+	export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
+	chmod 755 "$WORLD"
+	rm -rf "${WORLD:?}/store.ledger"
+	chown -R 4242:4242 "$WORLD/store"
+	case_begin "O-04 what root puts back is the owner's of the data folder"
+	restore store third --ledger-only
+	restore store third
+	assert_equal '' "$(find "$WORLD/store" "$WORLD/store.ledger" \
+	    ! -user 4242 -o ! -group 4242)" "what is another's"
+	case_pass
+
+	case_begin "O-04 R-06 root follows no link that the owner has put there"
+	for link in store/owner.lock store.ledger/journal/owner.lock \
+	    store.ledger/journal/reserve store.ledger/journal/lock.mdb; do
+		printf 'of root\n' >"$WORLD/victim"
+		mv "$WORLD/$link" "$WORLD/aside"
+		ln -s "$WORLD/victim" "$WORLD/$link"
+		expect_status 1 keepsakectl restore store \
+		    --from "$WORLD/store.backups/third" 2>/dev/null
+		assert_equal "0 of root" "$(stat -c %u "$WORLD/victim") $(
+		    cat "$WORLD/victim")" "behind $link"
+		mv -f "$WORLD/aside" "$WORLD/$link"
+	done
+	case_pass
+else
+	case_skip "O-04 R-06 what root puts back is another's: not root"
+fi

@@ -78,6 +78,26 @@ for name in $DATABASES; do
 	mv "$WORLD/$name.whole" "$WORLD/$name"
 	service_start "$name"
 done
+
+# The row of the account itself, as LMDB has it: 25 bytes, a key of 16.
+case_begin "O-04 verify names damage in the list of accounts, and goes on"
+keepsakectl backup store --to listed >/dev/null
+listed=$WORLD/store.backups/listed
+row=$(sed 's/../\\x&/g' <<<"1900000000001000$anna")
+while IFS=: read -r at _; do
+	printf '\030' | dd of="$listed/data.mdb" bs=1 seek="$at" \
+	    conv=notrunc status=none
+done < <(LC_ALL=C grep -obUaP "$row" "$listed/data.mdb")
+sum=$(b2sum -l 256 "$listed/data.mdb" | cut -d ' ' -f 1)
+sed -i -e "s/^\(file data.mdb [0-9]*\) .*/\1 $sum/" -e '$d' "$listed/manifest"
+printf 'end %s\n' "$(b2sum -l 256 "$listed/manifest" | cut -d ' ' -f 1)" \
+    >>"$listed/manifest"
+expect_status 1 keepsakectl verify --folder "$listed" \
+    >"$WORLD/out" 2>"$WORLD/said"
+assert_match 'damaged: table accounts, .* accounts behind this one cannot be read' \
+    "$(cat "$WORLD/said")" "what is said"
+assert_match '^store: 0 accounts, .* 1 damaged$' "$(cat "$WORLD/out")"
+case_pass
 service_start gateway
 
 case_begin "O-04 what is whole passes, before and after"

@@ -1,3 +1,4 @@
+#include <pthread.h>
 #include <sodium.h>
 
 #include "base/file.h"
@@ -207,6 +208,9 @@ START_TEST(replayed)
 	ck_assert_int_eq(deletions_replay(list, journal, &lines_read),
 	    STATUS_OK); /* there is no list yet */
 	ck_assert_int_eq(deletions_note(list, &one), STATUS_OK);
+	ck_assert_int_ne(access(list, F_OK), 0);
+	ck_assert_int_eq(deletions_write(list, journal), STATUS_OK);
+	ck_assert_int_eq(deletions_note(list, &one), STATUS_OK);
 	ck_assert_int_eq(deletions_note(list, &two), STATUS_OK);
 	FILE *cut = fopen(list, "a");
 	ck_assert_ptr_nonnull(cut);
@@ -235,6 +239,7 @@ START_TEST(written_anew)
 	struct bytes contents = { 0 };
 
 	struct db *journal = scratch_db("journal", "auth-journal", 1);
+	ck_assert_int_eq(deletions_write(list, journal), STATUS_OK);
 	ck_assert_int_eq(deletions_note(list, &one), STATUS_OK);
 	ck_assert_int_eq(orders_restore(journal, &two), STATUS_OK);
 	for (int times = 0; times < 2; times++)
@@ -244,6 +249,79 @@ START_TEST(written_anew)
 	    slice_text("7 01000000000000000000000000000000 1007\n"
 		       "9 02000000000000000000000000000000 1009\n")));
 	bytes_clear(&contents);
+	db_close(&journal);
+}
+END_TEST
+
+/* What a full disk or a power cut left of a line does not spoil the next. */
+START_TEST(noted_behind_a_torn_line)
+{
+	static const char *const torn[] = { "1", "11 000102",
+		"11 03000000000000000000000000000000 1011" };
+	struct order one = deletion(7, 1), two = deletion(9, 2);
+	const char *list = scratch_path("deleted");
+	struct bytes contents = { 0 };
+
+	ck_assert_int_eq(
+	    file_create(list, (struct slice){ 0 }, 0600), STATUS_OK);
+	if (_i > 0)
+		ck_assert_int_eq(deletions_note(list, &one), STATUS_OK);
+	for (size_t i = 0; i < nitems(torn); i++) {
+		FILE *cut = fopen(list, "a");
+		ck_assert_ptr_nonnull(cut);
+		fputs(torn[i], cut);
+		fclose(cut);
+		ck_assert_int_eq(deletions_note(list, &two), STATUS_OK);
+	}
+	ck_assert_int_eq(file_read(&contents, list, 1000), STATUS_OK);
+	const char *want = "7 01000000000000000000000000000000 1007\n"
+			   "9 02000000000000000000000000000000 1009\n"
+			   "9 02000000000000000000000000000000 1009\n"
+			   "9 02000000000000000000000000000000 1009\n";
+	if (_i == 0)
+		want = strchr(want, '\n') + 1;
+	ck_assert(slice_equal(bytes_slice(&contents), slice_text(want)));
+	bytes_clear(&contents);
+}
+END_TEST
+
+#define NOTED 24
+
+static const char *list_path;
+
+static void *rewrite(void *journal)
+{
+	return deletions_write(list_path, journal) == STATUS_OK ? journal
+								: NULL;
+}
+
+/* One that is noted while the list is written anew is in the new one. */
+START_TEST(noted_meanwhile)
+{
+	struct db *journal = scratch_db("journal", "auth-journal", 1);
+	char line[ID_BYTES];
+	pthread_t thread;
+
+	list_path = scratch_path("deleted");
+	ck_assert_int_eq(deletions_write(list_path, journal), STATUS_OK);
+	for (uint8_t i = 1; i <= NOTED; i++) {
+		struct order order = deletion(i, i);
+		struct bytes contents = { 0 };
+		void *done = NULL;
+		ck_assert_int_eq(
+		    pthread_create(&thread, NULL, rewrite, journal), 0);
+		ck_assert_int_eq(orders_restore(journal, &order), STATUS_OK);
+		ck_assert_int_eq(deletions_note(list_path, &order), STATUS_OK);
+		ck_assert_int_eq(pthread_join(thread, &done), 0);
+		ck_assert_ptr_nonnull(done);
+		ck_assert_int_eq(
+		    file_read(&contents, list_path, 1 << 16), STATUS_OK);
+		snprintf(line, sizeof(line), "%u %02x000000", i, i);
+		ck_assert_msg(memmem(contents.data, contents.len, line,
+				  strlen(line)) != NULL,
+		    "%u is not listed", i);
+		bytes_clear(&contents);
+	}
 	db_close(&journal);
 }
 END_TEST
@@ -265,6 +343,9 @@ int main(void)
 	tcase_add_loop_test(list, a_line, 0, (int)nitems(lines));
 	tcase_add_test(list, replayed);
 	tcase_add_test(list, written_anew);
+	tcase_add_loop_test(list, noted_behind_a_torn_line, 0, 2);
+	tcase_set_timeout(list, 60); /* of a slow disk */
+	tcase_add_test(list, noted_meanwhile);
 	suite_add_tcase(suite, tcase);
 	suite_add_tcase(suite, list);
 	SRunner *runner = srunner_create(suite);
