@@ -247,6 +247,23 @@ guess
 keepsake_as four --quiet snapshots >/dev/null
 case_pass
 
+# An account's key is taken from the next of 64 that lie ready, and after each
+# start from those behind them: when 1,024 are used up, the file grows.
+case_begin "R-04 A-01 who could not register for want of space has not taken the name"
+for ((i = 1; i <= 17; i++)); do
+	service_stop auth
+	service_start auth
+	terminal_enrolled "key$i"
+	auth_reached "key$i"
+	disk_fill "$WORLD/tries"
+	keepsake_as "key$i" --quiet register "key$i" 2>"$WORLD/said" || break
+done
+log_has auth account_keys_fault || fail "no want of keys: $(cat "$WORLD/said")"
+refused "key$i" register "key$i"
+disk_room "$WORLD/tries"
+keepsake_as "key$i" --quiet register "key$i"
+case_pass
+
 audited() { # SERVICE ACTION: how often
 	keepsakectl --json audit "$1" | jq "[.[] | select(.action == \"$2\")] |
 	    length"
