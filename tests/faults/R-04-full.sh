@@ -432,6 +432,66 @@ for name in store auth binding notify; do
 	case_pass
 done
 
+# The whole gateway, as an operator starts it: where libzmq gets no memory the
+# bearer ends, and is started again.
+gateway_start() { # MEMORY-MAX
+	local offset
+	offset=$(stat -c %s "$WORLD_LOG/gateway.log")
+	sed -i '/^memory_max = /d' "$WORLD_CONFIG"
+	printf '\n[gateway]\nmemory_max = %s\n' "$1" >>"$WORLD_CONFIG"
+	"$BUILD/keepsake-gateway" --config "$WORLD_CONFIG" \
+	    >>"$WORLD_LOG/gateway.log" 2>&1 </dev/null &
+	SERVICE_PID[gateway]=$!
+	log_wait gateway '(^| )event=ready( |$)' 30 "$offset" ||
+	    fail "no gateway"
+}
+
+gateway_memory() { # what its bearer has of what is limited, in KiB
+	local pid
+	pid=$(sed -n 's/.* event=ready .*pid=\([0-9]*\).*/\1/p' \
+	    "$WORLD_LOG/gateway.log" | tail -n 1)
+	awk '/^VmData:/ { print $2 }' "/proc/$pid/status"
+}
+
+# One that ends in a handshake looks like one that refuses it: tried again.
+is_served() {
+	keepsake_as five --quiet status >"$WORLD/said" 2>&1
+}
+
+what="R-04 G-05 a gateway without memory for what is large: others are served"
+if sanitized; then
+	case_skip "$what: built with a sanitizer"
+else
+	case_begin "$what"
+	service_stop gateway
+	gateway_start 1G
+	keepsake_as one --quiet status >/dev/null
+	keepsake_as five --quiet status >/dev/null
+	limit=$(gateway_memory)
+	service_stop gateway
+	gateway_start "${limit}K"
+	tree_make "$WORLD/newer" 16 24 "$seed"
+	got=0
+	client_begin one --json --timeout 10s backup "$WORLD/newer"
+	for i in 1 2 3; do
+		wait_for 60 is_served || fail "$(cat "$WORLD/said")"
+	done
+	client_end one || got=$?
+	case $got in
+	0) ;;
+	5) assert_match '"unavailable"' "$(client_out one)" "what is told" ;;
+	*) fail "exit status $got: $(client_out one)" ;;
+	esac
+	service_stop gateway
+	gateway_start 1G
+	keepsake_as one --quiet backup "$WORLD/newer"
+	assert_restores one latest "$WORLD/newer"
+	rm -rf "$WORLD/newer"
+	service_stop gateway
+	service_start gateway
+	case_pass
+fi
+
 # --- the terminal's own disk -------------------------------------------------
 
 # Insist that a command says that this machine's disk is full.
