@@ -245,6 +245,17 @@ struct db_batch *batch_claim(uint8_t space, struct slice name,
 	return self;
 }
 
+struct db_batch *batch_unclaim(
+    uint8_t space, struct slice name, const struct id *account)
+{
+	struct db_batch *self = db_batch_new(account, DB_GENERATION_ANY, NULL);
+
+	if (self)
+		self->apart = true;
+	add_name(self, &(struct op){ .kind = OP_UNCLAIM }, space, name);
+	return self;
+}
+
 void note_key(char out[static NOTE_KEY_BYTES], const char *name)
 {
 	assert(*name != '\0' && strlen(name) <= DB_NOTE_NAME_BYTES_MAX);

@@ -465,6 +465,16 @@ enum status db_claim(struct db *self, uint8_t space, struct slice name,
 	return st;
 }
 
+enum status db_unclaim(struct db *self, uint8_t space, struct slice name,
+    const struct id *account, db_done_fn *done, void *arg)
+{
+	struct db_batch *batch = batch_unclaim(space, name, account);
+	enum status st = db_submit(self, &batch, done, arg);
+
+	db_batch_destroy(&batch);
+	return st;
+}
+
 enum status db_blob_read(struct db *self, const struct id *account,
     uint64_t sequence, db_read_fn *done, void *arg)
 {

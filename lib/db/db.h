@@ -424,6 +424,17 @@ void db_drain(struct db *self);
 enum status db_claim(struct db *self, uint8_t space, struct slice name,
     const struct id *account, uint64_t lease_ms, db_done_fn *done, void *arg);
 
+/**
+ * Give up what db_claim has claimed, before its lease runs out: a name that
+ * the account has confirmed, and another account's, stay as they are.  It
+ * may use the reserve, as what deletes may.
+ *
+ * Returns as db_submit.  ${done} is told OK, or CONFLICT where the account is
+ * removed.
+ */
+enum status db_unclaim(struct db *self, uint8_t space, struct slice name,
+    const struct id *account, db_done_fn *done, void *arg);
+
 /** db_note_put without waiting: returns, and is told, as with db_submit. */
 enum status db_note_submit(struct db *self, const char *name,
     struct slice value, db_done_fn *done, void *arg);

@@ -25,6 +25,7 @@ enum op_kind {
 	OP_BLOB_PUT,
 	OP_BLOB_DELETE,
 	OP_CLAIM,
+	OP_UNCLAIM,
 	OP_CONFIRM,
 	OP_RELEASE,
 	OP_REMOVE_ACCOUNT,
@@ -96,6 +97,10 @@ static inline struct slice op_value(const struct op *op)
 /** A batch that is one claim; errors stick as in any other. */
 struct db_batch *batch_claim(uint8_t space, struct slice name,
     const struct id *account, uint64_t lease_ms);
+
+/** A batch that gives one claim up; likewise. */
+struct db_batch *batch_unclaim(
+    uint8_t space, struct slice name, const struct id *account);
 
 #define NOTE_PREFIX    "note "
 #define NOTE_KEY_BYTES (sizeof(NOTE_PREFIX) + DB_NOTE_NAME_BYTES_MAX)

@@ -159,6 +159,7 @@ static int op_check(const struct attempt *attempt, const struct op *op,
 	case OP_PUT:
 	case OP_DELETE:
 	case OP_BLOB_DELETE:
+	case OP_UNCLAIM: /* what is not its own it leaves alone */
 	case OP_NOTE:
 		break;
 	}
@@ -189,7 +190,13 @@ static int name_apply(const struct attempt *attempt, const struct op *op,
 	int rc = name_load(&name, attempt->engine, attempt->txn, op_key(op));
 	if (rc != MDB_SUCCESS)
 		return rc;
-	if (name.confirmed && id_equal(&name.account, account))
+	bool ours = name.found && id_equal(&name.account, account);
+	if (op->kind == OP_UNCLAIM)
+		return ours && !name.confirmed
+			   ? delete_if_there(attempt->txn,
+				 attempt->engine->names, op_key(op))
+			   : MDB_SUCCESS;
+	if (name.confirmed && ours)
 		return MDB_SUCCESS;
 	name.account = *account;
 	name.confirmed = op->kind == OP_CONFIRM;
@@ -215,6 +222,7 @@ static int op_apply(const struct attempt *attempt, const struct op *op,
 	case OP_BLOB_DELETE:
 		return delete_if_there(txn, self->blobs, op_key(op));
 	case OP_CLAIM:
+	case OP_UNCLAIM:
 	case OP_CONFIRM:
 	case OP_RELEASE:
 		return name_apply(attempt, op, account);

@@ -426,6 +426,14 @@ enum status auth_db_claim_name(struct db *db,
 	    account, NAME_LEASE_MS, done, arg);
 }
 
+void auth_db_unclaim_name(struct db *db,
+    const uint8_t hash[static NAME_HASH_BYTES], const struct id *account)
+{
+	/* Where this fails too, the claim runs out by itself. */
+	db_unclaim(db, SPACE_LOGIN, slice_of(hash, NAME_HASH_BYTES), account,
+	    NULL, NULL);
+}
+
 enum status auth_db_claim_nothing(
     struct db *db, const struct id *account, db_done_fn *done, void *arg)
 {

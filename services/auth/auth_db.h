@@ -141,6 +141,13 @@ enum status auth_db_claim_name(struct db *db,
     db_done_fn *done, void *arg);
 
 /**
+ * Give the claim up before it runs out; see db_unclaim.  A claim that comes
+ * after this call, also before the disk has it, finds the name free.
+ */
+void auth_db_unclaim_name(struct db *db,
+    const uint8_t hash[static NAME_HASH_BYTES], const struct id *account);
+
+/**
  * Do the work of a claim to no effect, so that two ways to an answer cost
  * the same; see db_claim.
  */

@@ -141,6 +141,17 @@ static enum status check_repeat(struct pending *self)
 	return st;
 }
 
+/*
+ * The account was not written.  Who has no room comes back with another id,
+ * for which the claim would be another's; who is to come again keeps it.
+ */
+static void not_registered(struct pending *self, enum status st)
+{
+	if (st == STATUS_NO_SPACE)
+		auth_db_unclaim_name(self->auth->db,
+		    self->registration.name_hash, &self->registration.account);
+}
+
 static enum status on_registered(
     struct exchange *x, enum status st, uint64_t generation, size_t failed_op)
 {
@@ -162,6 +173,7 @@ static enum status on_registered(
 		st = exchange_retry(x, STATUS_BUSY, NAME_RETRY_MS,
 		    "the name was claimed by another meanwhile");
 	}
+	not_registered(self, st);
 	pending_destroy(&self);
 	return st;
 }
@@ -181,8 +193,10 @@ static void write_account(struct pending *self)
 	audit_put(self->auth->service->audit, batch, account,
 	    &(struct audit_event){ .action = "registered", .actor = "owner" });
 	enum status st = exchange_commit(self->x, &batch, on_registered);
-	if (st != STATUS_PENDING)
-		pending_end(&self, st);
+	if (st == STATUS_PENDING)
+		return;
+	not_registered(self, st);
+	pending_end(&self, st);
 }
 
 static enum status on_owner_told(

@@ -20,6 +20,19 @@ static enum status unpack_rules(struct rules *out, struct slice packed)
 	return st == STATUS_DENIED ? STATUS_MALFORMED : st;
 }
 
+enum status decode_rules(
+    struct rules *out, struct slice key, struct slice value)
+{
+	enum status st = check_row(
+	    "rules", key, rules_key.len, value, 1, 1 + RULES_BYTES_MAX);
+
+	if (st == STATUS_OK && !slice_equal(key, rules_key))
+		st = STATUS_MALFORMED;
+	return st == STATUS_OK
+		   ? unpack_rules(out, slice_of(value.data + 1, value.len - 1))
+		   : st;
+}
+
 enum status notify_db_rules(
     struct notify_db *self, const struct id *account, struct rules *out)
 {
@@ -27,10 +40,7 @@ enum status notify_db_rules(
 
 	enum status st = row_get(self, account, TABLE_RULES, rules_key, &value);
 	if (st == STATUS_OK)
-		st = check_row("rules", rules_key, rules_key.len,
-		    bytes_slice(&value), 1, 1 + RULES_BYTES_MAX);
-	if (st == STATUS_OK)
-		st = unpack_rules(out, slice_of(value.data + 1, value.len - 1));
+		st = decode_rules(out, rules_key, bytes_slice(&value));
 	if (st == STATUS_NOT_FOUND) {
 		*out = (struct rules){ 0 };
 		st = STATUS_OK;

@@ -100,4 +100,8 @@ enum status decode_delivery(
 enum status read_delivery(struct notify_db *self, const struct id *account,
     const struct db_entry *entry, struct delivery *out);
 
+/** Unpack a row of RULES, opened; results as check_row. */
+enum status decode_rules(
+    struct rules *out, struct slice key, struct slice value);
+
 #endif

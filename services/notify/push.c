@@ -393,6 +393,8 @@ static enum status submit_ack(struct acking *acking, struct exchange *x)
 
 	enum status st = build_ack(acking, x, batch);
 	if (st == STATUS_OK && acking->deliveries > 0) {
+		/* A notice that is written again has a terminal less. */
+		db_batch_frees(batch);
 		x->parked = acking;
 		st = exchange_commit(x, &batch, on_acknowledged);
 	}

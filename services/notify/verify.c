@@ -43,15 +43,39 @@ static const char *check_notice(
 	return NULL;
 }
 
+static const char *check_rules(
+    struct verify *self, struct slice key, struct slice plain)
+{
+	struct rules rules;
+
+	(void)self;
+	return decode_rules(&rules, key, plain) == STATUS_OK
+		   ? NULL
+		   : "it does not unpack";
+}
+
+static const char *check_told_time(
+    struct verify *self, struct slice key, struct slice value)
+{
+	if (check_row("told_times", key, NOTICE_KEY_BYTES, value, 1, 1) !=
+	    STATUS_OK)
+		return "it does not unpack";
+	return verify_has_row(
+		   self, TABLE_TOLD, slice_of(key.data + 8, ID_BYTES))
+		   ? NULL
+		   : "its notice was never told";
+}
+
 /* clang-format off */
 static const struct verify_table tables[] = {
 	{ TABLE_TOLD,       "told",       true,  NULL },
-	{ TABLE_TOLD_TIMES, "told_times", false, NULL },
+	{ TABLE_TOLD_TIMES, "told_times", false, check_told_time },
 	{ TABLE_ARRIVED,    "arrived",    true,  NULL },
 	{ TABLE_NOTICES,    "notices",    true,  check_notice },
 	{ TABLE_DELIVERIES, "deliveries", true,  check_delivery },
 	{ TABLE_LETTERS,    "letters",    true,  NULL },
 	{ TABLE_LEASES,     "leases",     true,  NULL },
+	{ TABLE_RULES,      "rules",      true,  check_rules },
 };
 /* clang-format on */
 const struct verify_tables notify_verify = { tables, nitems(tables) };

@@ -51,8 +51,11 @@ enum status store_lease_over(struct exchange *x)
 static void note_use(
     struct store *self, struct exchange *x, struct lease *lease, uint64_t now)
 {
-	if (!lease_touch(
-		lease, &x->ticket, x->ticket_expired, now, self->lease_ms))
+	uint64_t known_ms = self->lease_ms;
+
+	if (lease->kind == LEASE_DOWNLOAD)
+		known_ms = min_of(known_ms, self->idle_restore_ms);
+	if (!lease_touch(lease, &x->ticket, x->ticket_expired, now, known_ms))
 		return;
 	struct db_batch *batch =
 	    db_batch_new(&x->ticket.account, DB_GENERATION_ANY, NULL);
@@ -146,6 +149,7 @@ enum status store_open(struct service *service, void **state_out)
 	self->service = service;
 	self->db = service->db;
 	self->lease_ms = conf_number(conf, "store", "lease_ms");
+	self->idle_restore_ms = conf_number(conf, "store", "idle_restore_ms");
 	self->quota = (struct quota){
 		.soft = conf_number(conf, "store", "quota_soft"),
 		.hard = conf_number(conf, "store", "quota_hard"),
@@ -164,6 +168,7 @@ enum status store_open(struct service *service, void **state_out)
 			.orders = service->orders,
 			.sweep_ms = conf_number(conf, "store", "sweep_ms"),
 			.lease_ms = self->lease_ms,
+			.idle_restore_ms = self->idle_restore_ms,
 		};
 		st = sweep_new(&options, &self->sweep);
 	}

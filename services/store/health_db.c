@@ -10,11 +10,11 @@
 
 /* Rows of an account; those of store_db.c are below. */
 enum table {
-	TABLE_DAMAGE = 0x28,      /* chunk id: damage */
-	TABLE_DAMAGE_TOLD = 0x29, /* one row: wall time */
-	TABLE_QUOTA = 0x2a,       /* one row: quota */
-	TABLE_QUOTA_TOLD = 0x2b,  /* one row: what was told */
-	TABLE_DRILL = 0x2c,       /* one row: drill */
+	TABLE_DAMAGE = STORE_TABLE_DAMAGE,           /* chunk id: damage */
+	TABLE_DAMAGE_TOLD = STORE_TABLE_DAMAGE_TOLD, /* one row: wall time */
+	TABLE_QUOTA = STORE_TABLE_QUOTA,             /* one row: quota */
+	TABLE_QUOTA_TOLD = STORE_TABLE_QUOTA_TOLD,   /* one row: quota_told */
+	TABLE_DRILL = STORE_TABLE_DRILL,             /* one row: drill */
 	TABLE_END
 };
 _Static_assert(TABLE_END <= TABLE_SHARED, "those are every service's");
@@ -27,7 +27,7 @@ _Static_assert(TABLE_END <= TABLE_SHARED, "those are every service's");
 #define SCRUB_HAS_CHUNK        4
 #define SCRUB_FLAGS            7
 
-static const struct slice only_row = { (const uint8_t *)"1", 1 };
+static const struct slice only_row = { (const uint8_t *)STORE_ONLY_ROW, 1 };
 
 /* clang-format off */
 static const char *const words[] = {
@@ -135,6 +135,14 @@ void health_db_delete_damage(struct db_batch *batch, struct slice id)
 	db_batch_delete(batch, TABLE_DAMAGE, id);
 }
 
+enum status health_db_told_unpack(uint64_t *told_ms, struct slice value)
+{
+	if (!has_layout(value, TOLD_VALUE_BYTES))
+		return STATUS_MALFORMED;
+	read_64(value.data + 1, told_ms);
+	return STATUS_OK;
+}
+
 enum status health_db_told(
     struct db *db, const struct id *account, uint64_t *told_ms)
 {
@@ -145,11 +153,8 @@ enum status health_db_told(
 	*told_ms = 0;
 	if (st == STATUS_NOT_FOUND)
 		st = STATUS_OK;
-	else if (st == STATUS_OK &&
-		 !has_layout(bytes_slice(&value), TOLD_VALUE_BYTES))
-		st = STATUS_MALFORMED;
 	else if (st == STATUS_OK)
-		*told_ms = get_be64(value.data + 1);
+		st = health_db_told_unpack(told_ms, bytes_slice(&value));
 	bytes_clear(&value);
 	return st;
 }
@@ -254,7 +259,9 @@ enum status health_db_quota_unpack(struct quota *out, struct slice value)
 	if (!has_layout(value, QUOTA_VALUE_BYTES))
 		return STATUS_MALFORMED;
 	read_64(read_64(value.data + 1, &out->soft), &out->hard);
-	return STATUS_OK;
+	return out->soft == 0 || out->hard == 0 || out->soft <= out->hard
+		   ? STATUS_OK
+		   : STATUS_MALFORMED;
 }
 
 enum status health_db_quota(
@@ -282,6 +289,16 @@ void health_db_put_quota(struct db_batch *batch, const struct quota *quota)
 	    batch, TABLE_QUOTA, only_row, slice_of(value, sizeof(value)));
 }
 
+enum status health_db_quota_told_unpack(
+    enum quota_told *out, struct slice value)
+{
+	if (!has_layout(value, QUOTA_TOLD_VALUE_BYTES) ||
+	    value.data[1] > QUOTA_TOLD_HARD)
+		return STATUS_MALFORMED;
+	*out = (enum quota_told)value.data[1];
+	return STATUS_OK;
+}
+
 enum status health_db_quota_told(
     struct db *db, const struct id *account, enum quota_told *out)
 {
@@ -292,12 +309,8 @@ enum status health_db_quota_told(
 	*out = QUOTA_TOLD_NOTHING;
 	if (st == STATUS_NOT_FOUND)
 		st = STATUS_OK;
-	else if (st == STATUS_OK &&
-		 (!has_layout(bytes_slice(&value), QUOTA_TOLD_VALUE_BYTES) ||
-		     value.data[1] > QUOTA_TOLD_HARD))
-		st = STATUS_MALFORMED;
 	else if (st == STATUS_OK)
-		*out = (enum quota_told)value.data[1];
+		st = health_db_quota_told_unpack(out, bytes_slice(&value));
 	bytes_clear(&value);
 	return st;
 }
@@ -343,7 +356,8 @@ enum status health_db_drill_unpack(struct drill *out, struct slice value)
 	at = read_64(at + ID_BYTES, &out->ordinal);
 	at = read_64(at, &out->files);
 	read_64(at, &out->failed);
-	return out->failed <= out->files ? STATUS_OK : STATUS_MALFORMED;
+	return out->files > 0 && out->failed <= out->files ? STATUS_OK
+							   : STATUS_MALFORMED;
 }
 
 enum status health_db_drill(

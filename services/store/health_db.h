@@ -9,6 +9,13 @@
  * else knows these.
  */
 
+/* For verify.c, which looks at the rows as they are. */
+#define STORE_TABLE_DAMAGE      0x28
+#define STORE_TABLE_DAMAGE_TOLD 0x29
+#define STORE_TABLE_QUOTA       0x2a
+#define STORE_TABLE_QUOTA_TOLD  0x2b
+#define STORE_TABLE_DRILL       0x2c
+
 /* ---- damage: a row for each chunk, until it is whole again or gone ---- */
 
 /** What is wrong.  Stored: append, never renumber. */
@@ -51,6 +58,8 @@ void health_db_put_damage(struct db_batch *batch, const struct chunk_id *id,
 
 void health_db_delete_damage(struct db_batch *batch, struct slice id);
 
+enum status health_db_told_unpack(uint64_t *told_ms_out, struct slice value);
+
 /** When the owner was last told of damage, wall time; 0: never. */
 enum status health_db_told(
     struct db *db, const struct id *account, uint64_t *told_ms_out);
@@ -89,7 +98,7 @@ enum status health_db_put_scrub(struct db *db, const struct scrub_place *place);
 
 /* ---- quotas ---- */
 
-/** In bytes; 0: none. */
+/** In bytes; 0: none.  Where both are set soft is not above hard. */
 struct quota {
 	uint64_t soft, hard;
 };
@@ -110,6 +119,8 @@ void health_db_put_quota(struct db_batch *batch, const struct quota *quota);
 /** What the owner was told.  Stored: append, never renumber. */
 enum quota_told { QUOTA_TOLD_NOTHING, QUOTA_TOLD_SOFT, QUOTA_TOLD_HARD };
 
+enum status health_db_quota_told_unpack(
+    enum quota_told *out, struct slice value);
 enum status health_db_quota_told(
     struct db *db, const struct id *account, enum quota_told *out);
 

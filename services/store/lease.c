@@ -5,12 +5,18 @@
 
 #include "base/bounds.h"
 
-#define TOUCHES_A_LEASE 16 /* how often a use is written, per lease_ms */
+#define TOUCHES_A_LEASE 16 /* how often a use is written, per known_ms */
 
 bool lease_is_live(const struct lease *self, uint64_t now_ms, uint64_t lease_ms)
 {
 	return now_ms < self->touched_ms ||
 	       now_ms - self->touched_ms < lease_ms;
+}
+
+bool lease_yields(const struct lease *self, uint64_t now_ms, uint64_t idle_ms)
+{
+	return self->kind == LEASE_DOWNLOAD &&
+	       !lease_is_live(self, now_ms, idle_ms);
 }
 
 static void take_ticket(struct lease *self, const struct ticket *ticket)
@@ -62,11 +68,11 @@ enum status lease_check(const struct lease *self, const struct id *id,
 }
 
 bool lease_touch(struct lease *self, const struct ticket *ticket,
-    bool ticket_expired, uint64_t now_ms, uint64_t lease_ms)
+    bool ticket_expired, uint64_t now_ms, uint64_t known_ms)
 {
 	bool newer = !ticket_expired && ticket->issued_ms > self->issued_ms;
 	bool late = now_ms > self->touched_ms &&
-		    now_ms - self->touched_ms >= lease_ms / TOUCHES_A_LEASE;
+		    now_ms - self->touched_ms >= known_ms / TOUCHES_A_LEASE;
 
 	if (newer)
 		take_ticket(self, ticket);

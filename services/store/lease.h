@@ -10,6 +10,12 @@ bool lease_is_live(
     const struct lease *self, uint64_t now_ms, uint64_t lease_ms);
 
 /**
+ * Whether the lease stands back where snapshots were deleted: a restore's that
+ * was not used for ${idle_ms}.  Who began it is gone, or finds what is left.
+ */
+bool lease_yields(const struct lease *self, uint64_t now_ms, uint64_t idle_ms);
+
+/**
  * A new lease for the ticket's terminal.
  *
  * before  what that terminal left behind, still live; or NULL
@@ -36,8 +42,10 @@ enum status lease_check(const struct lease *self, const struct id *id,
 /**
  * Note the use of the lease under ${ticket}; true where that is worth
  * writing: much time has passed, or the ticket is a newer one.
+ *
+ * known_ms  how much time matters: 1/16 of it is much
  */
 bool lease_touch(struct lease *self, const struct ticket *ticket,
-    bool ticket_expired, uint64_t now_ms, uint64_t lease_ms);
+    bool ticket_expired, uint64_t now_ms, uint64_t known_ms);
 
 #endif

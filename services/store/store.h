@@ -22,8 +22,8 @@ struct store {
 	struct sweep *sweep;
 	struct damages *damages;
 	struct scrub *scrub;
-	uint64_t lease_ms;
-	struct quota quota; /* of the settings */
+	uint64_t lease_ms, idle_restore_ms; /* settings */
+	struct quota quota;                 /* of the settings */
 	struct {
 		uint64_t bytes, at_ms; /* on clock_interval_ms; 0: not yet */
 	} room;

@@ -9,14 +9,14 @@
 
 /* Rows of an account. */
 enum table {
-	TABLE_CHUNKS = STORE_TABLE_CHUNKS, /* chunk id: chunk */
-	TABLE_LEASES = STORE_TABLE_LEASES, /* kind, terminal: lease */
-	TABLE_LEASE_IDS = 3,               /* lease id: only the version */
+	TABLE_CHUNKS = STORE_TABLE_CHUNKS,       /* chunk id: chunk */
+	TABLE_LEASES = STORE_TABLE_LEASES,       /* kind, terminal: lease */
+	TABLE_LEASE_IDS = STORE_TABLE_LEASE_IDS, /* id: only the version */
 	TABLE_SNAPSHOTS = STORE_TABLE_SNAPSHOTS, /* ordinal: snapshot */
 	TABLE_USAGE = STORE_TABLE_USAGE,         /* one row: usage */
-	TABLE_SWEPT = 6,                         /* one row: generation */
-	TABLE_ORDINAL = 0x20,    /* one row: the last one given out */
-	TABLE_SWEEP_OWED = 0x21, /* one row: only the version */
+	TABLE_SWEPT = STORE_TABLE_SWEPT,         /* one row: generation */
+	TABLE_ORDINAL = STORE_TABLE_ORDINAL,     /* one row: the last one */
+	TABLE_SWEEP_OWED = 0x21,                 /* one row: only the version */
 	TABLE_END
 };
 _Static_assert(TABLE_END <= TABLE_SHARED, "those are every service's");
@@ -27,7 +27,7 @@ _Static_assert(TABLE_END <= TABLE_SHARED, "those are every service's");
 #define CHUNK_FLAG_NODE    1
 
 static const uint8_t only_version[] = { VALUE_VERSION };
-static const struct slice only_row = { (const uint8_t *)"1", 1 };
+static const struct slice only_row = { (const uint8_t *)STORE_ONLY_ROW, 1 };
 
 _Static_assert(SNAPSHOT_VALUE_BYTES_MAX <= DB_VALUE_BYTES_MAX, "one row");
 

@@ -18,8 +18,14 @@
 /* For verify.c, which looks at the rows as they are. */
 #define STORE_TABLE_CHUNKS    1
 #define STORE_TABLE_LEASES    2
+#define STORE_TABLE_LEASE_IDS 3
 #define STORE_TABLE_SNAPSHOTS 4
 #define STORE_TABLE_USAGE     5
+#define STORE_TABLE_SWEPT     6
+#define STORE_TABLE_ORDINAL   0x20
+
+/* The key of a table that has one row an account. */
+#define STORE_ONLY_ROW "1"
 
 #define CHUNK_ID_BYTES   32
 #define CHUNK_HASH_BYTES 16 /* XXH3-128 */

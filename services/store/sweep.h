@@ -12,11 +12,11 @@
  *
  * An account in which a transfer is under way is left for the next round:
  * what a backup put, or was told is there, stays until it is published, and
- * what a restore reads until that has ended, whatever was deleted.  Each
- * batch names the generation of the account that was looked at, so whatever
- * happens in between makes the sweep of that account start over.  Damage
- * that is met ends the sweep of its account: nothing is deleted on account
- * of it.
+ * what a restore reads until that has ended, whatever was deleted, or until
+ * it has read nothing for idle_restore_ms.  Each batch names the generation
+ * of the account that was looked at, so whatever happens in between makes the
+ * sweep of that account start over.  Damage that is met ends the sweep of its
+ * account: nothing is deleted on account of it.
  */
 
 struct sweep;
@@ -28,6 +28,7 @@ struct sweep_options {
 	const struct orders *orders; /* which accounts are deleted */
 	uint64_t sweep_ms;           /* between two rounds */
 	uint64_t lease_ms;
+	uint64_t idle_restore_ms;
 };
 
 struct sweep_counts {

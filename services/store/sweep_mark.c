@@ -31,10 +31,12 @@ static void on_leases_dropped(
  * Look at the account's leases, all in one page unless hundreds of
  * terminals had one: then the rest comes once these are dropped.
  *
+ * owed  snapshots were deleted since the last sweep
+ *
  * Returns whether a transfer is under way, also where that is not known.
  */
 static bool look_at_leases(
-    struct sweep *self, struct db_batch *drop, size_t *drop_count)
+    struct sweep *self, bool owed, struct db_batch *drop, size_t *drop_count)
 {
 	uint64_t now_ms = clock_wall_ms();
 	struct lease lease;
@@ -46,7 +48,10 @@ static bool look_at_leases(
 		    store_db_lease_unpack(&lease, entry->key, entry->value);
 		if (st != STATUS_OK)
 			return true;
-		if (lease_is_live(&lease, now_ms, self->options.lease_ms)) {
+		bool live =
+		    lease_is_live(&lease, now_ms, self->options.lease_ms);
+		if (live && !(owed && lease_yields(&lease, now_ms,
+					  self->options.idle_restore_ms))) {
 			transfer = true;
 		} else if (*drop_count < DB_BATCH_OPS_MAX / 2) {
 			store_db_end_lease(drop, &lease);
@@ -84,10 +89,13 @@ enum step sweep_start_account(struct sweep *self)
 	struct db_account account;
 	uint64_t swept = 0;
 	size_t drop_count = 0;
+	bool owed = false;
 
 	enum status st = db_account_get(db, &self->account, &account);
 	if (st == STATUS_OK)
 		st = store_db_swept(db, &self->account, &swept);
+	if (st == STATUS_OK)
+		st = store_db_sweep_owed(db, &self->account, &owed);
 	if (st == STATUS_OK)
 		st = store_db_leases(
 		    db, &self->account, (struct slice){ 0 }, &self->page);
@@ -97,7 +105,7 @@ enum step sweep_start_account(struct sweep *self)
 
 	struct db_batch *drop =
 	    db_batch_new(&self->account, self->generation, NULL);
-	bool transfer = look_at_leases(self, drop, &drop_count);
+	bool transfer = look_at_leases(self, owed, drop, &drop_count);
 	if (drop_count > 0)
 		return sweep_submit(self, drop, on_leases_dropped);
 	db_batch_destroy(&drop);

@@ -39,12 +39,19 @@ if ! disk_make "$WORLD/disk" 72 2>"$WORLD/said"; then
 	case_skip "R-04 full disks: $(cat "$WORLD/said")"
 	exit 0
 fi
-disk_make "$WORLD/ledgers" 100 # the reserve of each journal is 16 MiB
-for name in auth store binding notify; do
-	sed -i "s|^data = $WORLD/$name\$|data = $WORLD/disk/$name|
-	    s|^ledger = $WORLD/$name.ledger\$|ledger = $WORLD/ledgers/$name|" \
+disk_make "$WORLD/notices" 12
+disk_make "$WORLD/tries" 28 # the reserve of each journal is 16 MiB
+disk_make "$WORLD/ledgers" 64
+while read -r name data ledger; do
+	sed -i "s|^data = $WORLD/$name\$|data = $WORLD/$data/$name|
+	    s|^ledger = $WORLD/$name.ledger\$|ledger = $WORLD/$ledger/$name|" \
 	    "$WORLD_CONFIG"
-done
+done <<-END
+	auth    disk    tries
+	store   disk    ledgers
+	binding disk    ledgers
+	notify  notices ledgers
+END
 for name in $SERVICES; do
 	service_start "$name"
 done
@@ -78,6 +85,10 @@ until_refused() { # COMMAND...: succeeds so often, then is refused
 
 log_has() { # SERVICE WORD
 	grep -q "event=$2\b" "$WORLD_LOG/$1.log"
+}
+
+figure_is() { # SERVICE NAME COUNT
+	[ "$(figure "$1" "$2")" -eq "$3" ]
 }
 
 # --- the disk of the databases -----------------------------------------------
@@ -138,10 +149,76 @@ terminal_bind three
 terminal_of four cleo
 case_pass
 
-# --- the disk of the ledgers -------------------------------------------------
+# --- the disk of notify ------------------------------------------------------
+
+# Add all that a terminal is told to what it was told before, a line each.
+told() { # TERMINAL
+	keepsake_as "$1" --json notices >"$WORLD/said" &&
+	    jq -c '.[]' "$WORLD/said" >>"$WORLD/told.$1"
+}
+
+told_count() { # TERMINAL KIND
+	jq -r "select(.kind == \"$2\") | .id" "$WORLD/told.$1" | wc -l
+}
+
+has_been_told() { # TERMINAL KIND COUNT
+	told "$1" && [ "$(told_count "$1" "$2")" -ge "$3" ]
+}
+
+is_told() { # TERMINAL KIND COUNT: so many, each once
+	wait_for 90 has_been_told "$@" ||
+	    fail "$1 was told of $(told_count "$1" "$2") $2, want $3"
+	told "$1"
+	assert_equal "$3" "$(told_count "$1" "$2")" "$2 told $1"
+	assert_equal "" "$(jq -r .id "$WORLD/told.$1" | sort | uniq -d)" \
+	    "told $1 twice"
+}
+
+case_begin "R-04 N-05 notify's disk is full: the others go on, what they would tell waits"
+terminal_of nine cleo
+is_told three terminal_bound 3
+is_told nine terminal_bound 1
+before=$(figure notify deliveries_waiting)
+keepsake_as three --quiet backup "$WORLD/tree"
+wait_for 30 figure_is notify deliveries_waiting $((before + 3)) ||
+    fail "$(figure notify deliveries_waiting) deliveries wait"
+backups=1
+until log_has notify database_full &&
+    ! figure_is store outbox_waiting 0; do
+	[ "$backups" -lt 80 ] || fail "it is never full"
+	disk_fill "$WORLD/notices"
+	keepsake_as three --quiet backup "$WORLD/tree"
+	backups=$((backups + 1))
+done
+assert_restores three latest "$WORLD/tree"
+keepsake_as three --quiet rebind --label 'a better name' \
+    --verification-file "$WORLD/secret.verification"
+terminal_of_new ten emil
+keepsakectl --json status >/dev/null
+case_pass
+
+case_begin "R-04 N-05 what it has is told and acknowledged all the same"
+told three || fail "$(cat "$WORLD/said")"
+told nine || fail "$(cat "$WORLD/said")"
+[ "$(told_count nine backup_done)" -ge 1 ] || fail "nothing was told"
+case_pass
+
+case_begin "R-04 N-05 with room again all is told, nothing lost and nothing twice"
+disk_room "$WORLD/notices"
+for name in three nine; do
+	is_told "$name" backup_done "$backups"
+	is_told "$name" terminal_rebound 1
+done
+is_told ten registered 1
+is_told ten terminal_bound 1
+figure_is store outbox_waiting 0 || fail "store has more to tell"
+figure_is binding outbox_waiting 0 || fail "binding has more to tell"
+case_pass
+
+# --- the disks of the ledgers ------------------------------------------------
 
 case_begin "R-04 A-07 no try that cannot be counted"
-disk_fill "$WORLD/ledgers"
+disk_fill "$WORLD/tries"
 # Each login leaves a row in the journal, until its free pages are used up.
 timeout -k 5 20 "$BUILD/tests/tool/loginload" login "$ENROLMENT" 4 500 \
     "${SERVICE_PID[auth]}" >"$WORLD/load" 2>&1 || true
@@ -164,10 +241,75 @@ guess() {
 for ((i = 0; i < 8 && counted < 1; i++)); do
 	guess
 done
-disk_room "$WORLD/ledgers"
+disk_room "$WORLD/tries"
 guess
 [ "$counted" -ge 1 ] || fail "a wrong password is not denied"
 keepsake_as four --quiet snapshots >/dev/null
+case_pass
+
+# An account's key is taken from the next of 64 that lie ready, and after each
+# start from those behind them: when 1,024 are used up, the file grows.
+case_begin "R-04 A-01 who could not register for want of space has not taken the name"
+for ((i = 1; i <= 17; i++)); do
+	service_stop auth
+	service_start auth
+	terminal_enrolled "key$i"
+	auth_reached "key$i"
+	disk_fill "$WORLD/tries"
+	keepsake_as "key$i" --quiet register "key$i" 2>"$WORLD/said" || break
+done
+log_has auth account_keys_fault || fail "no want of keys: $(cat "$WORLD/said")"
+refused "key$i" register "key$i"
+disk_room "$WORLD/tries"
+keepsake_as "key$i" --quiet register "key$i"
+case_pass
+
+audited() { # SERVICE ACTION: how often
+	keepsakectl --json audit "$1" | jq "[.[] | select(.action == \"$2\")] |
+	    length"
+}
+
+case_begin "R-04 O-06 store, binding, notify go on with full ledgers"
+account=$(json .account "$(keepsake_as three --json status)")
+before=$(audited binding terminal_rebound)
+deeds=0
+until log_has store audit_waits && log_has binding audit_waits &&
+    log_has notify audit_waits; do
+	[ "$deeds" -lt 80 ] || fail "they are never full"
+	disk_fill "$WORLD/ledgers"
+	deeds=$((deeds + 1))
+	keepsakectl quota "$account" 40G 50G --reason test >/dev/null
+	keepsake_as three --quiet rebind --label "label $deeds" \
+	    --verification-file "$WORLD/secret.verification"
+	keepsake_as three --quiet rules --quiet-hours 01:00-02:00
+done
+keepsake_as three --quiet backup "$WORLD/tree"
+assert_restores three latest "$WORLD/tree"
+for name in store binding notify; do
+	service_stop "$name"
+	service_start "$name"
+done
+assert_restores three latest "$WORLD/tree"
+case_pass
+
+case_begin "R-04 A-14 what is revoked is refused, full ledgers or not"
+read -r ticket _ < <(raw_login three cleo UPLOAD)
+expect_raw ok three --ticket "$ticket" ask store.SNAPSHOTS >/dev/null
+keepsakectl revoke "$account" --all --reason test >/dev/null
+expect_raw denied three --ticket "$ticket" ask store.SNAPSHOTS >/dev/null
+case_pass
+
+case_begin "R-04 O-06 with room again each deed is on record, once"
+disk_room "$WORLD/ledgers"
+while read -r name action count; do
+	wait_for 60 figure_is "$name" audit_pending 0 ||
+	    fail "$name: $(figure "$name" audit_pending) wait"
+	assert_equal "$count" "$(audited "$name" "$action")" "$action"
+done <<-END
+	store   quota_set        $deeds
+	binding terminal_rebound $((before + deeds))
+	notify  notice_rules_set $deeds
+END
 case_pass
 
 case_begin "R-04 nothing was lost, and the audit log is whole"
@@ -289,6 +431,66 @@ for name in store auth binding notify; do
 	memory_round "$name"
 	case_pass
 done
+
+# The whole gateway, as an operator starts it: where libzmq gets no memory the
+# bearer ends, and is started again.
+gateway_start() { # MEMORY-MAX
+	local offset
+	offset=$(stat -c %s "$WORLD_LOG/gateway.log")
+	sed -i '/^memory_max = /d' "$WORLD_CONFIG"
+	printf '\n[gateway]\nmemory_max = %s\n' "$1" >>"$WORLD_CONFIG"
+	"$BUILD/keepsake-gateway" --config "$WORLD_CONFIG" \
+	    >>"$WORLD_LOG/gateway.log" 2>&1 </dev/null &
+	SERVICE_PID[gateway]=$!
+	log_wait gateway '(^| )event=ready( |$)' 30 "$offset" ||
+	    fail "no gateway"
+}
+
+gateway_memory() { # what its bearer has of what is limited, in KiB
+	local pid
+	pid=$(sed -n 's/.* event=ready .*pid=\([0-9]*\).*/\1/p' \
+	    "$WORLD_LOG/gateway.log" | tail -n 1)
+	awk '/^VmData:/ { print $2 }' "/proc/$pid/status"
+}
+
+# One that ends in a handshake looks like one that refuses it: tried again.
+is_served() {
+	keepsake_as five --quiet status >"$WORLD/said" 2>&1
+}
+
+what="R-04 G-05 a gateway without memory for what is large: others are served"
+if sanitized; then
+	case_skip "$what: built with a sanitizer"
+else
+	case_begin "$what"
+	service_stop gateway
+	gateway_start 1G
+	keepsake_as one --quiet status >/dev/null
+	keepsake_as five --quiet status >/dev/null
+	limit=$(gateway_memory)
+	service_stop gateway
+	gateway_start "${limit}K"
+	tree_make "$WORLD/newer" 16 24 "$seed"
+	got=0
+	client_begin one --json --timeout 10s backup "$WORLD/newer"
+	for i in 1 2 3; do
+		wait_for 60 is_served || fail "$(cat "$WORLD/said")"
+	done
+	client_end one || got=$?
+	case $got in
+	0) ;;
+	5) assert_match '"unavailable"' "$(client_out one)" "what is told" ;;
+	*) fail "exit status $got: $(client_out one)" ;;
+	esac
+	service_stop gateway
+	gateway_start 1G
+	keepsake_as one --quiet backup "$WORLD/newer"
+	assert_restores one latest "$WORLD/newer"
+	rm -rf "$WORLD/newer"
+	service_stop gateway
+	service_start gateway
+	case_pass
+fi
 
 # --- the terminal's own disk -------------------------------------------------
 

@@ -65,3 +65,68 @@ keepsake_as one --quiet backup "$WORLD/broken"
 assert_restores one latest "$WORLD/broken"
 assert_restores one 1 "$WORLD/kept"
 case_pass
+
+# --- a restore that was killed, and deleted snapshots ---------------------------
+
+settings() { # LEASE IDLE
+	service_stop store
+	sed -i "/^lease_ms = \|^idle_restore_ms = /d" "$WORLD_CONFIG"
+	printf '\n[store]\nlease_ms = %s\nidle_restore_ms = %s\n' "$1" "$2" \
+	    >>"$WORLD_CONFIG"
+	service_start store
+	# It asks auth first what was revoked; this waits for that.
+	keepsake_as one --quiet snapshots >/dev/null
+}
+
+# Begin a restore and leave it: its lease and its ticket.
+restore_begun() {
+	local begun
+	read -r ticket _ < <(raw_login one anna DOWNLOAD)
+	begun=$(expect_raw ok one --ticket "$ticket" ask store.RESTORE_BEGIN)
+	read -r _ _ begun <<<"$begun"
+	lease=$(json .lease_id \
+	    "$("$BUILD/tests/tool/rawbody" store.Lease "$begun")")
+}
+
+have() { # STATUS: what the restore is told when it goes on
+	expect_raw "$1" one --ticket "$ticket" \
+	    --body "0a10${lease}1220$(printf 'ab%.0s' {1..32})" \
+	    ask store.HAVE >/dev/null
+}
+
+seconds_of_rounds() { # SECONDS: so many, at least, have passed
+	local rounds
+	rounds=$(($(figure store sweep_rounds) + $1 * 10))
+	wait_for 60 rounds_since "$rounds" || fail "no sweep"
+}
+
+case_begin "B-06 B-08 an idle restore goes on where nothing was deleted"
+settings 10min 1s
+restore_begun
+seconds_of_rounds 2
+have ok
+case_pass
+
+case_begin "B-06 B-08 one that is not idle holds what is deleted"
+settings 10min 10min
+keepsake_as one --quiet delete 2
+left=$(blobs)
+seconds_of_rounds 1
+assert_equal "$left" "$(blobs)" blobs
+have ok
+case_pass
+
+case_begin "B-06 B-08 one that was killed yields to what is deleted, and is told"
+settings 10min 1s
+wait_for 30 blobs_are "$kept" || fail "$(blobs) blobs, want $kept"
+have conflict
+assert_restores one 1 "$WORLD/kept"
+case_pass
+
+case_begin "B-06 B-08 a broken backup does not yield"
+broken_backup 3
+left=$(blobs)
+keepsake_as one --quiet delete 1
+seconds_of_rounds 2
+[ "$(blobs)" -ge "$left" ] || fail "$left blobs became $(blobs)"
+case_pass

@@ -18,8 +18,11 @@ expanded() {
 	[ "$(figure notify deliveries_waiting)" -ge 2 ]
 }
 wait_for 20 expanded || fail "no notice waits"
+keepsake_as one --quiet rules --quiet-hours 01:00-02:00
+keepsake_as one --quiet check --sample 1
 anna=$(printf 'anna\n' | keepsakectl --json account --name-file - |
     jq -r '.account[0].id')
+keepsakectl quota "$anna" 1G 2G --reason test >/dev/null
 
 stop_all() {
 	local name
@@ -62,6 +65,9 @@ done <<-END
 	store   blob   flip   chunks      not as they were written
 	store   blob   delete chunks      bytes are missing
 	store   1      delete (chunks|snapshots) refers to is missing|root is missing
+	store   0x20   flip   ordinal     a snapshot has a higher one
+	store   0x2a   first  quota       does not unpack
+	store   0x2c   first  drill       does not unpack
 	auth    1      flip   accounts    does not open
 	auth    1      delete credentials account is missing
 	auth    2      flip   credentials does not open
@@ -69,6 +75,8 @@ done <<-END
 	binding 1      flip   terminals   does not open
 	binding 2      flip   cards       does not open
 	binding 0xf3   flip   terminals   does not open
+	notify  1      delete told_times  never told
+	notify  0x30   flip   rules       does not open
 	notify  4      delete deliveries  notice is missing
 	notify  5      delete notices     delivery of it is missing
 END

@@ -1,10 +1,11 @@
 /*
- * damagerow DATA SERVICE ACCOUNT TABLE delete|flip
+ * damagerow DATA SERVICE ACCOUNT TABLE delete|flip|first
  * damagerow DATA SERVICE ACCOUNT blob delete|flip
  *
  * Damage the database of SERVICE in the folder DATA, which is not in use, as a
- * bad disk or a bug would: delete, or change in one byte, the first row in
- * TABLE (a number) of ACCOUNT (hex), or its first blob.
+ * bad disk or a bug would: delete, or change in the last byte or the first,
+ * the first row in TABLE (a number) of ACCOUNT (hex), or delete or change its
+ * first blob.
  *
  * Exit status: 0 done, 1 there is no such, 2 wrong arguments.
  */
@@ -37,7 +38,7 @@ static void damage_blob(
 }
 
 static void damage_row(
-    struct db *db, const struct id *account, uint8_t table, bool flip)
+    struct db *db, const struct id *account, uint8_t table, const char *how)
 {
 	struct db_page page = { 0 };
 	struct bytes value = { 0 };
@@ -51,11 +52,11 @@ static void damage_row(
 	const struct db_entry *row = &page.entries[0];
 	if (bytes_copy(&value, row->value) != STATUS_OK)
 		errx(1, "no memory");
-	value.data[value.len - 1] ^= 1;
-	if (flip)
-		db_batch_put(batch, table, row->key, bytes_slice(&value));
-	else
+	value.data[strcmp(how, "first") == 0 ? 0 : value.len - 1] ^= 1;
+	if (strcmp(how, "delete") == 0)
 		db_batch_delete(batch, table, row->key);
+	else
+		db_batch_put(batch, table, row->key, bytes_slice(&value));
 	stored_submit(db, batch);
 	bytes_clear(&value);
 	db_page_clear(&page);
@@ -65,15 +66,15 @@ int main(int argc, char **argv)
 {
 	if (argc != 6)
 		errx(2, "usage: damagerow DATA SERVICE ACCOUNT TABLE|blob "
-			"delete|flip");
+			"delete|flip|first");
 	struct id account = stored_account(argv[3]);
-	bool flip = strcmp(argv[5], "flip") == 0;
 	struct db *db = stored_open(argv[1], argv[2]);
 	if (strcmp(argv[4], "blob") == 0)
-		damage_blob(&db, argv[1], &account, flip);
+		damage_blob(
+		    &db, argv[1], &account, strcmp(argv[5], "flip") == 0);
 	else
 		damage_row(
-		    db, &account, (uint8_t)strtoul(argv[4], NULL, 0), flip);
+		    db, &account, (uint8_t)strtoul(argv[4], NULL, 0), argv[5]);
 	db_close(&db);
 	return 0;
 }

@@ -606,7 +606,7 @@ END_TEST
 
 /* ---- names ---- */
 
-enum name_action { CLAIM_SHORT, CLAIM_LONG, CONFIRM, RELEASE };
+enum name_action { CLAIM_SHORT, CLAIM_LONG, UNCLAIM, CONFIRM, RELEASE };
 
 static const struct {
 	const char *name;
@@ -632,8 +632,24 @@ static const struct {
 	{ "release one's own",             CLAIM_LONG,  true,  RELEASE,    &anna, STATUS_OK,        NULL },
 	{ "release another's",             CLAIM_LONG,  true,  RELEASE,    &bert, STATUS_CONFLICT,  &anna },
 	{ "release nobody's",              RELEASE,     false, RELEASE,    &bert, STATUS_OK,        NULL },
+	{ "unclaim one's own lease",       CLAIM_LONG,  false, UNCLAIM,    &anna, STATUS_OK,        NULL },
+	{ "unclaim one's own confirmed",   CLAIM_LONG,  true,  UNCLAIM,    &anna, STATUS_OK,        &anna },
+	{ "unclaim another's lease",       CLAIM_LONG,  false, UNCLAIM,    &bert, STATUS_OK,        NULL },
+	{ "unclaim another's confirmed",   CLAIM_LONG,  true,  UNCLAIM,    &bert, STATUS_OK,        &anna },
+	{ "unclaim nobody's",              RELEASE,     false, UNCLAIM,    &bert, STATUS_OK,        NULL },
 	/* clang-format on */
 };
+
+static struct outcome unclaim(
+    uint8_t space, const char *name, const struct id *account)
+{
+	struct outcome outcome = { 0 };
+
+	ck_assert(db_unclaim(db, space, slice_text(name), account, on_done,
+		      &outcome) == STATUS_PENDING);
+	wait_for(&outcome);
+	return outcome;
+}
 
 static struct outcome act_on_name(enum name_action action, const struct id *by)
 {
@@ -644,6 +660,8 @@ static struct outcome act_on_name(enum name_action action, const struct id *by)
 		return claim(1, "a name", by, 0);
 	case CLAIM_LONG:
 		return claim(1, "a name", by, UINT64_MAX);
+	case UNCLAIM:
+		return unclaim(1, "a name", by);
 	case CONFIRM:
 		batch = db_batch_new(by, DB_GENERATION_ANY, NULL);
 		db_batch_put(batch, ROWS, slice_text("k"), slice_text("v"));
@@ -702,6 +720,24 @@ START_TEST(claim_keeps_generation)
 		      &outcome) == STATUS_TOO_LARGE);
 	ck_assert(db_claim(db, 1, slice_of(bulk, DB_NAME_BYTES_MAX + 1), &anna,
 		      1, on_done, &outcome) == STATUS_TOO_LARGE);
+}
+END_TEST
+
+/* Once the account has given its claim up another has the name at once; what
+ * another has claimed meanwhile stays. */
+START_TEST(unclaimed_is_free)
+{
+	ck_assert(claim(1, "a name", &anna, UINT64_MAX).status == STATUS_OK);
+	ck_assert(unclaim(1, "a name", &bert).status == STATUS_OK);
+	ck_assert(
+	    claim(1, "a name", &bert, UINT64_MAX).status == STATUS_CONFLICT);
+	struct outcome outcome = unclaim(1, "a name", &anna);
+	ck_assert(outcome.status == STATUS_OK);
+	ck_assert_uint_eq(outcome.generation, 0);
+	ck_assert(claim(1, "a name", &bert, UINT64_MAX).status == STATUS_OK);
+	ck_assert(unclaim(1, "a name", &anna).status == STATUS_OK);
+	ck_assert(
+	    claim(1, "a name", &anna, UINT64_MAX).status == STATUS_CONFLICT);
 }
 END_TEST
 
@@ -893,6 +929,7 @@ int main(void)
 	tc = tcase(suite, "A-01 a name belongs to one account");
 	tcase_add_loop_test(tc, name_table, 0, nitems(names));
 	tcase_add_test(tc, claim_keeps_generation);
+	tcase_add_test(tc, unclaimed_is_free);
 	tcase_add_test(tc, all_names);
 
 	return run_suite(suite);

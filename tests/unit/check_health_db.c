@@ -12,7 +12,7 @@ static size_t good_value(
     enum value_kind kind, uint8_t value[static SCRUB_PLACE_BYTES])
 {
 	const struct damage damage = { DAMAGE_LIST, UINT64_MAX };
-	const struct quota quota = { 1, UINT64_MAX };
+	const struct quota quota = { UINT64_MAX - 1, UINT64_MAX };
 	const struct drill drill = { .when_ms = 1,
 		.terminal = { { 5 } },
 		.ordinal = 2,
@@ -129,6 +129,7 @@ static const struct {
 	{ "damage, one byte more",     DAMAGE, 1,  DAMAGE_MISSING, 1 },
 	{ "quota of version 2",        QUOTA,  0,  2,              0 },
 	{ "quota, one byte more",      QUOTA,  0,  1,              1 },
+	{ "quota, soft above hard",    QUOTA,  9,  0,              0 },
 	{ "drill of version 2",        DRILL,  0,  2,              0 },
 	{ "drill, more failed than was", DRILL, 48, 8,             0 },
 	{ "scrub of version 255",      SCRUB,  0,  255,            0 },

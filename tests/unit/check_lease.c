@@ -69,6 +69,33 @@ START_TEST(check_table)
 }
 END_TEST
 
+/* clang-format off */
+static const struct {
+	const char *name;
+	enum lease_kind kind;
+	uint64_t unused_ms;
+	bool want;
+} yield_cases[] = {
+	{ "B-06 a restore that is used",     LEASE_DOWNLOAD, 0,            false },
+	{ "B-06 a restore, just in time",    LEASE_DOWNLOAD, LEASE_MS - 1, false },
+	{ "B-06 a restore that is idle",     LEASE_DOWNLOAD, LEASE_MS,     true },
+	{ "B-06 a backup never yields",      LEASE_UPLOAD,   LEASE_MS * 9, false },
+};
+/* clang-format on */
+
+START_TEST(yield_table)
+{
+	struct ticket ticket = ticket_of(3, NOW);
+	struct lease lease;
+
+	lease_open(&lease, yield_cases[_i].kind, &ticket, NULL,
+	    NOW - yield_cases[_i].unused_ms);
+	ck_assert_msg(
+	    lease_yields(&lease, NOW, LEASE_MS) == yield_cases[_i].want, "%s",
+	    yield_cases[_i].name);
+}
+END_TEST
+
 START_TEST(takeover_keeps_the_opening)
 {
 	struct ticket ticket = ticket_of(3, NOW);
@@ -112,6 +139,9 @@ int main(void)
 	tcase_add_test(use, takeover_keeps_the_opening);
 	tcase_add_test(use, touch_now_and_then);
 	suite_add_tcase(suite, use);
+	TCase *idle = tcase_create("B-06 B-08 who yields to deletions");
+	tcase_add_loop_test(idle, yield_table, 0, nitems(yield_cases));
+	suite_add_tcase(suite, idle);
 
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
