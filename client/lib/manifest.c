@@ -728,7 +728,7 @@ static void node_lose(struct manifest_reader *self, const struct entry *entry)
 {
 	const char *broken = NULL;
 
-	if (self->decoder->begun)
+	if (entry && self->decoder->begun)
 		broken = (const char *)entry->path.data;
 	self->decoder->begun = false;
 	self->decoder->headless = true;
