@@ -131,7 +131,7 @@ static void node_lose(struct manifest_reader *self, const struct entry *entry)
 {
 	const char *broken = NULL;
 
-	if (entry_decoder_has_begun(self->decoder))
+	if (entry && entry_decoder_has_begun(self->decoder))
 		broken = (const char *)entry->path.data;
 	entry_decoder_lose(self->decoder);
 	self->level++;
