@@ -2,6 +2,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <zmq.h>
 
@@ -10,17 +12,19 @@
 #include "base/util.h"
 
 struct watch {
+	void *socket; /* NULL: it is a descriptor that is watched */
 	loop_fn *ready;
 	void *arg;
+	bool due; /* it can be read */
 };
 
 struct loop {
-	zmq_pollitem_t *items; /* items[i] belongs to watches[i] */
+	struct pollfd *fds; /* fds[i] belongs to watches[i] */
 	struct watch *watches;
 	size_t count, capacity;
 	struct timer *timers; /* soonest first */
 	bool stopping;
-	bool changed; /* items were added or removed while dispatching */
+	bool changed; /* watches were added or removed while dispatching */
 };
 
 enum status loop_new(struct loop **out)
@@ -35,7 +39,7 @@ void loop_destroy(struct loop **self_p)
 
 	if (!self)
 		return;
-	free(self->items);
+	free(self->fds);
 	free(self->watches);
 	free(self);
 	*self_p = NULL;
@@ -46,11 +50,11 @@ static enum status watch(
 {
 	if (self->count == self->capacity) {
 		size_t capacity = max_of(self->capacity * 2, (size_t)16);
-		zmq_pollitem_t *items =
-		    realloc(self->items, capacity * sizeof(*self->items));
-		if (!items)
+		struct pollfd *fds =
+		    realloc(self->fds, capacity * sizeof(*self->fds));
+		if (!fds)
 			return STATUS_NO_SPACE;
-		self->items = items;
+		self->fds = fds;
 		struct watch *watches =
 		    realloc(self->watches, capacity * sizeof(*self->watches));
 		if (!watches)
@@ -58,9 +62,9 @@ static enum status watch(
 		self->watches = watches;
 		self->capacity = capacity;
 	}
-	self->items[self->count] =
-	    (zmq_pollitem_t){ socket, fd, ZMQ_POLLIN, 0 };
-	self->watches[self->count] = (struct watch){ ready, arg };
+	self->fds[self->count] = (struct pollfd){ fd, POLLIN, 0 };
+	self->watches[self->count] =
+	    (struct watch){ socket, ready, arg, false };
 	self->count++;
 	self->changed = true;
 	return STATUS_OK;
@@ -69,8 +73,13 @@ static enum status watch(
 enum status loop_watch_socket(
     struct loop *self, void *socket, loop_fn *ready, void *arg)
 {
+	int fd;
+	size_t size = sizeof(fd);
+
 	assert(socket);
-	return watch(self, socket, 0, ready, arg);
+	if (zmq_getsockopt(socket, ZMQ_FD, &fd, &size) != 0)
+		return STATUS_INTERNAL;
+	return watch(self, socket, fd, ready, arg);
 }
 
 enum status loop_watch_fd(struct loop *self, int fd, loop_fn *ready, void *arg)
@@ -81,11 +90,11 @@ enum status loop_watch_fd(struct loop *self, int fd, loop_fn *ready, void *arg)
 static void forget(struct loop *self, const void *socket, int fd)
 {
 	for (size_t i = 0; i < self->count; i++) {
-		const zmq_pollitem_t *item = &self->items[i];
-		if (item->socket != socket || (!socket && item->fd != fd))
+		if (self->watches[i].socket != socket ||
+		    (!socket && self->fds[i].fd != fd))
 			continue;
 		self->count--;
-		self->items[i] = self->items[self->count];
+		self->fds[i] = self->fds[self->count];
 		self->watches[i] = self->watches[self->count];
 		self->changed = true;
 		return;
@@ -147,23 +156,63 @@ static void fire_timers(struct loop *self)
 	}
 }
 
-static long wait_ms(const struct loop *self)
+static int wait_ms(const struct loop *self)
 {
 	if (!self->timers)
 		return -1;
 	uint64_t now = clock_interval_ms();
-	return self->timers->due_ms <= now ? 0
-					   : (long)(self->timers->due_ms - now);
+	return self->timers->due_ms <= now
+		   ? 0
+		   : (int)min_of(self->timers->due_ms - now, (uint64_t)INT_MAX);
+}
+
+static bool has_message(void *socket)
+{
+	int events = 0;
+	size_t size = sizeof(events);
+
+	while (zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size) != 0 &&
+	       errno == EINTR)
+		continue;
+	return (events & ZMQ_POLLIN) != 0;
+}
+
+/*
+ * A socket's descriptor says only that something has happened to it, and
+ * whoever uses the socket takes that word away.  So before the wait each
+ * socket is asked itself, for any callback may have sent by it; after it
+ * those whose descriptor has spoken.  zmq_poll asks all of them both times.
+ */
+static bool ask_all(struct loop *self)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < self->count; i++) {
+		struct watch *watch = &self->watches[i];
+		watch->due = watch->socket && has_message(watch->socket);
+		any |= watch->due;
+	}
+	return any;
+}
+
+static void ask_those_that_spoke(struct loop *self)
+{
+	for (size_t i = 0; i < self->count; i++) {
+		struct watch *watch = &self->watches[i];
+		if (self->fds[i].revents != 0 && !watch->due)
+			watch->due =
+			    !watch->socket || has_message(watch->socket);
+	}
 }
 
 static void dispatch(struct loop *self)
 {
 	self->changed = false;
 	for (size_t i = 0; i < self->count && !self->stopping; i++) {
-		if (self->items[i].revents == 0)
+		if (!self->watches[i].due)
 			continue;
 		self->watches[i].ready(self->watches[i].arg);
-		/* The rest is polled again: it is level-triggered. */
+		/* The rest is asked again: it is level-triggered. */
 		if (self->changed)
 			return;
 	}
@@ -173,13 +222,15 @@ enum status loop_run(struct loop *self)
 {
 	self->stopping = false;
 	while (!self->stopping) {
-		int rc = zmq_poll(self->items, (int)self->count, wait_ms(self));
+		int wait = ask_all(self) ? 0 : wait_ms(self);
+		int rc = poll(self->fds, (nfds_t)self->count, wait);
 		if (rc < 0 && errno != EINTR) {
 			log_error(NULL, "poll_failed", "error=%d", errno);
 			return STATUS_INTERNAL;
 		}
 		if (rc > 0)
-			dispatch(self);
+			ask_those_that_spoke(self);
+		dispatch(self);
 		fire_timers(self);
 	}
 	return STATUS_OK;

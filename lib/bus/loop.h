@@ -23,6 +23,7 @@ void loop_destroy(struct loop **self_p);
  * It is level-triggered: what is left unread is called for again.
  *
  * STATUS_NO_SPACE  no memory
+ * STATUS_INTERNAL  libzmq has no descriptor for it
  */
 enum status loop_watch_socket(
     struct loop *self, void *socket, loop_fn *ready, void *arg);

@@ -106,7 +106,6 @@ enum status asked_look_up(struct asked *self)
 enum status asked_find_account(struct asked *self)
 {
 	struct subject *subject = &self->lane.subject;
-	struct account account = { 0 };
 
 	enum status st =
 	    auth_db_name(self->auth->db, self->hash, &subject->account);
@@ -114,12 +113,22 @@ enum status asked_find_account(struct asked *self)
 	if (st == STATUS_OK &&
 	    orders_deleted(self->auth->service->orders, &subject->account))
 		st = STATUS_NOT_FOUND;
-	if (st == STATUS_NOT_FOUND)
-		subject->account = self->unknown;
-	else if (st != STATUS_OK)
-		return st;
 	subject->known = st == STATUS_OK;
-	st = auth_db_account(&self->auth->rows, &subject->account, &account);
+	if (st != STATUS_NOT_FOUND)
+		return st;
+	subject->account = self->unknown;
+	return STATUS_OK;
+}
+
+/* Nobody asks for it where the journal goes back to its begin. */
+static enum status find_created(struct asked *self)
+{
+	struct account account = { 0 };
+
+	if (self->auth->service->journal_since_ms == 0)
+		return STATUS_OK;
+	enum status st = auth_db_account(
+	    &self->auth->rows, &self->lane.subject.account, &account);
 	self->created_ms = account.created_ms;
 	sodium_memzero(&account, sizeof(account));
 	return st == STATUS_NOT_FOUND ? STATUS_OK : st;
@@ -177,6 +186,8 @@ enum status asked_find(struct asked *self)
 {
 	enum status st = asked_find_account(self);
 
+	if (st == STATUS_OK)
+		st = find_created(self);
 	if (st != STATUS_OK)
 		return st;
 	self->lane.kind = LANE_STRANGER;

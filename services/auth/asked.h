@@ -32,7 +32,8 @@ struct asked {
 	struct lane_key lane; /* by which the proof comes */
 	uint8_t invitation_hash[INVITATION_HASH_BYTES]; /* where it is one */
 	struct code_slot slot; /* of the code that is to be proven */
-	uint64_t created_ms;   /* of the account; 0: there is none */
+	/* Of the account; 0: there is none, or the journal is older than all */
+	uint64_t created_ms;
 	bool has_credential;
 	struct credential credential; /* secret */
 };
@@ -54,8 +55,8 @@ enum status asked_read(struct asked *self, ProtobufCBinaryData name_sealed);
 enum status asked_look_up(struct asked *self);
 
 /**
- * Find the account: the lane's subject, and created_ms.  asked_find does it
- * as well; results as there.
+ * Find the account: the lane's subject.  asked_find does it as well; results
+ * as there.
  */
 enum status asked_find_account(struct asked *self);
 

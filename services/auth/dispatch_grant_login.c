@@ -215,7 +215,7 @@ static enum status keep_session(struct proof *self)
 	struct db *journal = self->auth->service->journal;
 	struct db_batch *batch = journal_db_batch(&subject);
 
-	sessions_put(journal, batch, &self->ticket);
+	(void)sessions_put(journal, batch, &self->ticket);
 	enum status st = db_submit(journal, &batch, on_session_kept, self);
 	db_batch_destroy(&batch);
 	return st;

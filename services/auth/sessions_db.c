@@ -104,19 +104,28 @@ static bool is_over(const struct session *session, uint64_t now_ms)
 	return session_ends_ms(session) + TICKET_SKEW_MS < now_ms;
 }
 
-/* Drop what is over, and the oldest beyond all but one of SESSIONS_MAX. */
-static void drop(struct db_batch *batch, const struct db_page *page)
+/*
+ * Drop what is over, and the oldest beyond all but one of SESSIONS_MAX; tell
+ * whether one that was not over has ${wanted}.
+ */
+static bool drop(struct db_batch *batch, const struct db_page *page,
+    const uint8_t wanted[static SESSION_FINGERPRINT_BYTES])
 {
 	uint64_t now_ms = clock_wall_ms();
 	struct session session;
 	size_t left = page->count;
+	bool known = false;
 
 	for (size_t i = 0; i < page->count; i++) {
 		const struct db_entry *entry = &page->entries[i];
-		enum status st = unpack(&session, entry->key, entry->value);
-		if (st == STATUS_OK && is_over(&session, now_ms)) {
+		if (unpack(&session, entry->key, entry->value) != STATUS_OK)
+			continue;
+		if (is_over(&session, now_ms)) {
 			db_batch_delete(batch, SESSIONS_TABLE, entry->key);
 			left--;
+		} else if (memcmp(session.fingerprint, wanted,
+			       SESSION_FINGERPRINT_BYTES) == 0) {
+			known = true;
 		}
 	}
 	for (size_t i = 0; i < page->count && left >= SESSIONS_MAX; i++) {
@@ -127,6 +136,7 @@ static void drop(struct db_batch *batch, const struct db_page *page)
 		db_batch_delete(batch, SESSIONS_TABLE, entry->key);
 		left--;
 	}
+	return known;
 }
 
 static enum status read_page(
@@ -138,16 +148,20 @@ static enum status read_page(
 	    DB_PAGE_ENTRIES_MAX / 2, false, page);
 }
 
-void sessions_put(
+bool sessions_put(
     struct db *journal, struct db_batch *batch, const struct ticket *ticket)
 {
 	struct db_page page = { 0 };
+	uint8_t wanted[SESSION_FINGERPRINT_BYTES];
+	bool known = false;
 
+	fingerprint(wanted, ticket->peer);
 	/* What cannot be read is dropped another time. */
 	if (read_page(journal, &ticket->account, &page) == STATUS_OK)
-		drop(batch, &page);
+		known = drop(batch, &page, wanted);
 	db_page_clear(&page);
 	put(batch, ticket);
+	return known;
 }
 
 enum status sessions_list(struct db *journal, const struct id *account,
@@ -173,19 +187,4 @@ enum status sessions_list(struct db *journal, const struct id *account,
 	db_page_clear(&page);
 	*count_out = count;
 	return st;
-}
-
-bool sessions_know(struct db *journal, const struct ticket *ticket)
-{
-	struct session list[SESSIONS_MAX];
-	uint8_t wanted[SESSION_FINGERPRINT_BYTES];
-	size_t count;
-
-	fingerprint(wanted, ticket->peer);
-	if (sessions_list(journal, &ticket->account, list, &count) != STATUS_OK)
-		return false;
-	for (size_t i = 0; i < count; i++)
-		if (memcmp(list[i].fingerprint, wanted, sizeof(wanted)) == 0)
-			return true;
-	return false;
 }

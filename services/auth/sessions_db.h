@@ -41,12 +41,12 @@ struct ticket session_ticket(
 /**
  * Add the session of ${ticket} to a batch of its account, and drop those
  * that are over, and the oldest where there are too many.
+ *
+ * true   one that is not over was there of the same terminal's key
+ * false  none was, or they could not be read
  */
-void sessions_put(
+bool sessions_put(
     struct db *journal, struct db_batch *batch, const struct ticket *ticket);
-
-/** Whether one that is not over is of the same terminal's key. */
-bool sessions_know(struct db *journal, const struct ticket *ticket);
 
 /**
  * Read those that are not over, the oldest first, revoked ones included.

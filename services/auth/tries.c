@@ -231,12 +231,13 @@ static enum status write_lane(struct tries *self, struct turn *turn)
 		    batch, &turn->key.subject, turn->invitation);
 	if (st == STATUS_OK && turn->shuts)
 		st = tell_shut(self, batch, turn);
-	turn->signs_in = turn->ticket && turn->key.kind != LANE_BOUND &&
-			 !sessions_know(self->journal, turn->ticket);
+	turn->signs_in = false;
+	if (st == STATUS_OK && turn->ticket)
+		turn->signs_in =
+		    !sessions_put(self->journal, batch, turn->ticket) &&
+		    turn->key.kind != LANE_BOUND;
 	if (st == STATUS_OK && turn->signs_in)
 		st = tell_login(self, batch, turn);
-	if (st == STATUS_OK && turn->ticket)
-		sessions_put(self->journal, batch, turn->ticket);
 	if (st == STATUS_OK)
 		st = db_submit(self->journal, &batch, on_kept, turn);
 	if (st == STATUS_BUSY)

@@ -354,6 +354,50 @@ START_TEST(sockets)
 }
 END_TEST
 
+struct use {
+	void *from, *to;
+};
+
+/* A message comes, and the socket is used before the loop looks at it. */
+static void on_use(void *arg)
+{
+	const struct use *self = arg;
+	int events;
+	size_t size = sizeof(events);
+
+	ck_assert_int_eq(zmq_send(self->from, "x", 1, 0), 1);
+	ck_assert_int_eq(
+	    zmq_getsockopt(self->to, ZMQ_EVENTS, &events, &size), 0);
+	ck_assert(events & ZMQ_POLLIN);
+}
+
+START_TEST(socket_used_elsewhere)
+{
+	void *context = zmq_ctx_new();
+	void *from = zmq_socket(context, ZMQ_PAIR);
+	struct courier to = { .socket = zmq_socket(context, ZMQ_PAIR) };
+	struct use use = { from, to.socket };
+	struct timer uses[] = {
+		{ on_use, &use, 0, NULL, NULL, false },
+		{ on_use, &use, 0, NULL, NULL, false },
+		{ on_use, &use, 0, NULL, NULL, false },
+	};
+
+	ck_assert_int_eq(zmq_bind(to.socket, "inproc://loop"), 0);
+	ck_assert_int_eq(zmq_connect(from, "inproc://loop"), 0);
+	ck_assert_int_eq(
+	    loop_watch_socket(loop, to.socket, on_message, &to), STATUS_OK);
+	for (size_t i = 0; i < nitems(uses); i++)
+		loop_timer_set(loop, &uses[i], i);
+	run();
+	ck_assert_int_eq(to.received, 3);
+	loop_forget_socket(loop, to.socket);
+	zmq_close(from);
+	zmq_close(to.socket);
+	zmq_ctx_term(context);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("loop");
@@ -373,6 +417,7 @@ int main(void)
 	tcase_add_test(watches, watched_from_a_callback);
 	tcase_add_test(watches, many);
 	tcase_add_test(watches, sockets);
+	tcase_add_test(watches, socket_used_elsewhere);
 	suite_add_tcase(suite, timers);
 	suite_add_tcase(suite, watches);
 

@@ -78,13 +78,14 @@ static struct ticket ticket_of(
 	return ticket;
 }
 
-static void put_session(const struct ticket *ticket)
+static bool put_session(const struct ticket *ticket)
 {
 	struct db_batch *batch =
 	    db_batch_new(&ticket->account, DB_GENERATION_ANY, NULL);
+	bool known = sessions_put(journal, batch, ticket);
 
-	sessions_put(journal, batch, ticket);
 	commit(batch);
+	return known;
 }
 
 static struct session sessions[SESSIONS_MAX];
@@ -256,6 +257,25 @@ START_TEST(end)
 }
 END_TEST
 
+START_TEST(known)
+{
+	struct ticket ticket = ticket_of(&anna, DIRECTION_MANAGE);
+	struct ticket another = ticket_of(&anna, DIRECTION_MANAGE);
+	struct ticket bert_s = ticket_of(&bert, DIRECTION_MANAGE);
+
+	another.peer[0] ^= 1;
+	ck_assert(!put_session(&ticket));
+	ck_assert(!put_session(&another));
+	ck_assert(!put_session(&bert_s));
+	randombytes_buf(ticket.nonce, sizeof(ticket.nonce));
+	ck_assert(put_session(&ticket));
+	/* not by one that is over */
+	skipped_ms += 5 * MINUTE_MS + TICKET_SKEW_MS + SECOND_MS;
+	ticket = ticket_of(&anna, DIRECTION_MANAGE);
+	ck_assert(!put_session(&ticket));
+}
+END_TEST
+
 START_TEST(bound)
 {
 	struct ticket first = ticket_of(&anna, DIRECTION_UPLOAD);
@@ -298,6 +318,7 @@ int main(void)
 	tcase_set_timeout(keeping, 60);
 	tcase_add_test(keeping, there_and_back);
 	tcase_add_loop_test(keeping, end, 0, nitems(ends));
+	tcase_add_test(keeping, known);
 	tcase_add_test(keeping, bound);
 	tcase_add_test(bytes, layout);
 	tcase_add_loop_test(bytes, row, 0, nitems(rows));
