@@ -87,9 +87,7 @@ docker_up take_down || {
 }
 docker_base
 for stage in tools runtime; do
-	docker build --network host --target "$stage" -f deploy/Containerfile \
-	    -t "keepsake-$stage" . >"$WORLD_LOG/image.$stage" 2>&1 ||
-	    fail "$(tail -n 20 "$WORLD_LOG/image.$stage")"
+	docker_stage "$stage"
 done
 docker build --network host -f deploy/Containerfile -t "$KEEPSAKE_IMAGE" . \
     >"$WORLD_LOG/image" 2>&1 || fail "$(tail -n 20 "$WORLD_LOG/image")"
