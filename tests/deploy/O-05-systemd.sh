@@ -228,6 +228,10 @@ stopped() { # UNIT
 	[ "$(property "$1" ActiveState)" = inactive ]
 }
 
+present() {
+	[ "$(keepsakectl --json status | jq .notify.terminals_present)" -ge 1 ]
+}
+
 # Killed while the terminal, which is held meanwhile, is at it.
 seed=10
 for name in $SERVICES; do
@@ -301,6 +305,22 @@ done
 assert_restores two latest "$WORLD/tree"
 case_pass
 
+case_begin "G-06 O-05 one more gateway, as the manual says, serves and pushes"
+documented "### One more with systemd"
+active keepsake-gateway@2 || fail "$(on systemctl status keepsake-gateway@2)"
+ENROLMENT=$(keepsakectl enrolment --address 127.0.0.1:7500,gateway-2)
+terminal_of three "$ACCOUNT"
+client_begin three --json notices --follow
+wait_for 30 present || fail "nobody is present"
+keepsake_as one --quiet backup "$WORLD/tree"
+wait_for 30 grep -q '"kind": *"backup_done"' "$WORLD/client.three.out" ||
+    fail "it was not told: $(client_out three)"
+client_kill three
+assert_restores three latest "$WORLD/tree"
+assert_equal '' "$(on journalctl -q -o cat -p warning _PID=1 \
+    UNIT=keepsake-gateway@2.service)" "warnings of systemd"
+case_pass
+
 case_begin "O-05 O-03 the journal has nothing of any person"
 on journalctl -q -o export >"$WORLD_LOG/journal"
 grep -q 'event=ready' "$WORLD_LOG/journal" || fail "nothing of ours"
@@ -313,8 +333,9 @@ case_pass
 case_begin "O-05 what was enabled is there again when the machine has started anew"
 docker stop -t 60 "$MACHINE" >/dev/null
 boot
-for name in $SERVICES; do
+for name in $SERVICES gateway@2; do
 	active "keepsake-$name" || fail "$name is not active"
 done
 assert_restores two latest "$WORLD/tree"
+assert_restores three latest "$WORLD/tree"
 case_pass
