@@ -286,6 +286,51 @@ all_healthy
 assert_restores two latest "$WORLD/tree"
 case_pass
 
+present() {
+	[ "$(keepsakectl --json status | jq .notify.terminals_present)" -ge 1 ]
+}
+
+rights() { # SERVICE
+	docker inspect "${PROJECT}_$1_1" | jq '.[0] | .HostConfig *
+	    (.Config | {User, Cmd, Healthcheck}) |
+	    {User, Cmd, Healthcheck, ReadonlyRootfs, Privileged, CapAdd,
+	    CapDrop, SecurityOpt, PidsLimit, Memory, RestartPolicy, LogConfig,
+	    Ulimits: (.Ulimits | sort_by(.Name))}'
+}
+
+case_begin "G-06 O-05 one more gateway is a file more, and as bounded as the first"
+export COMPOSE_FILE=$COMPOSE_FILE:deploy/compose.gateway-2.yaml
+KEEPSAKE_PORT_2=$(free_port)
+export KEEPSAKE_PORT_2
+KEEPSAKECTL=$BUILD/keepsakectl deploy/make-keys "$WORLD/secrets" gateway-2 \
+    >/dev/null
+compose up -d --no-build || fail "$(tail -n 20 "$WORLD_LOG/compose.log")"
+all_healthy
+wait_for 90 healthy gateway-2 ||
+    fail "$(inspect gateway-2 '{{json .State.Health}}')"
+assert_equal "$(rights gateway)" "$(rights gateway-2)" "its rights"
+assert_equal "${SECRETS[gateway]/gateway.key/gateway-2.key}" \
+    "$(inside gateway-2 ls /run/secrets | xargs)" "its secrets"
+expect_status 0 compose run --rm -T -e KEEPSAKE_GATEWAY_NAME=gateway-2 \
+    -e KEEPSAKE_OPS_GATEWAY=tcp://gateway-2:7405 ops status \
+    </dev/null >"$WORLD_LOG/status"
+expect_status 2 deploy/make-keys "$WORLD/secrets" gateway-2/x \
+    2>>"$WORLD_LOG/stderr.log"
+case_pass
+
+case_begin "G-06 N-05 it serves from outside, and a push finds its terminal there"
+ENROLMENT=$(keepsakectl enrolment \
+    --address "127.0.0.1:$KEEPSAKE_PORT_2,gateway-2")
+terminal_of three anna
+client_begin three --json notices --follow
+wait_for 30 present || fail "nobody is present"
+keepsake_as one --quiet backup "$WORLD/tree"
+wait_for 30 grep -q '"kind": *"backup_done"' "$WORLD/client.three.out" ||
+    fail "it was not told: $(client_out three)"
+client_kill three
+assert_restores three latest "$WORLD/tree"
+case_pass
+
 case_begin "O-05 compose takes everything down, and nothing is left"
 [ -n "$(made)" ] || fail "made nothing"
 compose --profile ops down -v --remove-orphans
