@@ -286,6 +286,36 @@ all_healthy
 assert_restores two latest "$WORLD/tree"
 case_pass
 
+lines() { # SERVICE
+	wc -l <"$WORLD/secrets/$1.master"
+}
+
+case_begin "O-05 K-08 deploy/rotate-keys gives new master keys"
+former=$(cd "$WORLD/secrets" && cat ./*.master)
+KEEPSAKECTL=$BUILD/keepsakectl deploy/rotate-keys "$WORLD/secrets" \
+    >"$WORLD_LOG/rotated" 2>>"$WORLD_LOG/compose.log" ||
+    fail "$(tail -n 20 "$WORLD_LOG/compose.log")"
+for name in auth store binding notify; do
+	grep -q "^$name .*wrapped by a new master key" "$WORLD_LOG/rotated" ||
+	    fail "$name: $(cat "$WORLD_LOG/rotated")"
+	assert_equal 1 "$(lines "$name")" "master keys of $name"
+	! grep -qF "$(cat "$WORLD/secrets/$name.master")" <<<"$former" ||
+	    fail "$name has its former master key"
+	assert_equal "600 $(inspect "$name" '{{.Config.User}}')" \
+	    "$(stat -c '%a %u:%g' "$WORLD/secrets/$name.master")" "$name"
+done
+assert_equal 57405 "$(stat -c %u "$WORLD/secrets/ops.key")" "of ops.key"
+# Each opens what it has by the new key alone.
+compose restart
+all_healthy
+expect_status 0 keepsakectl verify >/dev/null
+assert_restores two latest "$WORLD/tree"
+for name in gateway ../auth; do
+	expect_status 2 deploy/rotate-keys "$WORLD/secrets" "$name" \
+	    2>>"$WORLD_LOG/stderr.log"
+done
+case_pass
+
 present() {
 	[ "$(keepsakectl --json status | jq .notify.terminals_present)" -ge 1 ]
 }
