@@ -134,7 +134,7 @@ help:
 	@echo 'make demo       the same, but stop when it has been shown'
 	@echo 'make check      all tests, plain and sanitized, and lint'
 	@echo 'make faults     kills, power cuts, bad links: long, ROUNDS= (1000) kills'
-	@echo 'make compose-check  build and run the containers of deploy/ (root)'
+	@echo 'make compose-check  containers and units of deploy/, for real (root)'
 	@echo 'make fuzz       each decoder on random bytes, SECONDS= (60) each'
 	@echo 'make mutants    take one guard away at a time: a test must notice'
 	@echo 'make bench      speed and size, as ratios to a peer or limit'
@@ -184,7 +184,7 @@ faults:
 	CUTS=1000000 $(BUILD)/tests/unit/check_power_files
 	tests/run $(BUILD) $(BUILD)/faults.tsv faults
 
-# The containers of deploy/, for real; needs root.
+# The containers and units of deploy/, for real; needs root.
 .PHONY: compose-check
 compose-check:
 	@deploy/install-deps build test $$([ $$(id -u) -ne 0 ] || echo compose)

@@ -87,9 +87,7 @@ docker_up take_down || {
 }
 docker_base
 for stage in tools runtime; do
-	docker build --network host --target "$stage" -f deploy/Containerfile \
-	    -t "keepsake-$stage" . >"$WORLD_LOG/image.$stage" 2>&1 ||
-	    fail "$(tail -n 20 "$WORLD_LOG/image.$stage")"
+	docker_stage "$stage"
 done
 docker build --network host -f deploy/Containerfile -t "$KEEPSAKE_IMAGE" . \
     >"$WORLD_LOG/image" 2>&1 || fail "$(tail -n 20 "$WORLD_LOG/image")"
@@ -286,6 +284,81 @@ compose down
 compose up -d --no-build
 all_healthy
 assert_restores two latest "$WORLD/tree"
+case_pass
+
+lines() { # SERVICE
+	wc -l <"$WORLD/secrets/$1.master"
+}
+
+case_begin "O-05 K-08 deploy/rotate-keys gives new master keys"
+former=$(cd "$WORLD/secrets" && cat ./*.master)
+KEEPSAKECTL=$BUILD/keepsakectl deploy/rotate-keys "$WORLD/secrets" \
+    >"$WORLD_LOG/rotated" 2>>"$WORLD_LOG/compose.log" ||
+    fail "$(tail -n 20 "$WORLD_LOG/compose.log")"
+for name in auth store binding notify; do
+	grep -q "^$name .*wrapped by a new master key" "$WORLD_LOG/rotated" ||
+	    fail "$name: $(cat "$WORLD_LOG/rotated")"
+	assert_equal 1 "$(lines "$name")" "master keys of $name"
+	! grep -qF "$(cat "$WORLD/secrets/$name.master")" <<<"$former" ||
+	    fail "$name has its former master key"
+	assert_equal "600 $(inspect "$name" '{{.Config.User}}')" \
+	    "$(stat -c '%a %u:%g' "$WORLD/secrets/$name.master")" "$name"
+done
+assert_equal 57405 "$(stat -c %u "$WORLD/secrets/ops.key")" "of ops.key"
+# Each opens what it has by the new key alone.
+compose restart
+all_healthy
+expect_status 0 keepsakectl verify >/dev/null
+assert_restores two latest "$WORLD/tree"
+for name in gateway ../auth; do
+	expect_status 2 deploy/rotate-keys "$WORLD/secrets" "$name" \
+	    2>>"$WORLD_LOG/stderr.log"
+done
+case_pass
+
+present() {
+	[ "$(keepsakectl --json status | jq .notify.terminals_present)" -ge 1 ]
+}
+
+rights() { # SERVICE
+	docker inspect "${PROJECT}_$1_1" | jq '.[0] | .HostConfig *
+	    (.Config | {User, Cmd, Healthcheck}) |
+	    {User, Cmd, Healthcheck, ReadonlyRootfs, Privileged, CapAdd,
+	    CapDrop, SecurityOpt, PidsLimit, Memory, RestartPolicy, LogConfig,
+	    Ulimits: (.Ulimits | sort_by(.Name))}'
+}
+
+case_begin "G-06 O-05 one more gateway is a file more, and as bounded as the first"
+export COMPOSE_FILE=$COMPOSE_FILE:deploy/compose.gateway-2.yaml
+KEEPSAKE_PORT_2=$(free_port)
+export KEEPSAKE_PORT_2
+KEEPSAKECTL=$BUILD/keepsakectl deploy/make-keys "$WORLD/secrets" gateway-2 \
+    >/dev/null
+compose up -d --no-build || fail "$(tail -n 20 "$WORLD_LOG/compose.log")"
+all_healthy
+wait_for 90 healthy gateway-2 ||
+    fail "$(inspect gateway-2 '{{json .State.Health}}')"
+assert_equal "$(rights gateway)" "$(rights gateway-2)" "its rights"
+assert_equal "${SECRETS[gateway]/gateway.key/gateway-2.key}" \
+    "$(inside gateway-2 ls /run/secrets | xargs)" "its secrets"
+expect_status 0 compose run --rm -T -e KEEPSAKE_GATEWAY_NAME=gateway-2 \
+    -e KEEPSAKE_OPS_GATEWAY=tcp://gateway-2:7405 ops status \
+    </dev/null >"$WORLD_LOG/status"
+expect_status 2 deploy/make-keys "$WORLD/secrets" gateway-2/x \
+    2>>"$WORLD_LOG/stderr.log"
+case_pass
+
+case_begin "G-06 N-05 it serves from outside, and a push finds its terminal there"
+ENROLMENT=$(keepsakectl enrolment \
+    --address "127.0.0.1:$KEEPSAKE_PORT_2,gateway-2")
+terminal_of three anna
+client_begin three --json notices --follow
+wait_for 30 present || fail "nobody is present"
+keepsake_as one --quiet backup "$WORLD/tree"
+wait_for 30 grep -q '"kind": *"backup_done"' "$WORLD/client.three.out" ||
+    fail "it was not told: $(client_out three)"
+client_kill three
+assert_restores three latest "$WORLD/tree"
 case_pass
 
 case_begin "O-05 compose takes everything down, and nothing is left"

@@ -40,6 +40,7 @@ want() {
 	for name in $SERVERS; do
 		echo "usr/lib/systemd/system/$name.service"
 	done
+	echo usr/lib/systemd/system/keepsake-gateway@.service
 	for name in keepsakectl $SERVERS; do
 		echo "usr/sbin/$name"
 		echo "usr/share/man/man8/$name.8"
@@ -133,7 +134,8 @@ if command -v systemd-analyze >/dev/null; then
 	done
 	for name in $SERVERS; do
 		said=$(systemd-analyze verify --man=no --root="$ROOT" \
-		    "$name.service" keepsake.target 2>&1) ||
+		    "$name.service" keepsake-gateway@2.service \
+		    keepsake.target 2>&1) ||
 		    fail "$name: $said"
 		assert_equal '' "$said" "$name"
 	done
@@ -176,6 +178,21 @@ case_begin "O-05 G-06 systemd tells the gateway to stop, and it its bearers"
 grep -qx KillMode=mixed \
     "$ROOT/usr/lib/systemd/system/keepsake-gateway.service" ||
     fail "each of its processes is told twice"
+case_pass
+
+case_begin "O-05 G-06 one more gateway has the rights of the first, and its own key"
+hardened() { # UNIT
+	sed -n 's/gateway-%i/gateway/g; /^NotifyAccess=/p; /^User=/,$p' \
+	    "$ROOT/usr/lib/systemd/system/$1" |
+	    sed '/^EnvironmentFile=/d; s/ KEEPSAKE_GATEWAY_NAME=gateway$//'
+}
+[ "$(hardened keepsake-gateway.service | grep -c =)" -gt 40 ] ||
+    fail "next to nothing is compared"
+assert_equal "$(hardened keepsake-gateway.service)" \
+    "$(hardened keepsake-gateway@.service)"
+grep -qx 'LoadCredential=gateway-%i.key:/etc/keepsake/keys/gateway-%i.key' \
+    "$ROOT/usr/lib/systemd/system/keepsake-gateway@.service" ||
+    fail "not its own key"
 case_pass
 
 case_begin "O-05 make uninstall leaves the configuration alone"

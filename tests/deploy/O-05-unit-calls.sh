@@ -1,7 +1,8 @@
 #!/bin/bash
 # O-05: every system call that a process makes, from its start to its end, is
-# one that its unit of systemd allows: where systemd does not run, nothing else
-# would notice that a unit is too strict.
+# one that its unit of systemd allows, and every socket is of a family that it
+# allows: where systemd does not run, nothing else would notice that a unit is
+# too strict.
 # shellcheck source=tests/scenario/lib.sh
 . "$(dirname "$0")/../scenario/lib.sh"
 UNITS=$(dirname "$0")/../../deploy/systemd
@@ -55,7 +56,10 @@ traced_start() { # NAME
 	log_wait "$1" '(^| )event=ready( |$)' 60 || fail "$1 is not ready"
 }
 
-world_make
+# A link over tcp, as the units have them all.
+port=$(free_port)
+world_make "[store] listen_gateway = tcp://127.0.0.1:$port" \
+    "[gateway] store = tcp://127.0.0.1:$port"
 for name in $SERVICES; do
 	traced_start "$name"
 done
@@ -79,5 +83,13 @@ for name in $SERVICES; do
 	allowed "$UNITS/keepsake-$name.service" >"$WORLD/all"
 	assert_equal '' "$(comm -23 "$WORLD/made" "$WORLD/all" | xargs)" \
 	    "calls that are not allowed"
+	sed -n 's/^[0-9]* *socket(\(AF_[A-Z0-9]*\),.*/\1/p' \
+	    "$WORLD/trace.$name" | sort -u >"$WORLD/families"
+	[ -s "$WORLD/families" ] || fail "no socket is seen"
+	sed -n 's/^RestrictAddressFamilies=//p' \
+	    "$UNITS/keepsake-$name.service" | tr ' ' '\n' | sort -u \
+	    >"$WORLD/all"
+	assert_equal '' "$(comm -23 "$WORLD/families" "$WORLD/all" | xargs)" \
+	    "families of sockets that are not allowed"
 	case_pass
 done

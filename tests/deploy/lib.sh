@@ -106,3 +106,10 @@ docker_base() {
 	tar -C "$root" -c . | docker import - "$DOCKER_BASE" >/dev/null
 	rm -rf "$root"
 }
+
+# Build a stage of deploy/Containerfile, as the image keepsake-STAGE.
+docker_stage() { # STAGE
+	docker build --network host --target "$1" -f deploy/Containerfile \
+	    -t "keepsake-$1" . >"$WORLD_LOG/image.$1" 2>&1 ||
+	    fail "$(tail -n 20 "$WORLD_LOG/image.$1")"
+}
