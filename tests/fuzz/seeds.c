@@ -290,6 +290,7 @@ static void bodies(void)
 	    &(Common__CompactedFile)COMMON__COMPACTED_FILE__INIT;
 	Common__Compacted compacted = COMMON__COMPACTED__INIT;
 	Store__Put put = STORE__PUT__INIT;
+	Store__PutMany put_many = STORE__PUT_MANY__INIT;
 	Store__SnapshotDelete snapshot_delete = STORE__SNAPSHOT_DELETE__INIT;
 	Store__DamageList damage = STORE__DAMAGE_LIST__INIT;
 	Store__Drill drill = STORE__DRILL__INIT;
@@ -347,6 +348,10 @@ static void bodies(void)
 	put.chunk_id = put.refs = long_id;
 	put.node = true;
 	body(&put.base);
+	put_many.lease_id = id;
+	put_many.chunk_ids = (ProtobufCBinaryData){ 64, bytes };
+	put_many.pages = (ProtobufCBinaryData){ 2, bytes };
+	body(&put_many.base);
 	bind.imei = "490154203237518";
 	bind.serial = "R58M123";
 	bind.label = "Anns Telefon";
@@ -651,6 +656,24 @@ static void texts(void)
 	add_16(15);
 	add_text("490154203237518");
 	save_text("code", "all", "262011234567890");
+}
+
+static void put_manys(void)
+{
+	add_byte(0); /* three pages in two chunks, less 16 bytes for each */
+	add_16(3 * PAGE_BYTES - 2 * PAGE_HEAD_BYTES);
+	add_byte(2);
+	add_byte(1);
+	add_byte(2);
+	add_many(5, CHUNK_ID_BYTES);
+	add_many(6, CHUNK_ID_BYTES);
+	save("put_many", "two");
+	add_byte(0);
+	add_16(2 * (PAGE_BYTES - PAGE_HEAD_BYTES));
+	add_byte(2);
+	add_many(1, 2);
+	add_many(5, 2 * CHUNK_ID_BYTES);
+	save("put_many", "twice");
 }
 
 static void cards(void)
@@ -1309,6 +1332,7 @@ int main(int argc, char **argv)
 	snapshot_keys();
 	key_files();
 	chunks();
+	put_manys();
 	cards();
 	rows();
 	return 0;

@@ -64,6 +64,17 @@ static void body_put(struct bytes *out)
 	pack(out, &message.base);
 }
 
+static void body_put_many(struct bytes *out)
+{
+	Store__PutMany message = STORE__PUT_MANY__INIT;
+	static const uint8_t pages[] = { 1 };
+
+	message.lease_id = id_field(&victim.upload);
+	message.chunk_ids = chunk_field(theirs.chunk);
+	message.pages = field_of(slice_of(pages, sizeof(pages)));
+	pack(out, &message.base);
+}
+
 /* A node of the attacker's own that refers to the victim's chunk. */
 static void body_put_reference(struct bytes *out)
 {
@@ -397,6 +408,7 @@ static const struct asked {
 	{ "BACKUP_BEGIN",        STORE__TYPE__BACKUP_BEGIN,       DIRECTION_UPLOAD,   body_empty,   false },
 	{ "HAVE",                STORE__TYPE__HAVE,               DIRECTION_UPLOAD,   body_have,    false },
 	{ "PUT",                 STORE__TYPE__PUT,                DIRECTION_UPLOAD,   body_put,     true },
+	{ "PUT_MANY",            STORE__TYPE__PUT_MANY,           DIRECTION_UPLOAD,   body_put_many, true },
 	{ "PUBLISH",             STORE__TYPE__PUBLISH,            DIRECTION_UPLOAD,   body_publish, false },
 	{ "BACKUP_ABANDON",      STORE__TYPE__BACKUP_ABANDON,     DIRECTION_UPLOAD,   body_abandon, false },
 	{ "SNAPSHOTS",           STORE__TYPE__SNAPSHOTS,          DIRECTION_DOWNLOAD, body_empty,   false },
@@ -443,6 +455,7 @@ static const struct named {
 } names[] = {
 	{ "the victim's lease",           { "HAVE",      STORE__TYPE__HAVE,           DIRECTION_UPLOAD,   body_have,                false }, CONFLICT,  NULL },
 	{ "the victim's lease",           { "PUT",       STORE__TYPE__PUT,            DIRECTION_UPLOAD,   body_put,                 true },  CONFLICT,  NULL },
+	{ "the victim's lease",           { "PUT_MANY",  STORE__TYPE__PUT_MANY,       DIRECTION_UPLOAD,   body_put_many,            true },  CONFLICT,  NULL },
 	{ "the victim's lease",           { "PUBLISH",   STORE__TYPE__PUBLISH,        DIRECTION_UPLOAD,   body_publish,             false }, CONFLICT,  NULL },
 	{ "the victim's lease",           { "ABANDON",   STORE__TYPE__BACKUP_ABANDON, DIRECTION_UPLOAD,   body_abandon,             false }, CONFLICT,  NULL },
 	{ "the victim's lease",           { "GET",       STORE__TYPE__GET,            DIRECTION_DOWNLOAD, body_get,                 false }, CONFLICT,  NULL },
