@@ -4,7 +4,8 @@
 # whenever the store is killed.
 # shellcheck source=tests/scenario/lib.sh
 . "$(dirname "$0")/../scenario/lib.sh"
-world_up "[store] scrub_ms = 30d"
+HTTP=127.0.0.1:$(free_port)
+world_up "[store] http = $HTTP" "[store] scrub_ms = 30d"
 terminal_of_new one anna
 terminal_of two anna
 account=$(json '.[0].id' "$(keepsakectl --json accounts)")
@@ -244,4 +245,56 @@ assert_equal 0 $((stored % 64)) "chunks of a message that was cut"
 other=$(sed -n 's/^account\t//p' "$WORLD/loaded")
 assert_equal $((stored * (4080 + 256))) \
     "$(json '.[0].used' "$(keepsakectl --json quota "$other")")" "used bytes"
+case_pass
+
+# ---- a backup ----
+
+answered() { # TYPE: how many the store has answered with OK
+	curl --silent --max-time 20 "http://$HTTP/metrics" | awk -v \
+	    sample="keepsake_requests_total{type=\"$1\",status=\"ok\"}" '
+		index($0, sample " ") == 1 { n = $2 } END { print n + 0 }'
+}
+
+# Files that compress to nearly nothing: a page for each chunk.
+small_tree() { # FILES SEED
+	local i
+	rm -rf "$WORLD/tree"
+	mkdir "$WORLD/tree"
+	for ((i = 0; i < $1; i++)); do
+		yes "line $2 of file $i" 2>/dev/null |
+		    head -c 700000 >"$WORLD/tree/$i" || true
+	done
+}
+
+case_begin "B-08 B-09 what compresses well goes many chunks to a message"
+small_tree 150 1
+put=$(figure store chunks_put) single=$(answered PUT) many=$(answered PUT_MANY)
+keepsake_as one --quiet backup "$WORLD/tree"
+put=$(($(figure store chunks_put) - put))
+single=$(($(answered PUT) - single)) many=$(($(answered PUT_MANY) - many))
+[ "$put" -gt 100 ] || fail "only $put chunks"
+[ "$many" -ge 1 ] || fail "$put chunks in $single messages of their own"
+[ $((single + many)) -lt "$put" ] || fail "$put chunks, $single and $many"
+assert_restores one latest "$WORLD/tree"
+assert_restores two latest "$WORLD/tree"
+case_pass
+
+case_begin "B-08 G-04 the store killed in such a backup: it ends all the same"
+small_tree 150 2
+put=$(figure store db_blobs)
+client_begin one --json backup "$WORLD/tree"
+wait_for 60 loaded $((put + 4)) || fail "the backup does not begin"
+service_kill store
+service_start store
+client_end one || fail "exit status $?: $(client_out one)"
+assert_json '.snapshot == 2' "$(client_out one)" backup
+assert_restores one latest "$WORLD/tree"
+case_pass
+
+case_begin "B-05 the same again is unchanged: nothing is sent twice"
+put=$(figure store chunks_put)
+cp -r "$WORLD/tree" "$WORLD/copy"
+keepsake_as one --quiet backup "$WORLD/copy"
+assert_at_most $((put + 4)) "$(figure store chunks_put)" "chunks put"
+assert_restores one latest "$WORLD/copy"
 case_pass
