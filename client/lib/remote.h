@@ -35,8 +35,8 @@ struct remote;
 
 /*
  * A chunk of data up to this size waits, as long as an answer to a put is
- * still to come, so that others go in the same message; a larger one saves
- * less than its copy into that message costs.
+ * still to come, so that others go in the same message.  Of larger ones fewer
+ * than four would fit, which is not worth the copy.
  */
 #define REMOTE_SMALL_BYTES (16 * PAGE_BYTES - PAGE_HEAD_BYTES)
 
