@@ -147,7 +147,7 @@ static enum status count_refs(
 {
 	struct chunk ref;
 
-	for (size_t i = 0; i < node->refs_count; i++) {
+	for (size_t i = 0; i < put->refs.len / CHUNK_ID_BYTES; i++) {
 		struct chunk_id id = ref_at(put->refs, i);
 		enum status st = store_db_chunk(
 		    put->store->db, &x->ticket.account, &id, &ref);
@@ -167,8 +167,6 @@ static enum status join_refs(struct put *put, struct put_chunk *node)
 {
 	size_t len = store_db_blob_bytes(&node->chunk);
 
-	if (put->refs.len == 0)
-		return STATUS_OK;
 	put->joined = malloc(len);
 	if (!put->joined)
 		return STATUS_NO_SPACE;
@@ -336,7 +334,7 @@ static void put_guards(const struct put *put, struct db_batch *batch)
 		else
 			store_db_forbid_chunk(batch, &one->id);
 	}
-	for (size_t i = 0; i * CHUNK_ID_BYTES < put->refs.len; i++) {
+	for (size_t i = 0; i < put->refs.len / CHUNK_ID_BYTES; i++) {
 		struct chunk_id ref = ref_at(put->refs, i);
 		store_db_require_chunk(batch, &ref);
 	}
@@ -504,7 +502,7 @@ static enum status put_start(struct exchange *x)
 	enum status st = look_at_all(x, &absent);
 	if (st != STATUS_OK || absent == 0)
 		return st;
-	if (first->chunk.node) {
+	if (put->refs.len > 0) {
 		st = count_refs(x, put, &first->chunk);
 		if (st == STATUS_OK)
 			st = join_refs(put, first);
