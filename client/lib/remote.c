@@ -162,6 +162,8 @@ static void on_wake(void *arg)
 	}
 	if (failed || stopping)
 		remote_puts_drop(self);
+	else
+		remote_puts_go_on(self);
 	if (stopping)
 		loop_stop(self->loop);
 }
@@ -209,6 +211,7 @@ enum status remote_new(
 	pthread_mutex_init(&self->mutex, NULL);
 	pthread_cond_init(&self->changed, NULL);
 	self->queue_end = &self->queue;
+	self->held_end = &self->held;
 	self->advice = "";
 	self->account = *options->account;
 	self->timeout_ms =

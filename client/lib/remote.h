@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bounds.h"
 #include "base/bytes.h"
 #include "base/status.h"
 #include "bus/keys.h"
@@ -31,6 +32,13 @@ struct remote;
 #define REMOTE_PUTS_MAX      192
 #define REMOTE_PUT_BYTES_MAX (8u * 1024 * 1024)
 #define REMOTE_FETCHES_MAX   32
+
+/*
+ * A chunk of data up to this size waits, as long as an answer to a put is
+ * still to come, so that others go in the same message.  Of larger ones fewer
+ * than four would fit, which is not worth the copy.
+ */
+#define REMOTE_SMALL_BYTES (16 * PAGE_BYTES - PAGE_HEAD_BYTES)
 
 struct remote_options {
 	const struct enrolment *enrolment; /* copied */

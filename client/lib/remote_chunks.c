@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/util.h"
 #include "store.pb-c.h"
 
 /* Chunks out and in: a bounded window of them under way. */
@@ -36,7 +37,102 @@ static bool refers_to(const struct request *node, const struct chunk_id *id)
 static void send_put(struct request *put)
 {
 	put->under_way = true;
+	put->remote->put_messages++;
 	remote_send(put);
+}
+
+/* ${many} has put_many_max puts at most, and bytes for one payload. */
+static enum status pack_many(struct request *many, size_t bytes)
+{
+	Store__PutMany message = STORE__PUT_MANY__INIT;
+	uint8_t ids[PUT_MANY_MAX * CHUNK_ID_BYTES], pages[PUT_MANY_MAX];
+	struct id lease = remote_lease(many->remote);
+	size_t count = 0;
+
+	zmq_msg_close(&many->payload);
+	if (zmq_msg_init_size(&many->payload, bytes) != 0) {
+		zmq_msg_init(&many->payload);
+		return STATUS_NO_SPACE;
+	}
+	many->has_payload = true;
+	uint8_t *at = zmq_msg_data(&many->payload);
+	for (struct request *put = many->many; put; put = put->next) {
+		struct slice sealed = frame_slice(&put->payload);
+		memcpy(ids + count * CHUNK_ID_BYTES, put->id.bytes,
+		    CHUNK_ID_BYTES);
+		pages[count++] =
+		    (uint8_t)((sealed.len + PAGE_HEAD_BYTES) / PAGE_BYTES);
+		memcpy(at, sealed.data, sealed.len);
+		at += sealed.len;
+	}
+	message.lease_id = remote_id_field(&lease);
+	message.chunk_ids = field_of(slice_of(ids, count * CHUNK_ID_BYTES));
+	message.pages = field_of(slice_of(pages, count));
+	return pack_message(&many->body, &message.base);
+}
+
+static void many_ended(
+    struct request *many, enum status status, const struct answer *answer);
+
+/* A message of the puts from ${first} on; NULL without memory. */
+static struct request *many_new(
+    struct remote *self, struct request *first, size_t bytes)
+{
+	struct request *many = remote_request_new(self, STORE__TYPE__PUT_MANY);
+
+	if (!many)
+		return NULL;
+	many->ended = many_ended;
+	many->many = first;
+	if (pack_many(many, bytes) != STATUS_OK)
+		remote_request_destroy(&many);
+	for (struct request *put = first; many && put; put = put->next) {
+		put->under_way = true;
+		zmq_msg_close(&put->payload); /* it has been copied */
+		zmq_msg_init(&put->payload);
+	}
+	return many;
+}
+
+/* Send what is held: in one message where there are several. */
+static void send_held(struct remote *self)
+{
+	struct request *first = self->held, *many = NULL, *next;
+
+	if (self->held_count > 1)
+		many = many_new(self, first, self->held_bytes);
+	self->held = NULL;
+	self->held_end = &self->held;
+	self->held_count = self->held_bytes = 0;
+	if (many) {
+		send_put(many);
+		return;
+	}
+	for (struct request *put = first; put; put = next) {
+		next = put->next;
+		send_put(put);
+	}
+}
+
+/* Have ${put} go with others, in the next message or in the one behind. */
+static void hold(struct remote *self, struct request *put)
+{
+	if (self->held_bytes + put->bytes > PAYLOAD_BYTES_MAX)
+		send_held(self);
+	put->next = NULL;
+	*self->held_end = put;
+	self->held_end = &put->next;
+	self->held_count++;
+	self->held_bytes += put->bytes;
+	if (self->held_count >= put->many_max ||
+	    PAYLOAD_BYTES_MAX - self->held_bytes < PAGE_BYTES - PAGE_HEAD_BYTES)
+		send_held(self);
+}
+
+void remote_puts_go_on(struct remote *self)
+{
+	if (self->put_messages == 0)
+		send_held(self);
 }
 
 void remote_put_begin(struct remote *self, struct request *put)
@@ -49,7 +145,11 @@ void remote_put_begin(struct remote *self, struct request *put)
 	if (self->puts)
 		self->puts->previous_put = put;
 	self->puts = put;
-	if (put->waits == 0)
+	if (put->waits > 0)
+		send_held(self); /* it may be what is waited for */
+	else if (put->many_max > 1)
+		hold(self, put);
+	else
 		send_put(put);
 }
 
@@ -79,7 +179,8 @@ static void release_waiting(struct remote *self, const struct request *put)
 	}
 }
 
-static void put_ended(
+/* What became of one chunk. */
+static void put_settled(
     struct request *put, enum status status, const struct answer *answer)
 {
 	struct remote *self = put->remote;
@@ -101,6 +202,37 @@ static void put_ended(
 	else
 		remote_wake(self); /* who waited for it is to be dropped */
 	remote_request_destroy(&put);
+}
+
+/* A message was answered: what has come meanwhile leaves. */
+static void message_ended(struct remote *self, enum status status)
+{
+	self->put_messages--;
+	if (status == STATUS_OK)
+		send_held(self);
+}
+
+static void put_ended(
+    struct request *put, enum status status, const struct answer *answer)
+{
+	struct remote *self = put->remote;
+
+	put_settled(put, status, answer);
+	message_ended(self, status);
+}
+
+static void many_ended(
+    struct request *many, enum status status, const struct answer *answer)
+{
+	struct remote *self = many->remote;
+	struct request *next;
+
+	for (struct request *put = many->many; put; put = next) {
+		next = put->next;
+		put_settled(put, status, answer);
+	}
+	remote_request_destroy(&many);
+	message_ended(self, status);
 }
 
 /* The payload of ${answer} as the callback takes it. */
@@ -144,10 +276,13 @@ void remote_puts_drop(struct remote *self)
 {
 	struct request *next;
 
+	self->held = NULL;
+	self->held_end = &self->held;
+	self->held_count = self->held_bytes = 0;
 	for (struct request *put = self->puts; put; put = next) {
 		next = put->next_put;
 		if (!put->under_way)
-			put->ended(put, STATUS_UNAVAILABLE, NULL);
+			put_settled(put, STATUS_UNAVAILABLE, NULL);
 	}
 }
 
@@ -166,6 +301,17 @@ static enum status pack_put(
 	return pack_message(&put->body, &message.base);
 }
 
+/* How many puts may be in a message that has ${chunk}; 1: it goes alone. */
+static size_t many_max_of(struct remote *self, const struct chunk_out *chunk)
+{
+	if (chunk->kind != CHUNK_DATA || chunk->sealed_len > REMOTE_SMALL_BYTES)
+		return 1;
+	pthread_mutex_lock(&self->mutex);
+	size_t max = self->put_many_max;
+	pthread_mutex_unlock(&self->mutex);
+	return min_of(max_of(max, (size_t)1), (size_t)PUT_MANY_MAX);
+}
+
 /* Turn ${chunk}, which is left without its arrays, into a request. */
 static enum status put_new(
     struct remote *self, struct chunk_out *chunk, struct request **out)
@@ -182,6 +328,7 @@ static enum status put_new(
 	put->ended = put_ended;
 	put->id = chunk->id;
 	put->bytes = chunk->sealed_len;
+	put->many_max = many_max_of(self, chunk);
 	put->refs = chunk->refs;
 	put->refs_count = chunk->refs_count;
 	put->has_payload = true;

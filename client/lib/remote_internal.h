@@ -36,6 +36,10 @@ struct request {
 	uint64_t number;
 	bool under_way;
 	size_t bytes;
+	size_t many_max; /* puts in a message that has it; 1: it goes alone */
+
+	/* A message of several: those puts, owned. */
+	struct request *many;
 
 	/* A fetch. */
 	remote_fetched_fn *fetched;
@@ -63,6 +67,10 @@ struct remote {
 	struct caller *caller;
 	struct request *puts; /* not acknowledged, newest first */
 	uint64_t puts_made;
+	size_t put_messages; /* not acknowledged */
+	/* Small puts that go together once one of those is: oldest first. */
+	struct request *held, **held_end;
+	size_t held_count, held_bytes;
 
 	/* Under the mutex. */
 	pthread_mutex_t mutex;
@@ -70,6 +78,7 @@ struct remote {
 	struct request *queue, **queue_end;
 	bool stopping;
 	size_t puts_count, puts_bytes;
+	size_t put_many_max; /* of the lease */
 	size_t fetches_count;
 	enum status failure; /* the one that sticks */
 	char detail[DETAIL_BYTES_MAX + 1];
@@ -141,10 +150,16 @@ enum status remote_ask(struct remote *self, uint32_t type,
 
 /* ---- remote_chunks.c; on the network thread ---- */
 
-/** Add ${put}, and send it unless it must wait for what it refers to. */
+/**
+ * Add ${put}, and send it, unless it must wait for what it refers to, or is
+ * held so that others may go with it.
+ */
 void remote_put_begin(struct remote *self, struct request *put);
 
-/** End the puts that wait for others: their turn will not come. */
+/** Send what is held if nothing is under way that would have it sent. */
+void remote_puts_go_on(struct remote *self);
+
+/** End the puts that wait, or are held: their turn will not come. */
 void remote_puts_drop(struct remote *self);
 
 #endif

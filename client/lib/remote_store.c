@@ -199,6 +199,9 @@ enum status remote_backup_begin(
 		lease_out->quota_soft_bytes = reply->quota_soft_bytes;
 		lease_out->room_bytes = reply->room_bytes;
 		lease_out->damaged_chunks = reply->damaged_chunks;
+		pthread_mutex_lock(&self->mutex);
+		self->put_many_max = reply->put_many_max;
+		pthread_mutex_unlock(&self->mutex);
 	}
 	unpack_end(&unpack);
 	return st;

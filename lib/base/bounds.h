@@ -9,7 +9,7 @@
 /* Messages: [header] [body] [payload] */
 #define HEADER_BYTES_MAX  1024          /* encoded */
 #define BODY_BYTES_MAX    65536         /* encoded */
-#define PAYLOAD_BYTES_MAX 262128        /* one sealed chunk, see below */
+#define PAYLOAD_BYTES_MAX 262128        /* sealed chunks, see below */
 #define CUT_FRAME_BYTES   (1024 * 1024) /* one larger ends the connection */
 #define DETAIL_BYTES_MAX  200           /* text in a reply's header */
 #define UNPACK_BYTES_MAX  (1024 * 1024) /* memory for one unpacked message */
@@ -21,6 +21,9 @@
 #define PAGE_BYTES      4096
 #define PAGE_HEAD_BYTES 16
 #define BLOB_BYTES_MAX  (64 * PAGE_BYTES - PAGE_HEAD_BYTES)
+
+/* Chunks in one PUT_MANY: as many of a page as its payload holds, 64. */
+#define PUT_MANY_MAX (PAYLOAD_BYTES_MAX / (PAGE_BYTES - PAGE_HEAD_BYTES))
 
 /* Flow */
 #define TERMINAL_INFLIGHT_MAX 256  /* requests of one terminal at a gateway */

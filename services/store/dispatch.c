@@ -116,6 +116,7 @@ const struct handler store_handlers[] = {
 	{ STORE__TYPE__BACKUP_BEGIN,    "BACKUP_BEGIN",    FROM(ROLE_GATEWAY), UPLOAD,                     KEPT,           store_on_backup_begin },
 	{ STORE__TYPE__HAVE,            "HAVE",            FROM(ROLE_GATEWAY), UPLOAD | DOWNLOAD,          RENEWED,        store_on_have },
 	{ STORE__TYPE__PUT,             "PUT",             FROM(ROLE_GATEWAY), UPLOAD,                     RENEWED,        store_on_put },
+	{ STORE__TYPE__PUT_MANY,        "PUT_MANY",        FROM(ROLE_GATEWAY), UPLOAD,                     RENEWED,        store_on_put_many },
 	{ STORE__TYPE__PUBLISH,         "PUBLISH",         FROM(ROLE_GATEWAY), UPLOAD,                     KEPT | RENEWED, store_on_publish },
 	{ STORE__TYPE__BACKUP_ABANDON,  "BACKUP_ABANDON",  FROM(ROLE_GATEWAY), UPLOAD,                     KEPT | RENEWED, store_on_backup_abandon },
 	{ STORE__TYPE__SNAPSHOTS,       "SNAPSHOTS",       FROM(ROLE_GATEWAY), UPLOAD | DOWNLOAD | MANAGE, PLAIN,          store_on_snapshots },

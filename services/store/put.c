@@ -6,41 +6,69 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "chunk.h"
+#include "put_many.h"
 #include "quota.h"
 
-/* Guards in the batch of a put, in this order; the refs come after them. */
-enum put_op { PUT_OP_LEASE, PUT_OP_CHUNK, PUT_OP_REFS };
+/* PUT, and PUT_MANY, whose chunks are put as by PUTs of their own, but all
+ * of them or none. */
 
-/* After the guards: the chunk's row, its blob, the usage; where it heals
- * also the blob before, and the record of the damage. */
-_Static_assert(PUT_OP_REFS + NODE_REFS_MAX + 5 <= DB_BATCH_OPS_MAX,
+/* Guards in the batch of a put, in this order: the lease, each chunk that is
+ * written, the refs. */
+#define PUT_OP_LEASE  0
+#define PUT_OP_CHUNKS 1
+
+/* Of a chunk: its guard, its row, its blob; where it heals also the blob
+ * before, and the record of the damage.  Once in a batch: the usage. */
+#define PUT_CHUNK_OPS 5
+_Static_assert(
+    PUT_OP_CHUNKS + PUT_CHUNK_OPS + NODE_REFS_MAX + 1 <= DB_BATCH_OPS_MAX,
     "a node fits in a batch");
+_Static_assert(
+    PUT_OP_CHUNKS + PUT_MANY_MAX * PUT_CHUNK_OPS + 1 <= DB_BATCH_OPS_MAX,
+    "all chunks of a message fit in a batch");
+
+struct put_chunk {
+	struct chunk_id id;
+	struct chunk chunk;
+	struct slice blob; /* in the payload, or joined */
+	bool there;        /* already: nothing is written */
+
+	/* It is put in the place of one that is damaged. */
+	bool heals;
+	struct bytes row;    /* of that, as it is stored */
+	bool readable;       /* the row: the same is in … */
+	struct chunk before; /* … this */
+	size_t before_bytes; /* of its blob; 0: there is none */
+};
 
 struct put {
 	struct store *store;
 	struct account_usage *usage; /* pinned while under way */
 	struct id lease;
-	struct chunk_id id;
-	struct chunk chunk;
 	struct slice refs; /* lies in the exchange, as the payload does */
-	struct slice blob; /* the payload, or joined */
 	uint8_t *joined;   /* owned: payload and refs of a node, or NULL */
 	unsigned int tries;
-	size_t counted; /* of usage_put_begin; 0: not under way */
-
-	/* It is put in the place of one that is damaged. */
-	bool heals;
-	bool holds;          /* usage->heals is ours */
-	struct bytes row;    /* of that, as it is stored */
-	struct chunk before; /* the same, where it can be read: sequence > 0 */
-	size_t before_bytes; /* of its blob; 0: there is none */
+	bool counted; /* by usage_put_begin: it is under way */
+	bool holds;   /* usage->heals is ours */
+	bool many;    /* a PUT_MANY: a refusal says which chunk */
+	size_t count;
+	struct put_chunk chunks[];
 };
+
+static void count_begin(struct put *put)
+{
+	for (size_t i = 0; i < put->count; i++)
+		if (!put->chunks[i].there)
+			usage_put_begin(put->usage, put->chunks[i].blob.len);
+	put->counted = true;
+}
 
 static void count_end(struct put *put)
 {
-	if (put->counted > 0)
-		usage_put_end(put->usage, put->counted);
-	put->counted = 0;
+	for (size_t i = 0; put->counted && i < put->count; i++)
+		if (!put->chunks[i].there)
+			usage_put_end(put->usage, put->chunks[i].blob.len);
+	put->counted = false;
 }
 
 static enum status put_ended(struct exchange *x, enum status st)
@@ -52,12 +80,15 @@ static enum status put_ended(struct exchange *x, enum status st)
 	if (put->holds)
 		put->usage->heals = false;
 	usage_unpin(&put->usage);
-	bytes_clear(&put->row);
+	for (size_t i = 0; i < put->count; i++)
+		bytes_clear(&put->chunks[i].row);
 	free(put->joined);
 	free(put);
 	x->parked = NULL;
 	return st;
 }
+
+/* ---- what is looked at before a batch is made ---- */
 
 static enum status put_check(
     struct exchange *x, const Store__Put *msg, struct slice payload)
@@ -98,12 +129,25 @@ static enum status ref_missing(struct exchange *x, size_t index)
 	    "refs: number %zu is not in the store", index + 1);
 }
 
+/* Refuse for one of the chunks. */
+static enum status refuse_chunk(struct exchange *x, enum status st,
+    const struct put_chunk *one, const char *why)
+{
+	const struct put *put = x->parked;
+
+	if (!put->many)
+		return exchange_refuse(x, st, "%s", why);
+	return exchange_refuse(
+	    x, st, "chunk %zu: %s", (size_t)(one - put->chunks) + 1, why);
+}
+
 /* Look at all that a node refers to, and count it. */
-static enum status count_refs(struct exchange *x, struct put *put)
+static enum status count_refs(
+    struct exchange *x, const struct put *put, struct chunk *node)
 {
 	struct chunk ref;
 
-	for (size_t i = 0; i < put->chunk.refs_count; i++) {
+	for (size_t i = 0; i < put->refs.len / CHUNK_ID_BYTES; i++) {
 		struct chunk_id id = ref_at(put->refs, i);
 		enum status st = store_db_chunk(
 		    put->store->db, &x->ticket.account, &id, &ref);
@@ -111,7 +155,7 @@ static enum status count_refs(struct exchange *x, struct put *put)
 			return ref_missing(x, i);
 		if (st != STATUS_OK)
 			return store_read_failed(x, st);
-		if (chunk_add_ref(&put->chunk, &ref) != STATUS_OK)
+		if (chunk_add_ref(node, &ref) != STATUS_OK)
 			return exchange_refuse(x, STATUS_TOO_LARGE,
 			    "refs: more chunks below than can be counted");
 	}
@@ -119,69 +163,232 @@ static enum status count_refs(struct exchange *x, struct put *put)
 }
 
 /* A node's blob is its payload, which GET sends as it is, and its refs. */
-static enum status join_refs(struct put *put)
+static enum status join_refs(struct put *put, struct put_chunk *node)
 {
-	size_t len = store_db_blob_bytes(&put->chunk);
+	size_t len = store_db_blob_bytes(&node->chunk);
 
-	if (put->refs.len == 0)
-		return STATUS_OK;
 	put->joined = malloc(len);
 	if (!put->joined)
 		return STATUS_NO_SPACE;
-	memcpy(put->joined, put->blob.data, put->blob.len);
-	memcpy(put->joined + put->blob.len, put->refs.data, put->refs.len);
-	put->blob = slice_of(put->joined, len);
+	memcpy(put->joined, node->blob.data, node->blob.len);
+	memcpy(put->joined + node->blob.len, put->refs.data, put->refs.len);
+	node->blob = slice_of(put->joined, len);
 	return STATUS_OK;
 }
+
+/*
+ * Look whether the chunk is there: NOT_FOUND: no, or it is damaged, and
+ * ${one} has its row then.
+ */
+static enum status look(struct store *self, struct exchange *x,
+    struct put_chunk *one, struct chunk *there)
+{
+	const struct id *account = &x->ticket.account;
+	struct damage damage;
+	struct bytes row = { 0 };
+
+	one->heals = false;
+	enum status st = store_db_chunk_row(self->db, account, &one->id, &row);
+	if (st != STATUS_OK)
+		goto out;
+	st = store_db_chunk_unpack(there, bytes_slice(&row));
+	one->heals = st == STATUS_MALFORMED;
+	one->readable = st == STATUS_OK;
+	if (st == STATUS_OK)
+		one->heals = health_db_damage(self->db, account, &one->id,
+				 &damage) == STATUS_OK;
+	if (one->heals) {
+		bytes_clear(&one->row);
+		one->row = row;
+		row = (struct bytes){ 0 };
+		if (one->readable)
+			one->before = *there;
+		st = STATUS_NOT_FOUND;
+	}
+out:
+	bytes_clear(&row);
+	return st;
+}
+
+/*
+ * Look at each chunk.  One that is there is a repeat, and changes nothing.
+ * What another terminal put may be anything under that id, so who asks must
+ * not count it as its own (B-05).
+ */
+static enum status look_at_all(struct exchange *x, size_t *absent)
+{
+	struct put *put = x->parked;
+	struct chunk there;
+
+	*absent = 0;
+	for (size_t i = 0; i < put->count; i++) {
+		struct put_chunk *one = &put->chunks[i];
+		enum status st = look(put->store, x, one, &there);
+		one->there = st == STATUS_OK;
+		if (st == STATUS_NOT_FOUND)
+			++*absent;
+		else if (st != STATUS_OK)
+			return store_read_failed(x, st);
+		else if (!id_equal(&there.terminal, &x->ticket.terminal))
+			return refuse_chunk(x, STATUS_CONFLICT, one,
+			    "another terminal put this chunk: verify it first");
+	}
+	return STATUS_OK;
+}
+
+/*
+ * See to it that what is put may take the place of the damaged chunk: nodes
+ * above it count its length, so that has to be the same.
+ */
+static enum status heal_check(struct exchange *x, const struct put_chunk *one)
+{
+	const struct chunk *before = &one->before;
+
+	if (!one->readable ||
+	    (before->node == one->chunk.node &&
+		before->sealed_bytes == one->chunk.sealed_bytes &&
+		before->refs_count == one->chunk.refs_count &&
+		before->data_chunks == one->chunk.data_chunks &&
+		before->data_bytes == one->chunk.data_bytes))
+		return STATUS_OK;
+	return refuse_chunk(x, STATUS_CONFLICT, one,
+	    "the chunk is damaged, and this one has another length");
+}
+
+/* What goes with the chunk that ${one} takes the place of. */
+static enum status heal_weigh(struct exchange *x, struct put_chunk *one)
+{
+	const struct put *put = x->parked;
+	struct db_blob blob;
+	size_t count = 0;
+
+	one->before_bytes = 0;
+	if (!one->readable)
+		return STATUS_OK;
+	enum status st = db_blob_scan(put->store->db, &x->ticket.account,
+	    one->before.sequence, &blob, 1, &count);
+	if (st == STATUS_OK && count == 1 &&
+	    blob.sequence == one->before.sequence)
+		one->before_bytes = blob.len;
+	return st == STATUS_OK ? st : store_read_failed(x, st);
+}
+
+/* One put at a time for each account: the sums are written with it. */
+static enum status heal_begin(struct exchange *x)
+{
+	struct put *put = x->parked;
+
+	for (size_t i = 0; i < put->count; i++) {
+		struct put_chunk *one = &put->chunks[i];
+		if (!one->heals)
+			continue;
+		enum status st = heal_check(x, one);
+		if (st != STATUS_OK)
+			return st;
+		if (put->usage->heals && !put->holds)
+			return exchange_retry(x, STATUS_BUSY,
+			    STORE_BUSY_RETRY_MS,
+			    "another damaged chunk is being replaced");
+		put->usage->heals = put->holds = true;
+		st = heal_weigh(x, one);
+		if (st != STATUS_OK)
+			return st;
+	}
+	return STATUS_OK;
+}
+
+/* Before another one is begun: they are decided in any order that the loop
+ * likes, and all of them together have to fit. */
+static enum status put_weigh(struct exchange *x)
+{
+	const struct put *put = x->parked;
+	size_t chunks = 0, bytes = 0;
+
+	for (size_t i = 0; i < put->count; i++) {
+		const struct put_chunk *one = &put->chunks[i];
+		if (one->there || one->heals)
+			continue;
+		chunks++;
+		bytes += one->blob.len;
+	}
+	if (chunks == 0)
+		return STATUS_OK;
+	return quota_check(put->store, x, put->usage, chunks, bytes);
+}
+
+/* ---- the batch ---- */
 
 static enum status put_decided(
     struct exchange *x, enum status st, uint64_t generation, size_t failed_op);
 
-/* In the place of the damaged one, whose bytes and record go. */
-static void put_heal(struct put *put, struct db_batch *batch)
+static void put_guards(const struct put *put, struct db_batch *batch)
 {
-	struct usage sums = put->usage->settled;
-
-	if (put->before_bytes > 0) {
-		sums.chunks--;
-		sums.bytes -= put->before_bytes;
-		db_batch_blob_delete(batch, put->before.sequence);
+	store_db_require_lease(batch, &put->lease);
+	for (size_t i = 0; i < put->count; i++) {
+		const struct put_chunk *one = &put->chunks[i];
+		if (one->there)
+			continue;
+		if (one->heals)
+			store_db_expect_chunk(
+			    batch, &one->id, bytes_slice(&one->row));
+		else
+			store_db_forbid_chunk(batch, &one->id);
 	}
-	store_db_put_usage(batch, &sums);
-	health_db_delete_damage(batch, slice_of(put->id.bytes, CHUNK_ID_BYTES));
+	for (size_t i = 0; i < put->refs.len / CHUNK_ID_BYTES; i++) {
+		struct chunk_id ref = ref_at(put->refs, i);
+		store_db_require_chunk(batch, &ref);
+	}
+}
+
+static void put_write(
+    struct put *put, struct put_chunk *one, struct db_batch *batch)
+{
+	one->chunk.sequence = usage_take_sequence(put->usage);
+	chunk_set_hash(&one->chunk, one->blob);
+	store_db_put_chunk(batch, &one->id, &one->chunk);
+	/* By reference: the exchange and the put outlive the batch. */
+	db_batch_blob_put(batch, one->chunk.sequence, one->blob.data,
+	    one->blob.len, NULL, NULL);
+}
+
+/* In the place of the damaged one, whose bytes and record go. */
+static void put_heal(
+    const struct put_chunk *one, struct db_batch *batch, struct usage *sums)
+{
+	if (one->before_bytes > 0) {
+		sums->chunks--;
+		sums->bytes -= one->before_bytes;
+		db_batch_blob_delete(batch, one->before.sequence);
+	}
+	health_db_delete_damage(batch, slice_of(one->id.bytes, CHUNK_ID_BYTES));
 }
 
 static enum status put_submit(struct exchange *x)
 {
 	struct put *put = x->parked;
+	bool heals = false;
 
-	/* Before another one is begun: they are decided in any order that
-	 * the loop likes, and all of them together have to fit. */
-	enum status st = STATUS_OK;
-	if (!put->heals)
-		st = quota_check(put->store, x, put->usage, put->blob.len);
+	enum status st = heal_begin(x);
+	if (st == STATUS_OK)
+		st = put_weigh(x);
 	if (st != STATUS_OK)
 		return st;
+	struct usage sums = put->usage->settled;
 	struct db_batch *batch =
 	    db_batch_new(&x->ticket.account, DB_GENERATION_ANY, NULL);
-	put->chunk.sequence = usage_take_sequence(put->usage);
-	put->counted = put->blob.len;
-	usage_put_begin(put->usage, put->counted);
-	store_db_require_lease(batch, &put->lease);
-	if (put->heals)
-		store_db_expect_chunk(batch, &put->id, bytes_slice(&put->row));
-	else
-		store_db_forbid_chunk(batch, &put->id);
-	for (size_t i = 0; i < put->chunk.refs_count; i++) {
-		struct chunk_id ref = ref_at(put->refs, i);
-		store_db_require_chunk(batch, &ref);
+	count_begin(put);
+	put_guards(put, batch);
+	for (size_t i = 0; i < put->count; i++) {
+		struct put_chunk *one = &put->chunks[i];
+		if (one->there)
+			continue;
+		put_write(put, one, batch);
+		if (one->heals)
+			put_heal(one, batch, &sums);
+		heals = heals || one->heals;
 	}
-	store_db_put_chunk(batch, &put->id, &put->chunk);
-	/* By reference: the exchange and the put outlive the batch. */
-	db_batch_blob_put(batch, put->chunk.sequence, put->blob.data,
-	    put->blob.len, NULL, NULL);
-	if (put->heals)
-		put_heal(put, batch);
+	if (heals)
+		store_db_put_usage(batch, &sums);
 	else
 		usage_save(put->usage, batch, USAGE_SAVE_EVERY);
 	st = exchange_commit(x, &batch, put_decided);
@@ -190,49 +397,33 @@ static enum status put_submit(struct exchange *x)
 	return st;
 }
 
-/* The sequence was taken, which only a fault can do: once more, above it. */
+/*
+ * Another put of a chunk came first, or a sequence was taken, which only a
+ * fault can do: look again, and begin above it.
+ */
 static enum status put_again(struct exchange *x)
 {
 	struct put *put = x->parked;
+	size_t absent;
 
 	if (++put->tries == STORE_TRIES_MAX)
 		return STATUS_CONFLICT;
 	enum status st = usage_catch_up(put->store->usages, put->usage);
-	return st == STATUS_OK ? put_submit(x) : store_read_failed(x, st);
-}
-
-/*
- * It is there: a repeat changes nothing.  What another terminal put may be
- * anything under that id, so who asks must not count it as its own (B-05).
- */
-static enum status put_there(struct exchange *x, const struct chunk *there)
-{
-	if (id_equal(&there->terminal, &x->ticket.terminal))
-		return STATUS_OK;
-	return exchange_refuse(x, STATUS_CONFLICT,
-	    "another terminal put this chunk: verify it first");
-}
-
-/* Another put of it came first. */
-static enum status put_lost_race(struct exchange *x)
-{
-	const struct put *put = x->parked;
-	struct chunk there;
-
-	enum status st = store_db_chunk(
-	    put->store->db, &x->ticket.account, &put->id, &there);
-	return st == STATUS_OK ? put_there(x, &there)
-			       : store_read_failed(x, st);
+	if (st != STATUS_OK)
+		return store_read_failed(x, st);
+	st = look_at_all(x, &absent);
+	return st == STATUS_OK && absent > 0 ? put_submit(x) : st;
 }
 
 /* The sums were written so: now they are so here, too. */
-static void healed(struct put *put, const struct id *account)
+static void healed(
+    struct put *put, const struct put_chunk *one, const struct id *account)
 {
 	char text[HEX_BYTES(ID_BYTES)];
 
-	if (put->before_bytes > 0) {
+	if (one->before_bytes > 0) {
 		put->usage->settled.chunks--;
-		put->usage->settled.bytes -= put->before_bytes;
+		put->usage->settled.bytes -= one->before_bytes;
 	}
 	put->store->counts.chunks_healed++;
 	damages_changed(put->store->damages);
@@ -240,170 +431,143 @@ static void healed(struct put *put, const struct id *account)
 	log_info(NULL, "damage_healed", "account=%s", text);
 }
 
+/* Note how the batch ended in the account's usage, and count it. */
+static void put_settle(struct put *put, bool written, const struct id *account)
+{
+	struct store *self = put->store;
+
+	count_end(put);
+	for (size_t i = 0; i < put->count; i++) {
+		const struct put_chunk *one = &put->chunks[i];
+		if (one->there)
+			continue;
+		usage_settle(put->usage, one->chunk.sequence,
+		    written ? one->blob.len : 0);
+		if (!written)
+			continue;
+		self->counts.chunks_put++;
+		self->counts.bytes_put += one->blob.len;
+		if (one->heals)
+			healed(put, one, account);
+	}
+}
+
 static enum status put_decided(
     struct exchange *x, enum status st, uint64_t generation, size_t failed_op)
 {
 	struct put *put = x->parked;
-	struct store *self = put->store;
 
 	(void)generation;
-	count_end(put);
-	usage_settle(put->usage, put->chunk.sequence,
-	    st == STATUS_OK ? put->blob.len : 0);
-	if (st == STATUS_OK) {
-		self->counts.chunks_put++;
-		self->counts.bytes_put += put->blob.len;
-		if (put->heals)
-			healed(put, &x->ticket.account);
-	} else if (st == STATUS_NOT_FOUND && failed_op == PUT_OP_LEASE) {
+	put_settle(put, st == STATUS_OK, &x->ticket.account);
+	if (st == STATUS_NOT_FOUND && failed_op == PUT_OP_LEASE)
 		st = store_lease_over(x);
-	} else if (st == STATUS_NOT_FOUND) {
-		st = ref_missing(x, failed_op - PUT_OP_REFS);
-	} else if (st == STATUS_CONFLICT && failed_op == PUT_OP_CHUNK) {
-		st = put_lost_race(x);
-	} else if (st == STATUS_CONFLICT && failed_op != DB_OP_NONE) {
+	else if (st == STATUS_NOT_FOUND) /* a node, which comes alone */
+		st = ref_missing(x, failed_op - PUT_OP_CHUNKS - 1);
+	else if (st == STATUS_CONFLICT && failed_op != DB_OP_NONE)
 		st = put_again(x);
-	}
 	return put_ended(x, st);
 }
 
-/*
- * See to it that what is put may take the place of the damaged chunk: nodes
- * above it count its length, so that has to be the same.
- */
-static enum status heal_check(struct exchange *x, const struct put *put)
+/* ---- the handlers ---- */
+
+/* Leave a put of ${count} chunks in x->parked. */
+static enum status put_new(struct store *self, struct exchange *x,
+    const struct lease *lease, const struct sealed_chunk *chunks, size_t count)
 {
-	const struct chunk *before = &put->before;
-
-	if (before->sequence == 0 ||
-	    (before->node == put->chunk.node &&
-		before->sealed_bytes == put->chunk.sealed_bytes &&
-		before->refs_count == put->chunk.refs_count &&
-		before->data_chunks == put->chunk.data_chunks &&
-		before->data_bytes == put->chunk.data_bytes))
-		return STATUS_OK;
-	return exchange_refuse(x, STATUS_CONFLICT,
-	    "the chunk is damaged, and this one has another length");
-}
-
-/* One at a time for each account: the sums are written with it. */
-static enum status heal_begin(struct exchange *x)
-{
-	struct put *put = x->parked;
-	struct db *db = put->store->db;
-	struct db_blob blob;
-	size_t count = 0;
-
-	enum status st = heal_check(x, put);
-	if (st != STATUS_OK)
-		return st;
-	if (put->usage->heals)
-		return exchange_retry(x, STATUS_BUSY, STORE_BUSY_RETRY_MS,
-		    "another damaged chunk is being replaced");
-	put->usage->heals = put->holds = true;
-	if (put->before.sequence == 0)
-		return STATUS_OK;
-	st = db_blob_scan(
-	    db, &x->ticket.account, put->before.sequence, &blob, 1, &count);
-	if (st == STATUS_OK && count == 1 &&
-	    blob.sequence == put->before.sequence)
-		put->before_bytes = blob.len;
-	return st == STATUS_OK ? st : store_read_failed(x, st);
-}
-
-static enum status put_start(struct store *self, struct exchange *x,
-    const Store__Put *msg, const struct lease *lease, struct bytes *damaged)
-{
-	struct put *put = calloc(1, sizeof(*put));
+	struct put *put =
+	    calloc(1, sizeof(*put) + count * sizeof(*put->chunks));
 
 	if (!put)
 		return STATUS_NO_SPACE;
 	x->parked = put;
 	put->store = self;
 	put->lease = lease->id;
-	put->heals = damaged->len > 0;
-	put->row = *damaged;
-	*damaged = (struct bytes){ 0 };
-	if (put->heals && store_db_chunk_unpack(&put->before,
-			      bytes_slice(&put->row)) != STATUS_OK)
-		put->before = (struct chunk){ 0 };
-	memcpy(put->id.bytes, msg->chunk_id.data, CHUNK_ID_BYTES);
-	put->refs = field_slice(msg->refs);
-	put->blob = frame_slice(&x->message.payload);
-	put->chunk.terminal = x->ticket.terminal;
-	put->chunk.node = msg->node;
-	put->chunk.sealed_bytes = (uint32_t)put->blob.len;
-	put->chunk.refs_count = (uint32_t)(put->refs.len / CHUNK_ID_BYTES);
-	enum status st = count_refs(x, put);
-	if (st == STATUS_OK)
-		st = join_refs(put);
+	put->count = count;
+	for (size_t i = 0; i < count; i++) {
+		struct put_chunk *one = &put->chunks[i];
+		one->id = chunks[i].id;
+		one->blob = chunks[i].sealed;
+		one->chunk.terminal = x->ticket.terminal;
+		one->chunk.sealed_bytes = (uint32_t)one->blob.len;
+	}
+	return STATUS_OK;
+}
+
+static enum status put_start(struct exchange *x)
+{
+	struct put *put = x->parked;
+	struct put_chunk *first = &put->chunks[0];
+	size_t absent;
+
+	enum status st = look_at_all(x, &absent);
+	if (st != STATUS_OK || absent == 0)
+		return st;
+	if (put->refs.len > 0) {
+		st = count_refs(x, put, &first->chunk);
+		if (st == STATUS_OK)
+			st = join_refs(put, first);
+	}
 	if (st != STATUS_OK)
 		return st;
-	chunk_set_hash(&put->chunk, put->blob);
-	st = usage_pin(self->usages, &x->ticket.account, &put->usage);
+	st = usage_pin(put->store->usages, &x->ticket.account, &put->usage);
 	if (st == STATUS_BUSY)
 		return exchange_retry(
 		    x, st, STORE_BUSY_RETRY_MS, "too many accounts at once");
-	if (st != STATUS_OK)
-		return store_read_failed(x, st);
-	if (put->heals)
-		st = heal_begin(x);
-	return st == STATUS_OK ? put_submit(x) : st;
-}
-
-/*
- * Look whether the chunk is there: NOT_FOUND: no, or it is damaged, and
- * ${damaged} has its row then.
- */
-static enum status look(struct store *self, struct exchange *x,
-    const struct chunk_id *id, struct chunk *there, struct bytes *damaged)
-{
-	const struct id *account = &x->ticket.account;
-	struct damage damage;
-	struct bytes row = { 0 };
-	enum status st = store_db_chunk_row(self->db, account, id, &row);
-
-	if (st != STATUS_OK)
-		goto out;
-	st = store_db_chunk_unpack(there, bytes_slice(&row));
-	bool broken = st == STATUS_MALFORMED;
-	if (st == STATUS_OK)
-		broken = health_db_damage(self->db, account, id, &damage) ==
-			 STATUS_OK;
-	if (broken) {
-		*damaged = row;
-		row = (struct bytes){ 0 };
-		st = STATUS_NOT_FOUND;
-	}
-out:
-	bytes_clear(&row);
-	return st;
+	return st == STATUS_OK ? put_submit(x) : store_read_failed(x, st);
 }
 
 enum status store_on_put(void *state, struct exchange *x)
 {
 	struct store *self = state;
 	Store__Put *msg = NULL;
+	struct sealed_chunk chunk;
 	struct lease lease;
-	struct chunk_id id;
-	struct chunk there;
-	struct bytes damaged = { 0 };
 
+	chunk.sealed = frame_slice(&x->message.payload);
 	enum status st = exchange_unpack(x, &store__put__descriptor, &msg);
 	if (st == STATUS_OK)
-		st = put_check(x, msg, frame_slice(&x->message.payload));
+		st = put_check(x, msg, chunk.sealed);
 	if (st == STATUS_OK)
 		st = store_check_lease(self, x, msg->lease_id, &lease);
 	if (st == STATUS_OK)
-		st = store_read_chunk_id(x, "chunk_id", msg->chunk_id, &id);
+		st = store_read_chunk_id(
+		    x, "chunk_id", msg->chunk_id, &chunk.id);
+	if (st == STATUS_OK)
+		st = put_new(self, x, &lease, &chunk, 1);
 	if (st != STATUS_OK)
 		return st;
-	st = look(self, x, &id, &there, &damaged);
+	struct put *put = x->parked;
+	put->refs = field_slice(msg->refs);
+	put->chunks[0].chunk.node = msg->node;
+	put->chunks[0].chunk.refs_count =
+	    (uint32_t)(put->refs.len / CHUNK_ID_BYTES);
+	return put_ended(x, put_start(x));
+}
+
+enum status store_on_put_many(void *state, struct exchange *x)
+{
+	struct store *self = state;
+	Store__PutMany *msg = NULL;
+	struct sealed_chunk chunks[PUT_MANY_MAX];
+	size_t count = 0, at = 0;
+	const char *detail = "";
+	struct lease lease;
+
+	enum status st = exchange_unpack(x, &store__put_many__descriptor, &msg);
+	if (st != STATUS_OK)
+		return st;
+	st = put_many_read(chunks, &count, field_slice(msg->chunk_ids),
+	    field_slice(msg->pages), frame_slice(&x->message.payload), &at,
+	    &detail);
+	if (st != STATUS_OK && at > 0)
+		return exchange_refuse(x, st, "chunk %zu: %s", at, detail);
+	if (st != STATUS_OK)
+		return exchange_refuse(x, st, "%s", detail);
+	st = store_check_lease(self, x, msg->lease_id, &lease);
 	if (st == STATUS_OK)
-		return put_there(x, &there);
-	if (st != STATUS_NOT_FOUND)
-		return store_read_failed(x, st);
-	st = put_start(self, x, msg, &lease, &damaged);
-	bytes_clear(&damaged);
-	return put_ended(x, st);
+		st = put_new(self, x, &lease, chunks, count);
+	if (st != STATUS_OK)
+		return st;
+	((struct put *)x->parked)->many = true;
+	return put_ended(x, put_start(x));
 }

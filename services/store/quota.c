@@ -11,6 +11,9 @@
 #include "service/listing.h"
 #include "service/operator.h"
 
+/* The most that is refused at once: a message full of the smallest chunks. */
+#define PUT_COST_MAX (PAYLOAD_BYTES_MAX + PUT_MANY_MAX * QUOTA_CHUNK_BYTES)
+
 uint64_t quota_used(const struct account_usage *usage, bool under_way)
 {
 	uint64_t chunks = usage->settled.chunks, bytes = usage->settled.bytes;
@@ -93,8 +96,9 @@ static void tell_refused(struct store *self, const struct id *account,
 }
 
 enum status quota_check(struct store *self, struct exchange *x,
-    const struct account_usage *usage, size_t bytes)
+    const struct account_usage *usage, size_t chunks, size_t bytes)
 {
+	size_t cost = bytes + chunks * QUOTA_CHUNK_BYTES;
 	char has[TEXT_SIZE_BYTES], may[TEXT_SIZE_BYTES];
 	uint64_t used = quota_used(usage, true);
 	struct quota quota;
@@ -103,10 +107,9 @@ enum status quota_check(struct store *self, struct exchange *x,
 	if (st != STATUS_OK)
 		return st;
 	if (quota.hard == 0 ||
-	    (used <= quota.hard &&
-		quota.hard - used >= bytes + QUOTA_CHUNK_BYTES))
+	    (used <= quota.hard && quota.hard - used >= cost))
 		return STATUS_OK;
-	self->counts.puts_over_quota++;
+	self->counts.puts_over_quota += chunks;
 	tell_refused(self, &x->ticket.account, used, &quota);
 	return exchange_refuse(x, STATUS_QUOTA,
 	    "the account's space is used up: %s of %s", text_of_size(has, used),
@@ -121,9 +124,9 @@ static enum quota_told told_of(
 {
 	bool past = quota->soft > 0 && used > quota->soft;
 
-	/* As long as the chunk that was refused may not fit yet. */
+	/* As long as what was refused may not fit yet. */
 	if (told == QUOTA_TOLD_HARD && quota->hard > 0 &&
-	    used + BLOB_BYTES_MAX + QUOTA_CHUNK_BYTES > quota->hard)
+	    used + PUT_COST_MAX > quota->hard)
 		return QUOTA_TOLD_HARD;
 	return past ? QUOTA_TOLD_SOFT : QUOTA_TOLD_NOTHING;
 }

@@ -22,14 +22,14 @@ enum status quota_of(struct store *self, const struct id *account,
     struct quota *out, bool *own_out);
 
 /**
- * Whether a blob of ${bytes} may be put.
+ * Whether ${chunks} blobs of ${bytes} together may be put.
  *
  * STATUS_OK     yes
  * STATUS_QUOTA  refused, with a detail; its owner is told, once
  * other         as db_get
  */
 enum status quota_check(struct store *self, struct exchange *x,
-    const struct account_usage *usage, size_t bytes);
+    const struct account_usage *usage, size_t chunks, size_t bytes);
 
 /**
  * Note in a batch of the account whether it is past its soft quota, and tell

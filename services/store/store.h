@@ -47,6 +47,7 @@ enum status store_on_backup_abandon(void *state, struct exchange *x);
 enum status store_on_restore_end(void *state, struct exchange *x);
 enum status store_on_have(void *state, struct exchange *x);
 enum status store_on_put(void *state, struct exchange *x);
+enum status store_on_put_many(void *state, struct exchange *x);
 enum status store_on_get(void *state, struct exchange *x);
 enum status store_on_publish(void *state, struct exchange *x);
 enum status store_on_snapshots(void *state, struct exchange *x);

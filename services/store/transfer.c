@@ -64,6 +64,7 @@ static enum status count_room(
 	reply->quota_soft_bytes = quota.soft;
 	reply->damaged_chunks = (uint32_t)damaged;
 	reply->room_bytes = room_left(self);
+	reply->put_many_max = PUT_MANY_MAX;
 	return STATUS_OK;
 }
 

@@ -92,6 +92,7 @@ static const ProtobufCMessageDescriptor *const body_types[] = {
 	&ops__quota_set__descriptor,
 	&ops__backup__descriptor,
 	&ops__backup_state__descriptor,
+	&store__put_many__descriptor,
 };
 
 #endif

@@ -281,6 +281,24 @@ static void texts(void)
 	save_text("code", "all", "262011234567890");
 }
 
+static void put_manys(void)
+{
+	add_byte(0); /* three pages in two chunks, less 16 bytes for each */
+	add_16(3 * PAGE_BYTES - 2 * PAGE_HEAD_BYTES);
+	add_byte(2);
+	add_byte(1);
+	add_byte(2);
+	add_many(5, CHUNK_ID_BYTES);
+	add_many(6, CHUNK_ID_BYTES);
+	save("put_many", "two");
+	add_byte(0);
+	add_16(2 * (PAGE_BYTES - PAGE_HEAD_BYTES));
+	add_byte(2);
+	add_many(1, 2);
+	add_many(5, 2 * CHUNK_ID_BYTES);
+	save("put_many", "twice");
+}
+
 static void cards(void)
 {
 	add_byte(1);
@@ -477,6 +495,7 @@ int main(int argc, char **argv)
 	snapshot_keys();
 	key_files();
 	chunks();
+	put_manys();
 	cards();
 	seed_rows();
 	return 0;

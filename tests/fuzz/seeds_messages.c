@@ -169,6 +169,7 @@ static void bodies(void)
 	    &(Common__CompactedFile)COMMON__COMPACTED_FILE__INIT;
 	Common__Compacted compacted = COMMON__COMPACTED__INIT;
 	Store__Put put = STORE__PUT__INIT;
+	Store__PutMany put_many = STORE__PUT_MANY__INIT;
 	Store__SnapshotDelete snapshot_delete = STORE__SNAPSHOT_DELETE__INIT;
 	Store__DamageList damage = STORE__DAMAGE_LIST__INIT;
 	Store__Drill drill = STORE__DRILL__INIT;
@@ -226,6 +227,10 @@ static void bodies(void)
 	put.chunk_id = put.refs = long_id;
 	put.node = true;
 	body(&put.base);
+	put_many.lease_id = id;
+	put_many.chunk_ids = (ProtobufCBinaryData){ 64, bytes };
+	put_many.pages = (ProtobufCBinaryData){ 2, bytes };
+	body(&put_many.base);
 	bind.imei = "490154203237518";
 	bind.serial = "R58M123";
 	bind.label = "Anns Telefon";

@@ -22,6 +22,7 @@
  * --header HEX    with this instead of the header
  * --body HEX      with this body; empty without
  * --body-bytes N, --payload-bytes N   with so many bytes of zero
+ * --payload-random N   with so many random bytes
  * --frames N      in so many frames, 1 to 8
  * --copies N      sent so many times, by one connection
  * --figures       print also, behind the status, tries_remaining and
@@ -85,6 +86,14 @@ static struct bytes zeros(const char *count)
 		errx(1, "no memory");
 	memset(self.data, 0, len);
 	self.len = len;
+	return self;
+}
+
+static struct bytes noise(const char *count)
+{
+	struct bytes self = zeros(count);
+
+	randombytes_buf(self.data, self.len);
 	return self;
 }
 
@@ -304,6 +313,7 @@ static struct wishes wishes_read(int argc, char **argv)
 		{ "body", required_argument, NULL, 'b' },
 		{ "body-bytes", required_argument, NULL, 'B' },
 		{ "payload-bytes", required_argument, NULL, 'P' },
+		{ "payload-random", required_argument, NULL, 'R' },
 		{ "frames", required_argument, NULL, 'f' },
 		{ "copies", required_argument, NULL, 'c' },
 		{ "figures", no_argument, NULL, 'F' },
@@ -328,6 +338,7 @@ static struct wishes wishes_read(int argc, char **argv)
 		case 'b': self.body = bytes_from_hex(optarg);      break;
 		case 'B': self.body = zeros(optarg);               break;
 		case 'P': self.payload = zeros(optarg);            break;
+		case 'R': self.payload = noise(optarg);            break;
 		case 'f': self.frames = number_from(optarg);       break;
 		case 'c': self.copies = number_from(optarg);       break;
 		case 'F': self.figures = true;                     break;

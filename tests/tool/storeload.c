@@ -5,6 +5,7 @@
  * backup, prints "account<tab>HEX", and then does what it reads, a line each:
  *
  * put COUNT [WINDOW]     put new chunks of one page
+ * many COUNT [WINDOW]    put 64 of them, with one message
  * have COUNT [WINDOW]    ask for ten chunks that are there
  * get COUNT [WINDOW]     fetch such a chunk
  * begin COUNT [WINDOW]   begin the backup again, which takes the lease over
@@ -39,7 +40,7 @@ struct loader {
 	struct bus *bus;
 	struct pump pump;
 	struct id lease;
-	uint8_t chunk[CHUNK_BYTES];
+	uint8_t chunks[PUT_MANY_MAX * CHUNK_BYTES];
 	struct chunk_id remembered[REMEMBERED_MAX]; /* that are there */
 	size_t remembered_count;
 };
@@ -80,7 +81,25 @@ static void make_put(void *arg, size_t index, struct header *header,
 	message.lease_id = field_of(slice_of(self->lease.bytes, ID_BYTES));
 	message.chunk_id = field_of(slice_of(id.bytes, CHUNK_ID_BYTES));
 	pack(body, &message.base);
-	*payload = slice_of(self->chunk, sizeof(self->chunk));
+	*payload = slice_of(self->chunks, CHUNK_BYTES);
+}
+
+static void make_many(void *arg, size_t index, struct header *header,
+    struct bytes *body, struct slice *payload)
+{
+	const struct loader *self = arg;
+	Store__PutMany message = STORE__PUT_MANY__INIT;
+	uint8_t ids[PUT_MANY_MAX * CHUNK_ID_BYTES], pages[PUT_MANY_MAX];
+
+	(void)index;
+	randombytes_buf(ids, sizeof(ids));
+	memset(pages, 1, sizeof(pages));
+	header_set(self, header, STORE__TYPE__PUT_MANY);
+	message.lease_id = field_of(slice_of(self->lease.bytes, ID_BYTES));
+	message.chunk_ids = field_of(slice_of(ids, sizeof(ids)));
+	message.pages = field_of(slice_of(pages, sizeof(pages)));
+	pack(body, &message.base);
+	*payload = slice_of(self->chunks, sizeof(self->chunks));
 }
 
 static const struct chunk_id *any_remembered(const struct loader *self)
@@ -204,6 +223,7 @@ static void obey(struct loader *self, char *line)
 		pump_make_fn *make;
 	} rows[] = {
 		{ "put", make_put },
+		{ "many", make_many },
 		{ "have", make_have },
 		{ "get", make_get },
 		{ "begin", make_begin },
@@ -226,18 +246,17 @@ static void obey(struct loader *self, char *line)
 	}
 	log_in(self); /* a ticket is good for minutes only */
 	take_lease(self);
-	if (strcmp(word, "put") == 0 && window) {
-		report(word, count,
-		    pump_run(&self->pump, count, number_from(window), STATUS_OK,
-			make_put, self),
-		    0);
-		return;
-	}
 	for (size_t i = 0; i < nitems(rows); i++) {
-		if (strcmp(word, rows[i].word) == 0) {
+		if (strcmp(word, rows[i].word) != 0)
+			continue;
+		if (window)
+			report(word, count,
+			    pump_run(&self->pump, count, number_from(window),
+				STATUS_OK, rows[i].make, self),
+			    0);
+		else
 			one_by_one(self, word, count, rows[i].make);
-			return;
-		}
+		return;
 	}
 	errx(2, "%s: no such command", word);
 }
@@ -262,7 +281,7 @@ int main(int argc, char **argv)
 		errx(1, "no context");
 	self->pump =
 	    pump_open(self->bus, endpoint, self->terminal.server.gateway_key);
-	randombytes_buf(self->chunk, sizeof(self->chunk));
+	randombytes_buf(self->chunks, sizeof(self->chunks));
 	take_lease(self);
 	char account[HEX_BYTES(ID_BYTES)];
 	hex_encode(account, slice_of(self->login->account.bytes, ID_BYTES));

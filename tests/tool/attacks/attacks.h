@@ -121,10 +121,11 @@ body_fn body_abandon, body_account, body_ack, body_audit, body_bind,
     body_get_root_own_lease, body_grant_login_begin, body_grant_login_finish,
     body_grant_remove, body_have, body_have_own_lease, body_login_begin,
     body_login_finish, body_lookup, body_publish, body_publish_own_lease,
-    body_put, body_put_reference, body_rebind, body_register_begin,
-    body_register_finish, body_restore_end, body_revoke_session,
-    body_revoke_terminal, body_rules, body_snapshot_delete, body_tell,
-    body_unbind_serial, body_unbind_terminal, body_verification_finish;
+    body_put, body_put_many, body_put_reference, body_rebind,
+    body_register_begin, body_register_finish, body_restore_end,
+    body_revoke_session, body_revoke_terminal, body_rules, body_snapshot_delete,
+    body_tell, body_unbind_serial, body_unbind_terminal,
+    body_verification_finish;
 
 /* ---- answers that are OK: they hold what is the attacker's own ---- */
 

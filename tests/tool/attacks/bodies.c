@@ -63,6 +63,17 @@ void body_put(struct bytes *out)
 	pack(out, &message.base);
 }
 
+void body_put_many(struct bytes *out)
+{
+	Store__PutMany message = STORE__PUT_MANY__INIT;
+	static const uint8_t pages[] = { 1 };
+
+	message.lease_id = id_field(&victim.upload);
+	message.chunk_ids = chunk_field(theirs.chunk);
+	message.pages = field_of(slice_of(pages, sizeof(pages)));
+	pack(out, &message.base);
+}
+
 /* A node of the attacker's own that refers to the victim's chunk. */
 void body_put_reference(struct bytes *out)
 {

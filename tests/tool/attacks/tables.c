@@ -38,6 +38,7 @@ const struct asked messages[] = {
 	{ TYPE(STORE, BACKUP_BEGIN),          DIRECTION_UPLOAD,   body_empty,               CLEAR },
 	{ TYPE(STORE, HAVE),                  DIRECTION_UPLOAD,   body_have,                CLEAR },
 	{ TYPE(STORE, PUT),                   DIRECTION_UPLOAD,   body_put,                 WITH_PAYLOAD },
+	{ TYPE(STORE, PUT_MANY),              DIRECTION_UPLOAD,   body_put_many,            WITH_PAYLOAD },
 	{ TYPE(STORE, PUBLISH),               DIRECTION_UPLOAD,   body_publish,             CLEAR },
 	{ TYPE(STORE, BACKUP_ABANDON),        DIRECTION_UPLOAD,   body_abandon,             CLEAR },
 	{ TYPE(STORE, SNAPSHOTS),             DIRECTION_DOWNLOAD, body_empty,               CLEAR },
@@ -81,6 +82,7 @@ const size_t ways_count = nitems(ways);
 const struct named names[] = {
 	{ "the victim's lease",           { TYPE(STORE, HAVE),                  DIRECTION_UPLOAD,   body_have,                CLEAR        }, CONFLICT, NULL },
 	{ "the victim's lease",           { TYPE(STORE, PUT),                   DIRECTION_UPLOAD,   body_put,                 WITH_PAYLOAD }, CONFLICT, NULL },
+	{ "the victim's lease",           { TYPE(STORE, PUT_MANY),              DIRECTION_UPLOAD,   body_put_many,            WITH_PAYLOAD }, CONFLICT, NULL },
 	{ "the victim's lease",           { TYPE(STORE, PUBLISH),               DIRECTION_UPLOAD,   body_publish,             CLEAR        }, CONFLICT, NULL },
 	{ "the victim's lease",           { TYPE(STORE, BACKUP_ABANDON),        DIRECTION_UPLOAD,   body_abandon,             CLEAR        }, CONFLICT, NULL },
 	{ "the victim's lease",           { TYPE(STORE, GET),                   DIRECTION_DOWNLOAD, body_get,                 CLEAR        }, CONFLICT, NULL },
