@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/bounds.h"
+#include "base/clock.h"
 #include "base/util.h"
 #include "bus/caller.h"
 #include "bus/unpack.h"
@@ -128,6 +129,7 @@ void remote_send(struct request *request)
 	};
 
 	memcpy(header.ticket, self->ticket, self->ticket_len);
+	request->sent_ms = clock_interval_ms();
 	enum status st =
 	    caller_ask(self->caller, &header, bytes_slice(&request->body),
 		request->has_payload ? &request->payload : NULL, on_answer,
@@ -212,6 +214,10 @@ enum status remote_new(
 	pthread_cond_init(&self->changed, NULL);
 	self->queue_end = &self->queue;
 	self->held_end = &self->held;
+	self->puts_window = (struct window){ REMOTE_PUT_BYTES_FIRST,
+		REMOTE_PUT_BYTES_MIN, REMOTE_PUT_BYTES_MAX };
+	self->fetches_window = (struct window){ REMOTE_FETCHES_FIRST,
+		REMOTE_FETCHES_MIN, REMOTE_FETCHES_MAX };
 	self->advice = "";
 	self->account = *options->account;
 	self->timeout_ms =

@@ -24,14 +24,19 @@
 struct remote;
 
 /*
- * The window.  Puts: enough under way to keep a group commit at the store
- * busy, and few enough to be in the caches of the processors still when the
- * store copies them; fetches: enough for the round trip.  Both in memory, so
- * bounded.
+ * The windows, which open as far as the link allows.  Puts: at most enough
+ * under way to keep a group commit at the store busy, and few enough to be in
+ * the caches of the processors still when the store copies them; fetches:
+ * enough for the round trip.  Both in memory, so bounded.  At least as much as
+ * 1,000 bytes a second carry within the deadline of a transfer.
  */
-#define REMOTE_PUTS_MAX      192
-#define REMOTE_PUT_BYTES_MAX (8u * 1024 * 1024)
-#define REMOTE_FETCHES_MAX   32
+#define REMOTE_PUTS_MAX        192
+#define REMOTE_PUT_BYTES_MIN   PAYLOAD_BYTES_MAX
+#define REMOTE_PUT_BYTES_FIRST (2u * PAYLOAD_BYTES_MAX)
+#define REMOTE_PUT_BYTES_MAX   (8u * 1024 * 1024)
+#define REMOTE_FETCHES_MIN     1
+#define REMOTE_FETCHES_FIRST   2
+#define REMOTE_FETCHES_MAX     32
 
 /*
  * A chunk of data up to this size waits, as long as an answer to a put is

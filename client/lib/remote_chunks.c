@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/util.h"
 #include "store.pb-c.h"
 
@@ -204,35 +205,50 @@ static void put_settled(
 	remote_request_destroy(&put);
 }
 
-/* A message was answered: what has come meanwhile leaves. */
-static void message_ended(struct remote *self, enum status status)
+/*
+ * A message of ${bytes} was answered: the window learns from it, and what has
+ * come meanwhile leaves.
+ */
+static void message_ended(
+    struct remote *self, enum status status, size_t bytes, uint64_t sent_ms)
 {
 	self->put_messages--;
-	if (status == STATUS_OK)
-		send_held(self);
+	if (status != STATUS_OK)
+		return;
+	pthread_mutex_lock(&self->mutex);
+	window_answered(
+	    &self->puts_window, bytes, clock_interval_ms() - sent_ms);
+	pthread_cond_broadcast(&self->changed);
+	pthread_mutex_unlock(&self->mutex);
+	send_held(self);
 }
 
 static void put_ended(
     struct request *put, enum status status, const struct answer *answer)
 {
 	struct remote *self = put->remote;
+	size_t bytes = put->bytes;
+	uint64_t sent_ms = put->sent_ms;
 
 	put_settled(put, status, answer);
-	message_ended(self, status);
+	message_ended(self, status, bytes, sent_ms);
 }
 
 static void many_ended(
     struct request *many, enum status status, const struct answer *answer)
 {
 	struct remote *self = many->remote;
+	uint64_t sent_ms = many->sent_ms;
 	struct request *next;
+	size_t bytes = 0;
 
 	for (struct request *put = many->many; put; put = next) {
 		next = put->next;
+		bytes += put->bytes;
 		put_settled(put, status, answer);
 	}
 	remote_request_destroy(&many);
-	message_ended(self, status);
+	message_ended(self, status, bytes, sent_ms);
 }
 
 /* The payload of ${answer} as the callback takes it. */
@@ -261,6 +277,8 @@ static void fetch_ended(
 	pthread_mutex_lock(&self->mutex);
 	self->fetches_count--;
 	if (status == STATUS_OK) {
+		window_answered(&self->fetches_window, 1,
+		    clock_interval_ms() - fetch->sent_ms);
 		self->traffic.chunks_fetched++;
 		self->traffic.bytes_fetched += sealed_len;
 	} else if (status != STATUS_NOT_FOUND) {
@@ -348,7 +366,7 @@ static bool window_takes(const struct remote *self, size_t bytes)
 {
 	return self->puts_count == 0 ||
 	       (self->puts_count < REMOTE_PUTS_MAX &&
-		   self->puts_bytes + bytes <= REMOTE_PUT_BYTES_MAX);
+		   self->puts_bytes + bytes <= self->puts_window.size);
 }
 
 enum status remote_put(struct remote *self, struct chunk_out **chunk_p)
@@ -405,7 +423,7 @@ enum status remote_fetch(struct remote *self, const struct chunk_id *id,
 	fetch->arg = arg;
 	pthread_mutex_lock(&self->mutex);
 	while (self->failure == STATUS_OK &&
-	       self->fetches_count >= REMOTE_FETCHES_MAX)
+	       self->fetches_count >= self->fetches_window.size)
 		pthread_cond_wait(&self->changed, &self->mutex);
 	st = self->failure;
 	if (st == STATUS_OK) {

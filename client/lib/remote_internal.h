@@ -7,6 +7,7 @@
 #include "bus/caller.h"
 #include "bus/unpack.h"
 #include "remote.h"
+#include "window.h"
 
 /* What the files of remote.h share; the thread is remote.c's. */
 
@@ -23,6 +24,7 @@ struct request {
 	zmq_msg_t payload;
 	bool has_payload;
 	bool is_put;
+	uint64_t sent_ms; /* on clock_interval_ms */
 	/* On the network thread; frees the request unless it is a question. */
 	void (*ended)(struct request *self, enum status status,
 	    const struct answer *answer);
@@ -78,8 +80,10 @@ struct remote {
 	struct request *queue, **queue_end;
 	bool stopping;
 	size_t puts_count, puts_bytes;
-	size_t put_many_max; /* of the lease */
+	struct window puts_window; /* bytes */
+	size_t put_many_max;       /* of the lease */
 	size_t fetches_count;
+	struct window fetches_window;
 	enum status failure; /* the one that sticks */
 	char detail[DETAIL_BYTES_MAX + 1];
 	const char *advice;
