@@ -91,11 +91,10 @@ done
 case_begin "O-04 verify names damage in the list of accounts, and goes on"
 keepsakectl backup store --to listed >/dev/null
 listed=$WORLD/store.backups/listed
-row=$(sed 's/../\\x&/g' <<<"1900000000001000$anna")
-while IFS=: read -r at _; do
-	printf '\030' | dd of="$listed/data.mdb" bs=1 seek="$at" \
-	    conv=notrunc status=none
-done < <(LC_ALL=C grep -obUaP "$row" "$listed/data.mdb")
+# shellcheck disable=SC2016 # the words are Perl's
+perl -0777 -pi -e 'BEGIN { $id = pack "H*", shift }
+    $found = s/\x19(\x00{5}\x10\x00\Q$id\E)/\x18$1/g;
+    END { exit !$found }' "$anna" "$listed/data.mdb"
 sum=$(b2sum -l 256 "$listed/data.mdb" | cut -d ' ' -f 1)
 sed -i -e "s/^\(file data.mdb [0-9]*\) .*/\1 $sum/" -e '$d' "$listed/manifest"
 printf 'end %s\n' "$(b2sum -l 256 "$listed/manifest" | cut -d ' ' -f 1)" \
