@@ -34,10 +34,20 @@ world_up
 measures=$WORLD/measures
 store_load_begin
 
+# The store is as empty as bare LMDB at the beginning of each load.
+store_anew() {
+	store_load_end
+	service_stop store
+	rm -rf "${WORLD:?}"/{store,store.ledger}
+	service_start store
+	store_load_begin
+}
+
 # Put so many records, and have bare LMDB do the same.
 load_and_bare() { # KIND RECORDS COMMAND...
 	local kind=$1 records=$2 commits cpu cpu_gateway batch
 	shift 2
+	store_anew
 	commits=$(figure store db_commits)
 	cpu=$(cpu_of store) cpu_gateway=$(cpu_of gateway)
 	store_load "$@"
